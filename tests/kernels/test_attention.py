@@ -1,0 +1,109 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Every implementation against attention written in float64 NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo.errors import ConfigError
+from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask, attention
+
+B, T, N, H = 2, 7, 3, 5
+
+
+def draw(shape, seed):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+QUERY, KEY, VALUE = (draw((B, T, N, H), seed) for seed in range(3))
+SEGMENTS = jnp.array([[1, 1, 1, 2, 2, 0, 0], [1, 1, 1, 1, 1, 1, 1]], jnp.int32)
+MASKS = {
+    "full": AttentionMask(),
+    "causal": AttentionMask(causal=True),
+    "window": AttentionMask(window=2),
+    "causal_window": AttentionMask(causal=True, window=3),
+    "segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS),
+    "causal_segments": AttentionMask(causal=True, query_segments=SEGMENTS, key_segments=SEGMENTS),
+}
+
+
+def allowed(mask: AttentionMask, b: int, query: int, key: int) -> bool:
+    """The meaning of a mask, one pair at a time."""
+    sees = not (mask.causal and key > query)
+    sees &= mask.window is None or abs(query - key) < mask.window
+    if mask.query_segments is not None:
+        sees &= mask.query_segments[b, query] == mask.key_segments[b, key] != 0
+    return bool(sees)
+
+
+def expected(mask: AttentionMask, bias=None) -> np.ndarray:
+    out = np.zeros((B, T, N, H))
+    for b, query, head in np.ndindex(B, T, N):
+        keys = [key for key in range(T) if allowed(mask, b, query, key)]
+        if not keys:
+            continue
+        scores = KEY[b, keys, head].astype(np.float64) @ QUERY[b, query, head] / np.sqrt(H)
+        scores += 0 if bias is None else bias[0, head, query, keys]
+        weights = np.exp(scores - scores.max())
+        out[b, query, head] = weights @ VALUE[b, keys, head] / weights.sum()
+    return out
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("name", MASKS)
+def test_matches_float64(name, implementation):
+    out = attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=MASKS[name], implementation=implementation)
+    np.testing.assert_allclose(out, expected(MASKS[name]), atol=2e-6)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_bias_is_added_to_the_scores(implementation):
+    bias = draw((1, N, T, T), 4)
+    out = attention(
+        *map(jnp.asarray, (QUERY, KEY, VALUE)),
+        mask=MASKS["causal"],
+        bias=jnp.asarray(bias),
+        implementation=implementation,
+    )
+    np.testing.assert_allclose(out, expected(MASKS["causal"], bias), atol=2e-6)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_query_that_sees_nothing_is_zero_with_zero_gradients(implementation):
+    def total(query, key, value):
+        return jnp.sum(attention(query, key, value, mask=MASKS["segments"], implementation=implementation)[0, 5:])
+
+    args = tuple(map(jnp.asarray, (QUERY, KEY, VALUE)))
+    assert total(*args) == 0.0
+    for gradient in jax.grad(total, argnums=(0, 1, 2))(*args):
+        np.testing.assert_array_equal(gradient, 0.0)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_offset_places_the_queries_among_the_keys(implementation):
+    mask = AttentionMask(causal=True, query_offset=T - 2)
+    out = attention(
+        jnp.asarray(QUERY[:, -2:]), jnp.asarray(KEY), jnp.asarray(VALUE), mask=mask, implementation=implementation
+    )
+    np.testing.assert_allclose(out, expected(MASKS["causal"])[:, -2:], atol=2e-6)
+
+
+def test_dropout_keeps_the_mean_and_needs_a_key():
+    args = tuple(
+        jnp.broadcast_to(jnp.asarray(x), (200, *x.shape)).reshape(-1, *x.shape[1:]) for x in (QUERY, KEY, VALUE)
+    )
+    plain = attention(*args, mask=AttentionMask(), dropout_rate=0.5)
+    dropped = attention(*args, mask=AttentionMask(), dropout_rate=0.5, dropout_key=jax.random.key(0))
+    np.testing.assert_allclose(plain[:B], expected(AttentionMask()), atol=2e-6)
+    assert float(jnp.abs(dropped - plain).max()) > 0.1
+    np.testing.assert_allclose(dropped.reshape(200, B, T, N, H).mean(0), plain[:B], atol=0.4)
+
+
+def test_unknown_implementation_and_lacking_feature_are_errors():
+    args = tuple(map(jnp.asarray, (QUERY, KEY, VALUE)))
+    with pytest.raises(ConfigError, match="reference"):
+        attention(*args, mask=AttentionMask(), implementation="flash")
+    with pytest.raises(ConfigError, match="dropout"):
+        attention(*args, mask=AttentionMask(), dropout_rate=0.1, dropout_key=jax.random.key(0), implementation="xla")

@@ -1,0 +1,7 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Attention kernels: one call, `attention`, one structured mask, and an implementation a file."""
+
+from zoo.kernels.attention.api import IMPLEMENTATIONS as IMPLEMENTATIONS
+from zoo.kernels.attention.api import attention as attention
+from zoo.kernels.attention.mask import AttentionMask as AttentionMask

@@ -1,0 +1,45 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which key a query may attend to, said by meaning and not by a dense array, so that a kernel can skip work."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttentionMask:
+    """The conditions that all must hold for a query to see a key.
+
+    Attributes:
+      causal: the key does not come after the query.
+      window: the key lies fewer than this many tokens before the query (and after it, unless causal); None is no limit.
+      query_segments, key_segments: both belong to the same document of a packed row; 0 is padding and sees nothing.
+      query_offset: place of the first query among the keys, in tokens (the filled length of a cache).
+    """
+
+    causal: bool = dataclasses.field(default=False, metadata={"static": True})
+    window: int | None = dataclasses.field(default=None, metadata={"static": True})
+    query_segments: Int[Array, "B T"] | None = None
+    key_segments: Int[Array, "B S"] | None = None
+    query_offset: Int[Array, ""] | int = 0
+
+    def dense(self, query_length: int, key_length: int) -> Bool[Array, "#B 1 #T #S"] | None:
+        """The same as an array, or None if every query sees every key."""
+        allowed = []
+        if self.causal or self.window is not None:
+            query = self.query_offset + jnp.arange(query_length, dtype=jnp.int32)[:, None]
+            distance = query - jnp.arange(key_length, dtype=jnp.int32)[None, :]
+            if self.causal:
+                allowed.append(distance >= 0)
+            if self.window is not None:
+                allowed.append(jnp.abs(distance) < self.window)
+        allowed = [band[None, None] for band in allowed]  # [1, 1, T, S]
+        if self.query_segments is not None and self.key_segments is not None:
+            query, key = self.query_segments[:, None, :, None], self.key_segments[:, None, None, :]
+            allowed.append((query == key) & (key != 0))
+        return functools.reduce(jnp.logical_and, allowed) if allowed else None

@@ -1,0 +1,40 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Attention written out in float32: the oracle that every other implementation is compared with."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from zoo.kernels.attention.mask import AttentionMask
+
+
+def attention(
+    query: Float[Array, "B T N H"],
+    key: Float[Array, "B S N H"],
+    value: Float[Array, "B S N H"],
+    *,
+    mask: AttentionMask,
+    bias: Float[Array, "#B #N T S"] | None,
+    dropout_rate: float,
+    dropout_key: Array | None,
+    scale: float,
+) -> Float[Array, "B T N H"]:
+    """Softmax attention (arXiv:1706.03762, section 3.2.1); see `zoo.kernels.attention.attention`."""
+    scores = jnp.einsum("BTNH,BSNH->BNTS", query, key, preferred_element_type=jnp.float32) * scale
+    if bias is not None:
+        scores = scores + bias.astype(jnp.float32)
+    probs = masked_softmax(scores, mask.dense(query.shape[1], key.shape[1]))
+    if dropout_key is not None and dropout_rate > 0.0:
+        keep = jax.random.bernoulli(dropout_key, 1.0 - dropout_rate, probs.shape)
+        probs = jnp.where(keep, probs / (1.0 - dropout_rate), 0.0)
+    return jnp.einsum("BNTS,BSNH->BTNH", probs, value.astype(jnp.float32)).astype(query.dtype)
+
+
+def masked_softmax(scores: Float[Array, "B N T S"], allowed) -> Float[Array, "B N T S"]:
+    """Softmax over the allowed keys; a row that may see nothing is all zeros, and so are its gradients."""
+    if allowed is None:
+        return jax.nn.softmax(scores, axis=-1)
+    lowest = jnp.finfo(scores.dtype).min
+    probs = jax.nn.softmax(jnp.where(allowed, scores, lowest), axis=-1)
+    return jnp.where(allowed, probs, 0.0)
