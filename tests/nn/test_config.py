@@ -1,0 +1,48 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A config refuses what cannot work, and says how to mend it."""
+
+import pytest
+
+from zoo.errors import ConfigError
+from zoo.nn.config import AttentionConfig, TransformerConfig
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+CONFIG = TransformerConfig(
+    family="bert", vocab_size=37, width=15, num_layers=4, num_heads=3, mlp_width=17, max_length=11
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(width=True), "width must be int; found True"),
+        (dict(width=15.0), "width must be int"),
+        (dict(hidden_dropout=None), "hidden_dropout must be float"),
+        (dict(hidden_dropout=1.0), "below 1"),
+        (dict(norm="batch"), "'layer', 'rms'"),
+        (dict(num_heads=4), "does not divide"),
+        (dict(num_layers=0), "between 1"),
+        (dict(num_layers=10**12), "between 1"),
+        (dict(unique_layers=3), "does not divide by unique_layers"),
+        (dict(label_names=("a", "b", "c")), "3 names"),
+        (dict(hiden_dropout=0.1), "no field hiden_dropout"),
+        (dict(attention=AttentionConfig(pattern=(None, 2, 3))), "which a scan needs"),
+    ],
+)
+def test_refuses(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        CONFIG.replace(**changes)
+
+
+@pytest.mark.parametrize("pattern", [(), (0,), [None]])
+def test_refuses_pattern(pattern):
+    with pytest.raises(ConfigError, match="pattern"):
+        AttentionConfig(pattern=pattern)
+
+
+def test_derived_sizes():
+    assert (CONFIG.head_width, CONFIG.embedding_width, CONFIG.layers_stored) == (5, 15, 4)
+    shared = CONFIG.replace(unique_layers=2, embed_width=7)
+    assert (shared.embedding_width, shared.layers_stored) == (7, 2)

@@ -1,0 +1,55 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a model refuses before it computes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import InputError
+from zoo.nn.config import TransformerConfig
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+CONFIG = TransformerConfig(
+    family="bert", vocab_size=11, width=6, num_layers=1, num_heads=2, mlp_width=5, max_length=7, num_segments=2
+)
+TOKENS = np.ones((2, 4), np.int32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return zoo.create(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (dict(tokens=np.array([[1, 11]])), r"tokens\[0, 1\] is 11; expected 0 to 10"),
+        (dict(tokens=np.array([[1, -1]])), r"tokens\[0, 1\] is -1"),
+        (dict(tokens=np.array([[2**32 + 5]])), "expected 0 to 10"),
+        (dict(tokens=np.ones((1, 8), int)), "8 tokens; the model has positions for 7"),
+        (dict(tokens=np.ones((4,), int)), "Add a batch axis"),
+        (dict(tokens=np.ones((4, 0), int)), "at least one token"),
+        (dict(tokens=TOKENS, token_types=TOKENS + 1), r"token_types\[0, 0\] is 2"),
+        (dict(tokens=TOKENS, segments=TOKENS[:, :3]), "shape of tokens"),
+        (dict(tokens=TOKENS, segments=np.array([[1, 1, 0, 0], [0, 0, 0, 0]])), "Row 1 of segments is all padding"),
+        (dict(tokens=TOKENS, positions=TOKENS * 7), "positions"),
+        (dict(tokens=TOKENS.astype(np.float32)), "must be integers; found float32"),
+    ],
+)
+def test_refuses(model, inputs, message):
+    with pytest.raises(InputError, match=message):
+        model(**inputs)
+
+
+def test_bad_id_inside_jit_poisons_its_row_only(model):
+    out = jax.jit(lambda tokens: model(tokens).hidden)(jnp.array([[1, 11, 2], [1, 2, 3]], jnp.int32))
+    assert bool(jnp.isnan(out[0]).all()) and bool(jnp.isfinite(out[1]).all())
+
+
+def test_padding_row_inside_jit_is_finite(model):
+    out = jax.jit(lambda segments: model(jnp.asarray(TOKENS), segments=segments).hidden)(jnp.zeros((2, 4), jnp.int32))
+    assert bool(jnp.isfinite(out).all())

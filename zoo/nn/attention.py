@@ -1,0 +1,53 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Multi-head attention (arXiv:1706.03762, section 3.2.2): projections around the kernel."""
+
+import dataclasses
+
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from zoo.kernels.attention import AttentionMask, attention
+from zoo.nn.cache import Cache
+from zoo.nn.config import TransformerConfig
+from zoo.nn.init import residual_init
+from zoo.nn.linear import Linear
+
+
+class Attention(nnx.Module):
+    """Self-attention; with a cache, the queries also see the keys held there."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        width, heads = {"embed": config.width}, {"heads": config.num_heads, "kv": config.head_width}
+        bias = config.attention.bias
+        self.query = Linear(width, heads, config, bias=bias, rngs=rngs)
+        self.key = Linear(width, heads, config, bias=bias, rngs=rngs)
+        self.value = Linear(width, heads, config, bias=bias, rngs=rngs)
+        self.out = Linear(heads, width, config, bias=bias, init=residual_init(config), rngs=rngs)
+
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        mask: AttentionMask,
+        *,
+        dropout_key: Array | None = None,
+        cache: Cache | None = None,
+        layer: Int[Array, ""] | int = 0,
+    ) -> tuple[Float[Array, "B T D"], Cache | None]:
+        query, key, value = self.query(x), self.key(x), self.value(x)
+        if cache is not None:
+            cache = cache.write(layer, key, value)
+            key, value = cache.read(layer)
+            mask = dataclasses.replace(mask, key_segments=cache.segments, query_offset=cache.length - x.shape[1])
+        mixed = attention(
+            query,
+            key,
+            value,
+            mask=mask,
+            dropout_rate=self.config.attention_dropout,
+            dropout_key=dropout_key,
+            scale=self.config.attention.scale,
+            implementation=self.config.attention.implementation,
+        )
+        return self.out(mixed), cache

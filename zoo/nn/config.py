@@ -1,0 +1,160 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a Transformer is made of: the axes on which the families differ, as one frozen dataclass.
+
+A family is a set of values for these fields; nothing in `zoo.nn` asks for a family's name.
+"""
+
+import dataclasses
+from typing import Literal
+
+from zoo.checks import check_fields
+from zoo.errors import ConfigError
+
+NormOrder = Literal["post", "pre"]
+NormKind = Literal["layer", "rms"]
+Positions = Literal["learned", "sinusoidal", "none"]
+Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
+StackKind = Literal["scan", "loop"]
+Remat = Literal["none", "full", "dots"]
+Init = Literal["normal", "truncated_normal"]
+
+_MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttentionConfig:
+    """How tokens see one another.
+
+    Attributes:
+      causal: whether a token sees only itself and what comes before it.
+      pattern: the layers' windows in tokens, repeated over the depth; None sees everything (GPT-3 uses `(None, 256)`).
+      scale: factor on the scores; None means `1/sqrt(H)`.
+      bias: whether the query, key, value and output projections have biases.
+      implementation: which kernel runs (see `zoo.kernels.attention`); None lets the dispatcher choose.
+    """
+
+    causal: bool = False
+    pattern: tuple[int | None, ...] = (None,)
+    scale: float | None = None
+    bias: bool = True
+    implementation: str | None = None
+
+    def __post_init__(self):
+        check_fields(self)
+        if not self.pattern or any(w is not None and w < 1 for w in self.pattern):
+            raise ConfigError(
+                f"attention.pattern must hold None or windows of 1 token or more; found {self.pattern!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """The sizes and flavours of one model. Widths in numbers, lengths in tokens; `zoo.nn` documents the letters.
+
+    Attributes:
+      family: key of the family in `zoo.registry`.
+      vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
+      max_length: the longest sequence that the positions allow.
+      embed_width: E; None means D.
+      num_segments: number of token types (sentence A/B); 0 means that the family has none.
+      embed_norm: whether the sum of embeddings is normalized.
+      norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
+      position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
+      unique_layers: number of stored layers shared by the L that run; None means L (ALBERT: its groups).
+      tie_embeddings: whether the vocabulary product uses the token embedding.
+      classifier_dropout: rate before a classifier; None means `hidden_dropout`.
+      init_std: standard deviation of random kernels and embeddings.
+      init_depth_scaled: whether residual output kernels start smaller by sqrt(2 L) (GPT-2, section 2.3).
+      stack: how the layers run; both read the same parameters.
+      remat: what the backward pass recomputes: nothing, everything, or all but the matrix products.
+      dtype: computation. param_dtype: storage.
+    """
+
+    family: str
+    vocab_size: int
+    width: int
+    num_layers: int
+    num_heads: int
+    mlp_width: int
+    max_length: int
+    embed_width: int | None = None
+    num_segments: int = 0
+    norm_order: NormOrder = "post"
+    norm: NormKind = "layer"
+    norm_eps: float = 1e-12
+    embed_norm: bool = False
+    positions: Positions = "learned"
+    position_offset: int = 0
+    activation: Activation = "gelu"
+    attention: AttentionConfig = AttentionConfig()
+    unique_layers: int | None = None
+    tie_embeddings: bool = True
+    embed_dropout: float = 0.0
+    hidden_dropout: float = 0.0
+    attention_dropout: float = 0.0
+    classifier_dropout: float | None = None
+    init: Init = "normal"
+    init_std: float = 0.02
+    init_depth_scaled: bool = False
+    stack: StackKind = "scan"
+    remat: Remat = "none"
+    dtype: str = "float32"
+    param_dtype: str = "float32"
+    pad_id: int | None = None
+    bos_id: int | None = None
+    eos_id: int | None = None
+    num_labels: int = 2
+    label_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        check_fields(self)
+        for name in ("vocab_size", "width", "num_layers", "num_heads", "mlp_width", "max_length", "num_labels"):
+            _check_range(self, name, 1)
+        for name in ("embed_width", "unique_layers"):
+            if getattr(self, name) is not None:
+                _check_range(self, name, 1)
+        _check_range(self, "num_segments", 0)
+        if self.width % self.num_heads:
+            raise ConfigError(f"width {self.width} does not divide by num_heads {self.num_heads}; change one of them.")
+        if self.stack == "scan" and self.num_layers % len(self.attention.pattern):
+            raise ConfigError(
+                f"num_layers {self.num_layers} does not divide by the {len(self.attention.pattern)} windows of "
+                "attention.pattern, which a scan needs; set stack='loop'."
+            )
+        if self.num_layers % self.layers_stored:
+            raise ConfigError(f"num_layers {self.num_layers} does not divide by unique_layers {self.unique_layers}.")
+        if self.label_names and len(self.label_names) != self.num_labels:
+            raise ConfigError(f"label_names has {len(self.label_names)} names for num_labels {self.num_labels}.")
+        for name in ("embed_dropout", "hidden_dropout", "attention_dropout", "classifier_dropout"):
+            rate = getattr(self, name)
+            if rate is not None and not 0.0 <= rate < 1.0:
+                raise ConfigError(f"{name} must be at least 0 and below 1; found {rate!r}.")
+
+    @property
+    def head_width(self) -> int:
+        """H, the width of one attention head."""
+        return self.width // self.num_heads
+
+    @property
+    def embedding_width(self) -> int:
+        """E, the width of the embedding tables."""
+        return self.embed_width or self.width
+
+    @property
+    def layers_stored(self) -> int:
+        """How many layers have parameters of their own."""
+        return self.unique_layers or self.num_layers
+
+    def replace(self, **changes) -> "TransformerConfig":
+        """A copy with some fields changed; an unknown name is a ConfigError."""
+        unknown = set(changes) - {field.name for field in dataclasses.fields(self)}
+        if unknown:
+            raise ConfigError(f"TransformerConfig has no field {', '.join(sorted(unknown))}; see its docstring.")
+        return dataclasses.replace(self, **changes)
+
+
+def _check_range(config, name: str, low: int) -> None:
+    value = getattr(config, name)
+    if not low <= value <= _MAX_SIZE:
+        raise ConfigError(f"{name} must lie between {low} and {_MAX_SIZE}; found {value!r}.")

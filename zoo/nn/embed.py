@@ -1,0 +1,73 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From token ids to vectors: token, position and token-type embeddings, summed; and back to the vocabulary."""
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from zoo.nn.config import TransformerConfig
+from zoo.nn.init import kernel_init
+from zoo.nn.linear import Linear, dropout
+from zoo.nn.norm import Norm
+from zoo.nn.positions import sinusoids
+
+
+class Embedding(nnx.Module):
+    """A table of vectors. An id outside it gives NaN where a host check cannot see it, never a neighbour's vector."""
+
+    def __init__(self, size: int, axis: str, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.dtype = jnp.dtype(config.dtype)
+        shape = (size, config.embedding_width)
+        table = kernel_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
+        self.embedding = nnx.Param(table, axes=(axis, "embed"))
+
+    def __call__(self, ids: Int[Array, "B T"]) -> Float[Array, "B T E"]:
+        table = self.embedding[...]
+        # Negative ids would count from the end; sent past the end they are filled as well.
+        ids = jnp.where(ids < 0, table.shape[0], ids)
+        return jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan).astype(self.dtype)
+
+    def attend(self, x: Float[Array, "*B E"]) -> Float[Array, "*B V"]:
+        """The product with every row of the table: logits of a tied output layer."""
+        return jnp.einsum("...E,VE->...V", x.astype(self.dtype), self.embedding[...].astype(self.dtype))
+
+
+class Embedder(nnx.Module):
+    """The input layer; its parts are there only if the config has them."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        learned = config.positions == "learned"
+        rows = config.max_length + config.position_offset
+        self.token = Embedding(config.vocab_size, "vocab", config, rngs=rngs)
+        self.position = Embedding(rows, "length", config, rngs=rngs) if learned else None
+        self.token_type = Embedding(config.num_segments, "types", config, rngs=rngs) if config.num_segments else None
+        self.norm = Norm(config.embedding_width, config) if config.embed_norm else None
+        factorized = config.embedding_width != config.width
+        self.projection = (
+            Linear({"features": config.embedding_width}, {"embed": config.width}, config, rngs=rngs)
+            if factorized
+            else None
+        )
+
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        token_types: Int[Array, "B T"] | None,
+        positions: Int[Array, "B T"],
+        *,
+        dropout_key: Array | None = None,
+    ) -> Float[Array, "B T D"]:
+        x = self.token(tokens)
+        if self.token_type is not None:
+            x = x + self.token_type(jnp.zeros_like(tokens) if token_types is None else token_types)
+        if self.position is not None:
+            x = x + self.position(positions + self.config.position_offset)
+        elif self.config.positions == "sinusoidal":
+            table = sinusoids(self.config.max_length, self.config.embedding_width)
+            x = x + jnp.take(jnp.asarray(table, x.dtype), positions, axis=0, mode="fill", fill_value=jnp.nan)
+        if self.norm is not None:
+            x = self.norm(x)
+        x = dropout(x, self.config.embed_dropout, dropout_key)
+        return x if self.projection is None else self.projection(x)

@@ -1,0 +1,191 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What stands on top of the stack: one small module for each way of reading it out."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from zoo.nn.config import TransformerConfig
+from zoo.nn.embed import Embedding
+from zoo.nn.linear import Linear, dropout
+from zoo.nn.mlp import ACTIVATIONS
+from zoo.nn.norm import Norm
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a head may look at.
+
+    Attributes:
+      hidden: the stack's output. pooled: the first token's, through the pooler, or None.
+      last: the last token of each row that is not padding. token: the token embedding, for tied logits.
+      logits_at: the positions whose vocabulary logits are wanted; None is all.
+    """
+
+    hidden: Float[Array, "B T D"]
+    pooled: Float[Array, "B D"] | None
+    last: Int[Array, "B"]
+    token: Embedding
+    logits_at: Int[Array, "B M"] | None
+    dropout_key: Array | None
+
+    def wanted(self) -> Float[Array, "B M D"]:
+        """The hidden vectors at `logits_at`."""
+        if self.logits_at is None:
+            return self.hidden
+        return jnp.take_along_axis(self.hidden, self.logits_at[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
+
+    def at_last(self) -> Float[Array, "B D"]:
+        """The hidden vector of each row's last token."""
+        return jnp.take_along_axis(self.hidden, self.last[:, None, None], axis=1).squeeze(1)
+
+
+class Head(nnx.Module):
+    """Reads `Features`, gives the fields of `zoo.nn.transformer.Output` that it fills."""
+
+    needs_pooler: ClassVar[bool] = False
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        raise NotImplementedError
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        raise NotImplementedError
+
+
+class CausalLMHead(Head):
+    """Vocabulary logits straight from the hidden vectors."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        tied = config.tie_embeddings
+        self.vocabulary = (
+            None
+            if tied
+            else Linear({"embed": config.width}, {"vocab": config.vocab_size}, config, bias=False, rngs=rngs)
+        )
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        x = features.wanted()
+        return {"logits": features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)}
+
+
+class MaskedLMHead(Head):
+    """Dense layer, activation, norm, then the vocabulary product with a bias (BERT, section 3.1)."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        width, vocab = config.embedding_width, config.vocab_size
+        self.activation = config.activation
+        self.transform = Linear({"embed": config.width}, {"features": width}, config, rngs=rngs)
+        self.norm = Norm(width, config)
+        self.vocabulary = (
+            None if config.tie_embeddings else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
+        )
+        self.bias = nnx.Param(jnp.zeros((vocab,), jnp.dtype(config.param_dtype)), axes=("vocab",))
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        x = self.norm(ACTIVATIONS[self.activation](self.transform(features.wanted())))
+        logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
+        return {"logits": logits + self.bias[...].astype(logits.dtype)[None, None]}
+
+
+class PairHead(Head):
+    """Whether the second sentence follows the first (BERT, section 3.1, task 2); class 0 says that it does."""
+
+    needs_pooler = True
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return {"logits": self.pair(features.pooled)}
+
+
+class PretrainingHead(MaskedLMHead):
+    """Masked words and sentence pairs at once."""
+
+    needs_pooler = True
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config, rngs=rngs)
+        self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return super().__call__(features) | {"pair_logits": self.pair(features.pooled)}
+
+
+class Classifier(Head):
+    """Dropout and one linear layer; the subclasses choose the vectors that it reads and the number of classes."""
+
+    bias: ClassVar[bool] = True
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        rate = config.classifier_dropout
+        self.rate = config.hidden_dropout if rate is None else rate
+        classes = {"classes": self.num_classes(config)}
+        self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, rngs=rngs)
+
+    def num_classes(self, config: TransformerConfig) -> int:
+        return config.num_labels
+
+    def vectors(self, features: Features) -> Float[Array, "*B D"]:
+        raise NotImplementedError
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return {"logits": self.classifier(dropout(self.vectors(features), self.rate, features.dropout_key))}
+
+
+class PooledClassifier(Classifier):
+    """One label a sequence, from the pooled first token."""
+
+    needs_pooler = True
+
+    def vectors(self, features: Features) -> Float[Array, "B D"]:
+        return features.pooled
+
+
+class LastTokenClassifier(Classifier):
+    """One label a sequence, from its last token, as decoders need; no bias, as released."""
+
+    bias = False
+
+    def vectors(self, features: Features) -> Float[Array, "B D"]:
+        return features.at_last()
+
+
+class TokenClassifier(Classifier):
+    """One label a token."""
+
+    def vectors(self, features: Features) -> Float[Array, "B T D"]:
+        return features.hidden
+
+
+class SpanHead(TokenClassifier):
+    """Start and end logits of an answer (BERT, section 4.2)."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config.replace(classifier_dropout=0.0), rngs=rngs)
+
+    def num_classes(self, config: TransformerConfig) -> int:
+        return 2
+
+
+class PooledChoice(PooledClassifier):
+    """A score for each of the C sequences of `[B, C, T]`."""
+
+    def num_classes(self, config: TransformerConfig) -> int:
+        return 1
+
+
+class LastTokenChoice(LastTokenClassifier):
+    """A score for each of the C sequences beside the language model's logits (GPT, section 3.2)."""
+
+    bias = True
+
+    def num_classes(self, config: TransformerConfig) -> int:
+        return 1
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return super().__call__(features) | {"lm_logits": features.token.attend(features.wanted())}

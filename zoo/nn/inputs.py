@@ -1,0 +1,58 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of what a user hands to a model. Inside `jax.jit` values are unknown and only shapes are checked."""
+
+import jax
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.nn.config import TransformerConfig
+
+
+def check_inputs(config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0) -> None:
+    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows."""
+    if tokens.ndim < 2:
+        raise InputError(f"tokens must be [B, T]; found shape {tokens.shape}. Add a batch axis: tokens[None].")
+    length = tokens.shape[-1]
+    if length == 0:
+        raise InputError(f"tokens has shape {tokens.shape}; a sequence needs at least one token.")
+    if config.positions == "learned" and start + length > config.max_length:
+        raise InputError(
+            f"The sequence has {start + length} tokens; the model has positions for {config.max_length}. "
+            "Truncate it, or split it into windows."
+        )
+    _check_ids("tokens", tokens, tokens.shape, config.vocab_size)
+    if token_types is not None:
+        if not config.num_segments:
+            raise InputError("This model has no token types; leave token_types out.")
+        _check_ids("token_types", token_types, tokens.shape, config.num_segments)
+    if positions is not None:
+        _check_ids("positions", positions, tokens.shape, config.max_length)
+    if segments is not None:
+        _check_ids("segments", segments, tokens.shape, np.iinfo(np.int32).max)
+        _check_rows(segments)
+
+
+def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
+    if tuple(ids.shape) != tuple(shape):
+        raise InputError(f"{name} must have the shape of tokens, {tuple(shape)}; found {tuple(ids.shape)}.")
+    if not np.issubdtype(ids.dtype, np.integer) and ids.dtype != np.bool_:
+        raise InputError(f"{name} must be integers; found {ids.dtype}.")
+    if isinstance(ids, jax.core.Tracer) or ids.size == 0:
+        return
+    ids = np.asarray(ids)
+    bad = np.argwhere((ids < 0) | (ids >= limit))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise InputError(
+            f"{name}[{', '.join(map(str, where))}] is {ids[where]}; expected 0 to {limit - 1}. "
+            "Was the text encoded with this model's tokenizer?"
+        )
+
+
+def _check_rows(segments) -> None:
+    if isinstance(segments, jax.core.Tracer):
+        return
+    empty = np.flatnonzero(~np.asarray(segments).any(axis=-1))
+    if len(empty):
+        raise InputError(f"Row {empty[0]} of segments is all padding (0); give it a token or leave it out.")

@@ -1,0 +1,161 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The model that every family is: embeddings, a stack of blocks, and a head."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from zoo.kernels.attention import AttentionMask
+from zoo.nn.cache import Cache
+from zoo.nn.config import TransformerConfig
+from zoo.nn.embed import Embedder
+from zoo.nn.heads import Features, Head
+from zoo.nn.inputs import check_inputs
+from zoo.nn.linear import Linear
+from zoo.nn.norm import Norm
+from zoo.nn.positions import consecutive
+from zoo.nn.stack import Stack
+
+Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, which says what to mend
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a model computed; a field is None if the head or the call does not give it.
+
+    Attributes:
+      hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
+      pooled: the first token's vector through the pooler.
+      logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
+      pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
+      hidden_states: the embeddings and each layer's output. cache: for the next call.
+    """
+
+    hidden: Float[Array, "B T D"]
+    pooled: Float[Array, "B D"] | None = None
+    logits: Float[Array, "..."] | None = None
+    pair_logits: Float[Array, "B 2"] | None = None
+    lm_logits: Float[Array, "..."] | None = None
+    hidden_states: tuple[Float[Array, "B T D"], ...] | None = None
+    cache: Cache | None = None
+
+
+class Transformer(nnx.Module):
+    """One stack with a head. Made by `zoo.create` and `zoo.load`; holds nothing but parameters.
+
+    Attributes:
+      config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
+    """
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        *,
+        head_name: str | None = None,
+        head_type: type[Head] | None = None,
+        pooler: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        self.config = config
+        self.head_name = head_name
+        self.embed = Embedder(config, rngs=rngs)
+        self.stack = Stack(config, rngs=rngs)
+        self.final_norm = Norm(config.width, config) if config.norm_order == "pre" else None
+        self.pooler = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs) if pooler else None
+        self.head = None if head_type is None else head_type(config, rngs=rngs)
+
+    def __call__(
+        self,
+        tokens: Ids,
+        token_types: Ids | None = None,
+        segments: Ids | None = None,
+        positions: Ids | None = None,
+        dropout_key: Array | None = None,
+        *,
+        logits_at: Int[Array, "B M"] | None = None,
+        cache: Cache | None = None,
+        return_hidden_states: bool = False,
+    ) -> Output:
+        """Runs the model.
+
+        Args:
+          tokens: ids; `[B, C, T]` for a `multiple_choice` head.
+          token_types: sentence A (0) or B (1) of each token; None is all 0.
+          segments: which document of a packed row each token belongs to, 0 for padding; a 0/1 attention mask will do.
+          positions: 0-based place of each token; None counts along the row.
+          dropout_key: turns dropout on.
+          logits_at: positions at which vocabulary logits are computed; None is all.
+          cache: keys and values of the tokens before these.
+
+        Raises:
+          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+        """
+        check_inputs(self.config, tokens, token_types, segments, positions)
+        choices = tokens.shape[1] if tokens.ndim == 3 else None
+
+        def flat(ids):
+            return None if ids is None else jnp.asarray(ids, jnp.int32).reshape(-1, ids.shape[-1])
+
+        out = self._run(
+            flat(tokens),
+            flat(token_types),
+            flat(segments),
+            flat(positions),
+            dropout_key,
+            logits_at=logits_at,
+            cache=cache,
+            return_hidden_states=return_hidden_states,
+        )
+        if choices is None or out.logits is None:
+            return out
+        return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
+
+    def _run(
+        self, tokens, token_types, segments, positions, dropout_key, *, logits_at, cache, return_hidden_states
+    ) -> Output:
+        embed_key, stack_key, head_key = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
+        if positions is None:
+            positions = consecutive(*tokens.shape, start=0 if cache is None else cache.length)
+        if cache is not None:
+            segments = jnp.ones_like(tokens) if segments is None else segments
+            cache = cache.admit(segments)
+        embedded = self.embed(tokens, token_types, positions, dropout_key=embed_key)
+        mask = AttentionMask(causal=self.config.attention.causal, query_segments=segments, key_segments=segments)
+        x, cache, layers = self.stack(
+            embedded, mask, dropout_key=stack_key, cache=cache, return_hidden_states=return_hidden_states
+        )
+        hidden = x if self.final_norm is None else self.final_norm(x)
+        pooled = None if self.pooler is None else jnp.tanh(self.pooler(hidden[:, 0]))
+        out = Output(
+            hidden=hidden,
+            pooled=pooled,
+            # The last of them is what the head reads, as in the torch library.
+            hidden_states=(embedded, *layers[:-1], hidden) if return_hidden_states else None,
+            cache=cache,
+        )
+        if self.head is None:
+            return out
+        features = Features(
+            hidden=hidden,
+            pooled=pooled,
+            last=_last_token(tokens, segments),
+            token=self.embed.token,
+            logits_at=logits_at,
+            dropout_key=head_key,
+        )
+        return dataclasses.replace(out, **self.head(features))
+
+
+def _last_token(tokens: Int[Array, "B T"], segments: Int[Array, "B T"] | None) -> Int[Array, "B"]:
+    """Index of the last token of each row that is not padding; 0 in a row of padding."""
+    length = tokens.shape[1]
+    if segments is None:
+        return jnp.full((tokens.shape[0],), length - 1, jnp.int32)
+    places = jnp.arange(length, dtype=jnp.int32)[None]
+    return jnp.max(jnp.where(segments != 0, places, 0), axis=1)
