@@ -1,0 +1,47 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a family declares: its published sizes, and the heads that it can carry."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+from flax import nnx
+
+from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import Head
+from zoo.nn.transformer import Transformer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+      name: its key in the registry.
+      sizes: the published configs by name.
+      heads: the heads by the names of the public door.
+      bare_pooler: whether a model without a head has a pooler.
+    """
+
+    name: str
+    sizes: Mapping[str, TransformerConfig]
+    heads: Mapping[str, type[Head]]
+    bare_pooler: bool = False
+
+    def build(self, config: TransformerConfig, *, head: str | None, rngs: nnx.Rngs) -> Transformer:
+        """A model with random parameters; a `causal_lm` head makes the attention causal."""
+        if head is not None and head not in self.heads:
+            raise ConfigError(
+                f"{self.name} has no head {head!r}; choose one of {', '.join(sorted(self.heads))} or None."
+            )
+        head_type = None if head is None else self.heads[head]
+        if head == "causal_lm":
+            config = config.replace(attention=dataclasses.replace(config.attention, causal=True))
+        pooler = self.bare_pooler if head_type is None else head_type.needs_pooler
+        return Transformer(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
+
+    def abstract(self, config: TransformerConfig, *, head: str | None) -> Transformer:
+        """The same model with shapes in place of parameters: nothing is allocated."""
+        return nnx.eval_shape(lambda: self.build(config, head=head, rngs=nnx.Rngs(jax.random.key(0))))

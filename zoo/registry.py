@@ -1,0 +1,87 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Every name that `zoo.load`, `zoo.config` and `zoo.tokenizer` know: its family, config, Hub repository and licence."""
+
+import dataclasses
+import difflib
+
+import jax
+from flax import nnx
+
+from zoo.errors import ConfigError
+from zoo.models import bert, gpt2
+from zoo.models.family import Family
+from zoo.nn.config import TransformerConfig
+from zoo.nn.transformer import Transformer
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (bert.FAMILY, gpt2.FAMILY)}
+
+# Registry names are the Hub's, but for these.
+_REPOSITORIES = {
+    "bert-tiny": "google/bert_uncased_L-2_H-128_A-2",
+    "bert-mini": "google/bert_uncased_L-4_H-256_A-4",
+    "bert-small": "google/bert_uncased_L-4_H-512_A-8",
+    "bert-medium": "google/bert_uncased_L-8_H-512_A-8",
+}
+_ORGANISATIONS = {"bert": "google-bert", "gpt2": "openai-community", "distilgpt2": "distilbert"}
+_LICENCES = {"gpt2": "MIT", "distilgpt2": "Apache-2.0", "bert": "Apache-2.0"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One published model."""
+
+    name: str
+    family: Family
+    config: TransformerConfig
+    repository: str
+    licence: str
+
+
+def _entry(name: str, family: Family) -> Entry:
+    organisation = _ORGANISATIONS.get(name, _ORGANISATIONS[family.name])
+    return Entry(
+        name=name,
+        family=family,
+        config=family.sizes[name],
+        repository=_REPOSITORIES.get(name, f"{organisation}/{name}"),
+        licence=_LICENCES.get(name, _LICENCES[family.name]),
+    )
+
+
+ENTRIES: dict[str, Entry] = {name: _entry(name, family) for family in FAMILIES.values() for name in family.sizes}
+
+
+def lookup(name: str) -> Entry:
+    """The entry of a registry name; an unknown one is a ConfigError that lists the nearest."""
+    if name in ENTRIES:
+        return ENTRIES[name]
+    near = difflib.get_close_matches(name, ENTRIES, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(ENTRIES)}."
+    raise ConfigError(f"No model is called {name!r} and no such folder exists; {hint}")
+
+
+def family_of(config: TransformerConfig) -> Family:
+    """The family that a config belongs to."""
+    if config.family not in FAMILIES:
+        raise ConfigError(f"No family is called {config.family!r}; known are {', '.join(FAMILIES)}.")
+    return FAMILIES[config.family]
+
+
+def config(name: str, **changes) -> TransformerConfig:
+    """The published config of a registry name, with some fields changed."""
+    return lookup(name).config.replace(**changes)
+
+
+def create(config: TransformerConfig, *, head: str | None = None, seed: int = 0) -> Transformer:
+    """A model with random parameters drawn by the family's own initializer.
+
+    Raises:
+      ConfigError: for a family or head that does not exist.
+    """
+    # Graph and parameters are made under jit: the initializers of a large model run fused and in parallel.
+    family = family_of(config)
+    abstract = family.abstract(config, head=head)
+    graphdef, _ = nnx.split(abstract)
+    init = jax.jit(lambda key: nnx.state(family.build(config, head=head, rngs=nnx.Rngs(key))))
+    return nnx.merge(graphdef, init(jax.random.key(seed)))
