@@ -1,0 +1,120 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Generation: what the cache may not change, how sampling behaves, and when it stops."""
+
+import jax
+import numpy as np
+import pytest
+
+import zoo
+from zoo import generation
+from zoo.errors import ConfigError, InputError
+from zoo.nn.config import AttentionConfig
+
+PROMPTS = [[5, 1, 7], [2], [9, 9, 3, 4, 8]]
+
+
+@pytest.fixture(scope="module", params=["loop", "scan"])
+def model(request):
+    config = zoo.config(
+        "gpt2",
+        vocab_size=37,
+        width=12,
+        num_layers=2,
+        num_heads=2,
+        mlp_width=24,
+        max_length=40,
+        init_std=0.4,
+        eos_id=None,
+    )
+    return zoo.create(
+        config.replace(stack=request.param, attention=AttentionConfig(causal=True, pattern=(None, 6))),
+        head="causal_lm",
+        seed=3,
+    )
+
+
+def naive(model, prompt: list[int], count: int) -> list[int]:
+    """Greedy decoding without a cache, one whole forward pass a token."""
+    run, ids = jax.jit(lambda tokens: model(tokens).logits), list(prompt)
+    for _ in range(count):
+        padded = np.zeros((1, 40), np.int32)
+        padded[0, : len(ids)] = ids
+        ids.append(int(np.argmax(run(padded)[0, len(ids) - 1])))
+    return ids[len(prompt) :]
+
+
+def test_cache_equals_no_cache_for_prompts_of_any_length(model):
+    out = zoo.generate(model, PROMPTS, max_new_tokens=9)
+    assert out.tokens == [naive(model, prompt, 9) for prompt in PROMPTS]
+    assert out.finish == ["length"] * 3
+
+
+def test_a_row_does_not_depend_on_its_batch(model):
+    together = zoo.generate(model, PROMPTS, max_new_tokens=6)
+    for prompt, tokens in zip(PROMPTS, together.tokens, strict=True):
+        assert zoo.generate(model, [prompt], max_new_tokens=6).tokens == [tokens]
+
+
+def test_repeated_call_traces_nothing(model):
+    zoo.generate(model, PROMPTS, max_new_tokens=6, temperature=0.7, top_k=5, seed=1)
+    before = generation._decode._cache_size()
+    zoo.generate(model, [[1, 2], [3], [4]], max_new_tokens=6, temperature=1.3, top_k=5, seed=2)
+    assert generation._decode._cache_size() == before
+
+
+def test_end_token_stops_a_row(model):
+    tokens = zoo.generate(model, [PROMPTS[0]], max_new_tokens=9).tokens[0]
+    out = zoo.generate(model, PROMPTS, max_new_tokens=9, eos_id=tokens[3])
+    assert out.finish[0] == "eos" and out.tokens[0] == tokens[: tokens.index(tokens[3]) + 1]
+
+
+def test_stops_where_the_positions_end(model):
+    prompt = list(range(36))
+    out = zoo.generate(model, [prompt, [1]], max_new_tokens=20)
+    # Forty positions hold 36 tokens and 4 more; the token after the last of them is still known.
+    assert (len(out.tokens[0]), len(out.tokens[1])) == (5, 20) and out.finish == ["length", "length"]
+    assert out.tokens[0][:4] == naive(model, prompt, 4)
+
+
+def test_sampling_follows_the_distribution(model):
+    def run(**kw):
+        return np.array(zoo.generate(model, [[5, 1, 7]] * 400, max_new_tokens=1, eos_id=-1, **kw).tokens).ravel()
+
+    logits = np.asarray(model(np.array([[5, 1, 7]], np.int32)).logits[0, -1], np.float64)
+    ranked = np.argsort(-logits)
+    probs = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    counts = np.bincount(run(temperature=1.0, seed=1), minlength=37)
+    # Within five standard deviations of a binomial, token by token.
+    assert (np.abs(counts - 400 * probs) <= 5 * np.sqrt(400 * probs * (1 - probs)) + 1).all()
+    assert set(run(temperature=5.0, top_k=3, seed=2)) == set(ranked[:3])
+    nucleus = ranked[: int(np.searchsorted(np.cumsum(probs[ranked]), 0.6)) + 1]
+    assert set(run(temperature=1.0, top_p=0.6, seed=3)) <= set(nucleus)
+    assert set(run(temperature=1.0, top_p=1e-6, seed=3)) == {ranked[0]}
+    np.testing.assert_array_equal(run(temperature=1.0, seed=4), run(temperature=1.0, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (dict(prompts=[[]]), InputError, "Prompt 0 is empty"),
+        (dict(prompts=[]), InputError, "prompts is empty"),
+        (dict(prompts=["text"]), InputError, "tokenizer="),
+        (dict(prompts="text"), InputError, "must be a list"),
+        (dict(prompts=[[1, 37]]), InputError, "is 37; expected 0 to 36"),
+        (dict(prompts=[[1] * 41]), InputError, "41 tokens; the model has positions for 40"),
+        (dict(max_new_tokens=0), ConfigError, "max_new_tokens"),
+        (dict(temperature=-1.0), ConfigError, "temperature"),
+        (dict(temperature=float("nan")), ConfigError, "temperature"),
+        (dict(top_k=0), ConfigError, "top_k"),
+        (dict(top_p=1.5), ConfigError, "top_p"),
+    ],
+)
+def test_refuses(model, changes, error, message):
+    with pytest.raises(error, match=message):
+        zoo.generate(model, **(dict(prompts=[[1]]) | changes))
+
+
+def test_refuses_a_model_without_a_language_head():
+    with pytest.raises(ConfigError, match="causal_lm"):
+        zoo.generate(zoo.create(zoo.config("bert-tiny", num_layers=1), head="masked_lm"), [[1]])

@@ -1,0 +1,229 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Text from a causal language model: one prefill, then one compiled loop over a cache of keys and values."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from zoo.errors import ConfigError, InputError
+from zoo.nn.cache import Cache
+from zoo.nn.inputs import check_inputs
+from zoo.nn.transformer import Transformer
+
+_BUCKET = 32  # prompts are padded to multiples of this many tokens, so that nearby lengths share a compiled program
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What was generated, a list item a prompt.
+
+    Attributes:
+      tokens: the new ids, the end token included. texts: decoded, if a tokenizer was given.
+      finish: `eos` if the end token came, `length` if `max_new_tokens` or the model's positions ran out.
+    """
+
+    tokens: list[list[int]]
+    finish: list[Literal["eos", "length"]]
+    texts: list[str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What the compiled program depends on."""
+
+    capacity: int
+    greedy: bool
+    top_k: int | None
+    use_top_p: bool
+    eos_id: int
+
+
+def generate(
+    model: Transformer,
+    prompts: Sequence[str] | Sequence[Sequence[int]] | Int[Array, "B T"],
+    *,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    eos_id: int | None = None,
+    tokenizer: Any = None,
+) -> Generation:
+    """Continues prompts of any lengths; a second call with like shapes compiles nothing.
+
+    Args:
+      model: with a `causal_lm` head.
+      prompts: texts (with a `tokenizer`) or lists of ids.
+      max_new_tokens: most tokens to add to each prompt; fewer if the model's positions run out.
+      temperature: divides the logits before sampling; 0 always takes the likeliest token.
+      top_k: sample among this many likeliest tokens. top_p: among the likeliest that hold this much probability.
+      eos_id: token that ends a text; None is the config's, -1 is none.
+
+    Raises:
+      InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
+      ConfigError: a setting out of range, or a model without a `causal_lm` head.
+    """
+    _check_settings(model, max_new_tokens, temperature, top_k, top_p)
+    ids = _encode(prompts, tokenizer)
+    tokens, segments = _left_pad(model, ids)
+    settings = _Settings(
+        capacity=tokens.shape[1] + max_new_tokens,
+        greedy=temperature == 0.0,
+        top_k=None if temperature == 0.0 else top_k,
+        use_top_p=top_p is not None and temperature != 0.0,
+        eos_id=_end_token(model, eos_id),
+    )
+    graphdef, params = nnx.split(model)
+    new, counts, ended = _decode(
+        graphdef,
+        params,
+        tokens,
+        segments,
+        jax.random.key(seed),
+        jnp.float32(temperature or 1.0),
+        jnp.float32(1.0 if top_p is None else top_p),
+        settings=settings,
+    )
+    rows = [row[:count].tolist() for row, count in zip(np.asarray(new), np.asarray(counts), strict=True)]
+    return Generation(
+        tokens=rows,
+        finish=["eos" if end else "length" for end in np.asarray(ended)],
+        texts=None if tokenizer is None else [tokenizer.decode(row) for row in rows],
+    )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _State:
+    """The loop's state: the token chosen last, and the position of the one to choose next."""
+
+    step: Int[Array, ""]
+    token: Int[Array, "B"]
+    position: Int[Array, "B"]
+    new: Int[Array, "B M"]
+    counts: Int[Array, "B"]
+    ended: Bool[Array, "B"]
+    cache: Cache
+
+
+@functools.partial(jax.jit, static_argnames=("graphdef", "settings"))
+def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, settings: _Settings):
+    model = nnx.merge(graphdef, params)
+    model.stack.unstack()
+    batch, length = tokens.shape
+    max_new, max_length = settings.capacity - length, model.config.max_length
+    choose = functools.partial(_choose, temperature=temperature, top_p=top_p, settings=settings)
+
+    def live(state: _State):
+        # The token after a full sequence can still be chosen; it is never fed back.
+        return ~state.ended & (state.position <= max_length) & (state.counts < max_new)
+
+    def record(state: _State, logits, cache) -> _State:
+        """Chooses the next tokens and stores them in the rows that are not finished."""
+        token = choose(logits, jax.random.fold_in(key, state.step))
+        is_live = live(state)
+        kept = jnp.where(is_live, token, state.new[:, state.step])
+        return _State(
+            step=state.step + 1,
+            token=token,
+            position=state.position + 1,
+            new=state.new.at[:, state.step].set(kept),
+            counts=state.counts + is_live.astype(jnp.int32),
+            ended=state.ended | (is_live & (token == settings.eos_id)),
+            cache=cache,
+        )
+
+    def step(state: _State) -> _State:
+        out = model(state.token[:, None], positions=state.position[:, None] - 1, cache=state.cache)
+        return record(state, out.logits[:, -1], out.cache)
+
+    positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
+    cache = Cache.empty(model.config, batch, settings.capacity)
+    last = jnp.full((batch, 1), length - 1, jnp.int32)
+    out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=last)
+    start = _State(
+        step=jnp.int32(0),
+        token=tokens[:, -1],
+        position=positions[:, -1] + 1,
+        new=jnp.zeros((batch, max_new), jnp.int32),
+        counts=jnp.zeros((batch,), jnp.int32),
+        ended=jnp.zeros((batch,), bool),
+        cache=out.cache,
+    )
+    start = record(start, out.logits[:, -1], out.cache)
+    final = jax.lax.while_loop(lambda state: jnp.any(live(state)), step, start)
+    return final.new, final.counts, final.ended
+
+
+def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _Settings) -> Int[Array, "B"]:
+    if settings.greedy:
+        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    logits = logits.astype(jnp.float32) / temperature
+    if settings.top_k is None and not settings.use_top_p:
+        return jax.random.categorical(key, logits).astype(jnp.int32)
+    values, ids = jax.lax.top_k(logits, settings.top_k or logits.shape[-1])
+    if settings.use_top_p:
+        probs = jax.nn.softmax(values, axis=-1)
+        before = jnp.cumsum(probs, axis=-1) - probs  # the likeliest token is always kept
+        values = jnp.where(before < top_p, values, -jnp.inf)
+    place = jax.random.categorical(key, values)
+    return jnp.take_along_axis(ids, place[:, None], axis=-1).squeeze(1).astype(jnp.int32)
+
+
+def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
+    if model.head_name != "causal_lm":
+        raise ConfigError(f"Generation needs a causal_lm head; this model has {model.head_name!r}. Load it with one.")
+    if max_new_tokens < 1:
+        raise ConfigError(f"max_new_tokens must be 1 or more; found {max_new_tokens}.")
+    if not temperature >= 0.0:
+        raise ConfigError(f"temperature must be 0 or more; found {temperature}.")
+    if top_k is not None and not 1 <= top_k <= model.config.vocab_size:
+        raise ConfigError(f"top_k must lie between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        raise ConfigError(f"top_p must be above 0 and at most 1; found {top_p}.")
+
+
+def _encode(prompts, tokenizer) -> list[np.ndarray]:
+    if isinstance(prompts, str):
+        raise InputError("prompts must be a list; wrap the one text in brackets.")
+    if any(isinstance(prompt, str) for prompt in prompts):
+        if tokenizer is None:
+            raise InputError("Prompts that are texts need tokenizer=zoo.tokenizer(...); or pass lists of token ids.")
+        prompts = [tokenizer.encode(prompt) for prompt in prompts]
+    ids = [np.asarray(prompt) for prompt in prompts]
+    if not ids:
+        raise InputError("prompts is empty; give at least one.")
+    for index, row in enumerate(ids):
+        if row.size == 0:
+            raise InputError(f"Prompt {index} is empty; start with at least one token, such as the end-of-text token.")
+        if row.ndim != 1:
+            raise InputError(f"Prompt {index} must be a list of ids; found shape {row.shape}.")
+    return ids
+
+
+def _left_pad(model: Transformer, ids: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of one length that end together, and 1 where they hold a token."""
+    longest = max(row.size for row in ids)
+    limit = model.config.max_length
+    length = max(longest, min(-(-longest // _BUCKET) * _BUCKET, limit))
+    tokens, segments = np.zeros((2, len(ids), length), np.int64)
+    for index, row in enumerate(ids):
+        tokens[index, length - row.size :] = row
+        segments[index, length - row.size :] = 1
+    check_inputs(model.config, tokens, None, segments, None)
+    return tokens.astype(np.int32), segments.astype(np.int32)
+
+
+def _end_token(model: Transformer, eos_id: int | None) -> int:
+    if eos_id is None:
+        eos_id = model.config.eos_id
+    return -1 if eos_id is None else eos_id
