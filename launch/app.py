@@ -1,0 +1,39 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How every launcher starts and ends.
+
+A launcher imports only `absl` and this package at its top, and the rest inside its main: a wrong flag is then refused
+before JAX is imported.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import absl.app
+
+from launch import config_flags
+from zoo.errors import ZooError
+
+USER_ERROR = 2  # exit code
+
+
+def run(main: Callable[[list[str]], Any]) -> NoReturn:
+    """Parses the flags and exits with what `main` returns; a `ZooError` is one message and exit code 2."""
+    use_compilation_cache()
+    try:
+        absl.app.run(main, flags_parser=config_flags.parse)
+    except ZooError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    sys.exit(0)
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs in $JAX_COMPILATION_CACHE_DIR, else ~/.cache/zoo/jax: a second start is quick."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "zoo" / "jax"))
+    if jax := sys.modules.get("jax"):  # it read the environment when it was imported
+        jax.config.update("jax_compilation_cache_dir", folder)

@@ -1,0 +1,163 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The tokenizers give the torch library's ids, survive a round trip through a folder, and refuse damaged files."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.convert.tokenizer import each_checked, load_tokenizer
+from zoo.convert.train_tokenizer import train_tokenizer
+from zoo.errors import ConfigError, FormatError, InputError
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tokenizers.json").read_text(encoding="utf-8"))
+TEXTS = ["The quick brown fox.", "jumps over THE lazy dog, naïvely!", "the fox and the dog: 狐 犬"] * 5
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox", "##es", "run", "##s", ",", "中"]
+
+
+@pytest.fixture
+def vocab_folder(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", list(GOLDEN["ids"]))
+def test_the_torch_librarys_ids_on_real_vocabularies(assets, name):
+    tokenizer = load_tokenizer(assets / "tokenizers" / name)
+    for text, ids, decoded in zip(GOLDEN["texts"], GOLDEN["ids"][name], GOLDEN["decoded"][name], strict=True):
+        assert tokenizer.encode(text) == ids, repr(text)
+        assert tokenizer.decode(ids) == decoded
+    for (text, pair), ids in zip(GOLDEN["pairs"], GOLDEN["pair_ids"][name], strict=True):
+        assert tokenizer.encode(text, pair) == ids
+
+
+@pytest.mark.parametrize("name", list(GOLDEN["pair_types"]))
+def test_sentence_ids_of_pairs(assets, name):
+    first, second = zip(*GOLDEN["pairs"], strict=True)
+    batch = load_tokenizer(assets / "tokenizers" / name).encode_batch(first, second)
+    for row, segments, types in zip(batch.token_types, batch.segments, GOLDEN["pair_types"][name], strict=True):
+        np.testing.assert_array_equal(row[segments > 0], types)
+
+
+def test_cased_vocabulary_without_a_config_keeps_case(assets, tmp_path):
+    shutil.copy(assets / "tokenizers" / "bert-base-cased" / "vocab.txt", tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    assert [tokenizer.encode(text) for text in GOLDEN["texts"]] == GOLDEN["ids"]["bert-base-cased"]
+
+
+def test_own_vocabulary(vocab_folder):
+    tokenizer = load_tokenizer(vocab_folder)
+    assert tokenizer.encode("The foxes, RUNS\x00 中x") == [2, 5, 6, 7, 10, 8, 9, 11, 1, 3]
+    assert tokenizer.encode("the", "fox") == [2, 5, 3, 6, 3]
+    assert tokenizer.encode_plain(["the", "fox [MASK]"]) == [[5], [6, 4]]
+    assert tokenizer.decode([2, 5, 6, 7, 3]) == "the foxes"
+    assert tokenizer.decode([2, 5, 3], special_tokens="keep") == "[CLS] the [SEP]"
+    assert (tokenizer.vocab_size, tokenizer.special_ids) == (12, (0, 1, 2, 3, 4))
+    assert (tokenizer.pad_id, tokenizer.cls_id, tokenizer.mask_id, tokenizer.bos_id) == (0, 2, 4, None)
+
+
+def test_config_decides_the_case(vocab_folder):
+    (vocab_folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert load_tokenizer(vocab_folder).encode("The fox") == [2, 1, 6, 3]
+
+
+def test_byte_order_mark_and_carriage_returns_are_not_tokens(vocab_folder):
+    (vocab_folder / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*WORDS, ""]).encode())
+    tokenizer = load_tokenizer(vocab_folder)
+    assert tokenizer.encode("the foxes") == [2, 5, 6, 7, 3]
+
+
+def test_batches_are_padded_and_cut(vocab_folder):
+    tokenizer = load_tokenizer(vocab_folder)
+    batch = tokenizer.encode_batch(["the fox runs", "the"], max_length=4)
+    np.testing.assert_array_equal(batch.tokens, [[2, 5, 6, 3], [2, 5, 3, 0]])
+    np.testing.assert_array_equal(batch.segments, [[1, 1, 1, 1], [1, 1, 1, 0]])
+    assert tokenizer.encode_batch(["the"], pad_to=7).tokens.shape == (1, 7)
+    assert len(tokenizer.encode("the fox runs the fox")) == 8  # truncation does not linger
+    with pytest.raises(ConfigError, match="no room"):
+        tokenizer.encode_batch(["the"], max_length=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "lower"), [("wordpiece", 120, True), ("wordpiece", 120, False), ("byte_bpe", 270, False)]
+)
+def test_trained_tokenizer_survives_its_folder(tmp_path, kind, size, lower):
+    tokenizer = train_tokenizer(TEXTS, kind=kind, vocab_size=size, lower_case=lower)
+    tokenizer.save(tmp_path)
+    want = [tokenizer.encode(text) for text in [*TEXTS, *GOLDEN["texts"]]]
+    assert [load_tokenizer(tmp_path).encode(text) for text in [*TEXTS, *GOLDEN["texts"]]] == want
+    (tmp_path / "tokenizer.json").unlink()  # the older files say the same
+    again = load_tokenizer(tmp_path)
+    assert [again.encode(text) for text in [*TEXTS, *GOLDEN["texts"]]] == want
+    assert again.special == tokenizer.special
+    assert tokenizer.vocab_size <= size
+
+
+def test_byte_bpe_gives_every_text_back():
+    tokenizer = train_tokenizer(TEXTS, kind="byte_bpe", vocab_size=270)
+    for text in GOLDEN["texts"]:
+        assert tokenizer.decode(tokenizer.encode(text), special_tokens="keep") == text
+    assert tokenizer.eos_id == 0
+    assert tokenizer.pad_id is None
+    assert tokenizer.fill_id == 0
+
+
+def test_training_is_repeatable():
+    one, two = (train_tokenizer(TEXTS, kind="wordpiece", vocab_size=120).backend.to_str() for _ in range(2))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        (dict(kind="unigram", vocab_size=100), ConfigError, "unknown"),
+        (dict(kind="byte_bpe", vocab_size=256), ConfigError, "257"),
+        (dict(kind="wordpiece", vocab_size=9), ConfigError, "too small"),
+        (dict(kind="byte_bpe", vocab_size=300, lower_case=True), ConfigError, "lower_case"),
+    ],
+)
+def test_training_refuses(options, error, words):
+    with pytest.raises(error, match=words):
+        train_tokenizer(TEXTS, **options)
+
+
+def test_text_that_is_none(vocab_folder):
+    tokenizer = load_tokenizer(vocab_folder)
+    with pytest.raises(InputError, match=r"surrogate.*character 3"):
+        tokenizer.encode("abc\ud83d")
+    with pytest.raises(InputError, match="text 1 must be a str"):
+        list(each_checked(["the", None]))
+    with pytest.raises(InputError, match="id 12 at index 1"):
+        tokenizer.decode([3, 12])
+    with pytest.raises(InputError, match="no text"):
+        train_tokenizer([" ", "\n"], kind="wordpiece", vocab_size=100)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "holds no tokenizer"),
+        ({"vocab.txt": "\n".join([*WORDS, "fox"])}, r"'fox' on lines \[7, 13\]"),
+        ({"vocab.txt": "the\nfox"}, "lacks the special tokens"),
+        ({"vocab.txt": b"\xff\xfe"}, "UTF-8 at byte 0"),
+        ({"tokenizer.json": "{}"}, "tokenizer.json does not hold a tokenizer"),
+        ({"tokenizer.json": '{"version": "1.0", '}, "tokenizer.json"),
+        ({"vocab.json": '{"a": 0, "b": 0}', "merges.txt": ""}, "same id 0"),
+        ({"vocab.json": '{"a": 0, "b": 2}', "merges.txt": ""}, "no token has id 1"),
+        ({"vocab.json": '{"a": 0, "a": 1}', "merges.txt": ""}, "'a' comes more than once"),
+        ({"vocab.json": '{"a": 0, "b": true}', "merges.txt": ""}, "id of 'b'"),
+        ({"vocab.json": '{"a": 0}', "merges.txt": "a b c"}, "line 1"),
+        ({"vocab.json": '{"a": 0}', "merges.txt": "a b"}, "merges.txt does not hold"),
+        ({"vocab.json": '{"a": 0}'}, "merges.txt cannot be read"),
+        ({"vocab.txt": "\n".join(WORDS), "special_tokens_map.json": '{"eos_token": "<eos>"}'}, "eos_token '<eos>'"),
+        ({"vocab.txt": "\n".join(WORDS), "tokenizer_config.json": "[]"}, "JSON object"),
+    ],
+)
+def test_damaged_files(tmp_path, files, words):
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(FormatError, match=words):
+        load_tokenizer(tmp_path)

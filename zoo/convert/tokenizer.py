@@ -1,0 +1,297 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tokenizers: the Rust `tokenizers` library behind a small wrapper, read from and written to Hub folders.
+
+WordPiece is BERT's (arXiv 1810.04805, section 3), byte-level BPE is GPT-2's (Radford et al. 2019, section 2.2).
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from zoo.convert.vocabulary import check_ids, read_json, read_merges, read_text, read_vocab_json, read_vocab_txt
+from zoo.errors import ConfigError, FormatError, InputError, ZooError
+
+ROLES = ("pad", "cls", "sep", "mask", "unk", "bos", "eos")
+
+BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+_ROBERTA = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
+_T5 = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
+# The spellings to expect in a folder that does not declare its special tokens; the first that is all there.
+_SPELLINGS = (BERT, _ROBERTA, GPT2, _T5)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """A padded batch, int32 [B, T] each: token ids, 1 for a token and 0 for padding, sentence A/B ids."""
+
+    tokens: np.ndarray
+    segments: np.ndarray
+    token_types: np.ndarray
+
+
+class Tokenizer:
+    """Text to ids and back.
+
+    Attributes:
+      backend: the `tokenizers.Tokenizer`, without padding or truncation of its own.
+      special: role (see `ROLES`) to token, for the roles that this vocabulary fills.
+    """
+
+    def __init__(
+        self, backend: tokenizers.Tokenizer, special: Mapping[str, str], config: Mapping[str, Any] | None = None
+    ):
+        backend.no_padding()
+        backend.no_truncation()
+        self.backend, self.special, self._config = backend, dict(special), dict(config or {})
+
+    def encode(self, text: str, pair: str | None = None) -> list[int]:
+        """Ids of one text or one pair, with the special tokens that the family puts around them.
+
+        Raises:
+          InputError: not text, or text with a lone surrogate.
+        """
+        _checked([text] if pair is None else [text, pair])
+        return self.backend.encode(text, pair).ids
+
+    def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text alone, without special tokens around it."""
+        return [item.ids for item in self.backend.encode_batch_fast(_checked(texts), add_special_tokens=False)]
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        max_length: int | None = None,
+        pad_to: int = 0,
+    ) -> Encoded:
+        """A batch padded on the right to its longest row, or to `pad_to` tokens if that is more.
+
+        Args:
+          pairs: second sentences, one a text.
+          max_length: rows are cut to this many tokens, special ones included; a pair loses from its longer half.
+        """
+        if pairs is not None and len(pairs) != len(texts):
+            raise InputError(f"{len(texts)} texts but {len(pairs)} pairs; give one pair a text.")
+        inputs = _checked(texts) if pairs is None else list(zip(_checked(texts), _checked(pairs), strict=True))
+        least = self.backend.num_special_tokens_to_add(pairs is not None)
+        if max_length is not None and max_length <= least:
+            raise ConfigError(f"max_length {max_length} leaves no room beside {least} special tokens; raise it.")
+        rows = self._encode_rows(inputs, max_length)
+        length = max([pad_to, *(len(row.ids) for row in rows)])
+        return Encoded(
+            _pad([row.ids for row in rows], length, self.fill_id),
+            _pad([[1] * len(row.ids) for row in rows], length, 0),
+            _pad([row.type_ids for row in rows], length, 0),
+        )
+
+    def decode(self, ids: Iterable[Any], *, special_tokens: Literal["keep", "skip"] = "skip") -> str:
+        """Text of the ids. Bytes that are not UTF-8 become U+FFFD.
+
+        Raises:
+          InputError: an id outside the vocabulary.
+        """
+        ids = [int(token) for token in ids]
+        for index, token in enumerate(ids):
+            if not 0 <= token < self.vocab_size:
+                raise InputError(f"id {token} at index {index} is outside the vocabulary of {self.vocab_size} tokens.")
+        return self.backend.decode(ids, skip_special_tokens=special_tokens == "skip")
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the files that the Hub expects: `tokenizer.json`, its config, and the vocabulary in the older form."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        special = {f"{role}_token": token for role, token in self.special.items()}
+        self.backend.save(str(folder / "tokenizer.json"))
+        _write_json(folder / "special_tokens_map.json", special)
+        _write_json(folder / "tokenizer_config.json", {**self._declaration(), **self._config, **special})
+        if isinstance(self.backend.model, models.WordPiece | models.BPE):
+            self.backend.model.save(str(folder))
+
+    @property
+    def vocab_size(self) -> int:
+        """V, added tokens included."""
+        return self.backend.get_vocab_size()
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids of all tokens that stand for no text, in order."""
+        added = {index for index, token in self.backend.get_added_tokens_decoder().items() if token.special}
+        named = {index for role in self.special if (index := self._id(role)) is not None}
+        return tuple(sorted(added | named))
+
+    @property
+    def fill_id(self) -> int:
+        """What to write where nothing is: the padding token, else the end token, else 0."""
+        return next((token for token in (self.pad_id, self.eos_id) if token is not None), 0)
+
+    pad_id = property(lambda self: self._id("pad"))
+    cls_id = property(lambda self: self._id("cls"))
+    sep_id = property(lambda self: self._id("sep"))
+    mask_id = property(lambda self: self._id("mask"))
+    unk_id = property(lambda self: self._id("unk"))
+    bos_id = property(lambda self: self._id("bos"))
+    eos_id = property(lambda self: self._id("eos"))
+
+    def _id(self, role: str) -> int | None:
+        return self.backend.token_to_id(self.special[role]) if role in self.special else None
+
+    def _encode_rows(self, inputs: list, max_length: int | None) -> list[tokenizers.Encoding]:
+        if max_length is None:
+            return self.backend.encode_batch(inputs)
+        self.backend.enable_truncation(max_length)
+        try:
+            return self.backend.encode_batch(inputs)
+        finally:
+            self.backend.no_truncation()
+
+    def _declaration(self) -> dict[str, Any]:
+        """What a library that builds the tokenizer from its class, and not from `tokenizer.json`, has to know."""
+        if isinstance(self.backend.model, models.WordPiece):
+            lower_case = getattr(self.backend.normalizer, "lowercase", False)
+            return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case}
+        if self.special == GPT2:
+            return {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}
+        return {"tokenizer_class": "PreTrainedTokenizerFast"}
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer of a Hub folder.
+
+    Read from `tokenizer.json`, else `vocab.txt`, else `vocab.json` and `merges.txt`, else GPT-2's original
+    `encoder.json` and `vocab.bpe`; `tokenizer_config.json` and `special_tokens_map.json` are heeded if there.
+
+    Raises:
+      FormatError: no such files, or files that are damaged or contradict each other.
+    """
+    folder = Path(folder)
+    config = read_json(folder / "tokenizer_config.json", default={})
+    backend = _read_backend(folder, config)
+    vocab = backend.get_vocab()
+    check_ids(vocab, folder)
+    special = _special_tokens(folder, config, vocab)
+    backend.add_special_tokens([*dict.fromkeys(special.values())])
+    return Tokenizer(backend, special, config)
+
+
+def wordpiece(
+    vocab: dict[str, int], *, lower_case: bool, strip_accents: bool | None = None, split_chinese: bool = True
+) -> tokenizers.Tokenizer:
+    backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=BERT["unk"]))
+    backend.normalizer = normalizers.BertNormalizer(
+        handle_chinese_chars=split_chinese, strip_accents=strip_accents, lowercase=lower_case
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    cls, sep = BERT["cls"], BERT["sep"]
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{cls} $A {sep}",
+        pair=f"{cls} $A {sep} $B:1 {sep}:1",
+        special_tokens=[(cls, vocab[cls]), (sep, vocab[sep])],
+    )
+    return backend
+
+
+def byte_bpe(
+    vocab: dict[str, int], merges: list[tuple[str, str]], add_prefix_space: bool = False
+) -> tokenizers.Tokenizer:
+    backend = tokenizers.Tokenizer(models.BPE(vocab, merges))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    backend.decoder = decoders.ByteLevel()
+    return backend
+
+
+def _read_backend(folder: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    if (path := folder / "tokenizer.json").is_file():
+        return _built(path, lambda: tokenizers.Tokenizer.from_str(read_text(path)))
+    if (path := folder / "vocab.txt").is_file():
+        return _built(path, lambda: _read_wordpiece(path, config))
+    for names in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
+        vocab, merges = (folder / name for name in names)
+        if vocab.is_file():
+            prefix = bool(config.get("add_prefix_space", False))
+            return _built(merges, lambda: byte_bpe(read_vocab_json(vocab), read_merges(merges), prefix))  # noqa: B023
+    raise FormatError(
+        f"{folder} holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or encoder.json "
+        "with vocab.bpe. Give the folder of a model, or copy these files into it."
+    )
+
+
+def _read_wordpiece(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    vocab = read_vocab_txt(path)
+    missing = [token for role, token in BERT.items() if role != "mask" and token not in vocab]
+    if missing:
+        raise FormatError(f"{path} lacks the special tokens {', '.join(missing)}; it is not a BERT vocabulary.")
+    # An undeclared vocabulary is cased if a word in it has a capital.
+    cased = any(token.isascii() and token != token.lower() for token in vocab if not token.startswith("["))
+    return wordpiece(
+        vocab,
+        lower_case=bool(config.get("do_lower_case", not cased)),
+        strip_accents=config.get("strip_accents"),
+        split_chinese=bool(config.get("tokenize_chinese_chars", True)),
+    )
+
+
+def _built(path: Path, build: Callable[[], tokenizers.Tokenizer]) -> tokenizers.Tokenizer:
+    """The Rust library raises bare `Exception`; a damaged file is a FormatError that names it."""
+    try:
+        return build()
+    except ZooError:
+        raise
+    except Exception as error:
+        raise FormatError(f"{path} does not hold a tokenizer ({error}); get it again from where it came.") from error
+
+
+def _special_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str, int]) -> dict[str, str]:
+    """Role to token: as declared, else by the spellings of the families."""
+    usual = next((spelling for spelling in _SPELLINGS if all(token in vocab for token in spelling.values())), {})
+    declared = {}
+    for source in (read_json(folder / "special_tokens_map.json", default={}), config):
+        for role in ROLES:
+            if token := source.get(f"{role}_token"):
+                declared[role] = token["content"] if isinstance(token, dict) else token
+    for role, token in declared.items():
+        if token not in vocab:
+            raise FormatError(
+                f"{folder} declares {role}_token {token!r}, which its vocabulary lacks; add it to tokenizer.json, or "
+                "remove it from tokenizer_config.json and special_tokens_map.json."
+            )
+    return {**usual, **declared}
+
+
+def _checked(texts: Iterable[Any]) -> list[str]:
+    return list(each_checked(texts))
+
+
+def each_checked(texts: Iterable[Any]) -> Iterator[str]:
+    """The texts, each a str that is Unicode; an InputError at the first that is not."""
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {index} must be a str; found {type(text).__name__}.")
+        if not text.isascii() and (surrogate := _SURROGATE.search(text)):
+            raise InputError(
+                f"text {index} has the lone surrogate {surrogate[0]!r} at character {surrogate.start()}, which is not "
+                "Unicode text; decode its source with errors='replace'."
+            )
+        yield text
+
+
+def _pad(rows: Sequence[Sequence[int]], length: int, value: int) -> np.ndarray:
+    padded = np.full((len(rows), length), value, np.int32)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return padded
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

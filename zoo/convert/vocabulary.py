@@ -1,0 +1,90 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Vocabulary files: `vocab.txt`, `vocab.json` and `merges.txt`, read strictly."""
+
+import collections
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import FormatError
+
+
+def read_text(path: Path) -> str:
+    """The file as UTF-8, without a byte order mark, its lines ended by `\\n`."""
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} is not UTF-8 at byte {error.start}; convert it, or get it again.") from error
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read ({error.strerror}); put it beside the others.") from error
+
+
+def read_json(path: Path, *, default: Any = None) -> Any:
+    """A JSON object without repeated keys; `default`, if given, stands for a file that is not there."""
+    if default is not None and not path.exists():
+        return default
+    try:
+        found = json.loads(read_text(path), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not the JSON that was expected ({error}); get it again.") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"{path} must hold a JSON object; found {type(found).__name__}.")
+    return found
+
+
+def read_vocab_txt(path: Path) -> dict[str, int]:
+    """One token a line, its id the line's number from 0."""
+    tokens = read_text(path).removesuffix("\n").split("\n")
+    repeated = [token for token, count in collections.Counter(tokens).items() if count > 1]
+    if repeated:
+        lines = [number for number, token in enumerate(tokens, 1) if token == repeated[0]]
+        raise FormatError(f"{path} holds the token {repeated[0]!r} on lines {lines}; a token has one id.")
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def read_vocab_json(path: Path) -> dict[str, int]:
+    """Token to id."""
+    vocab = read_json(path)
+    for token, index in vocab.items():
+        if type(index) is not int or index < 0:
+            raise FormatError(f"{path}: the id of {token!r} must be 0 or more; found {index!r}.")
+    check_ids(vocab, path)
+    return vocab
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """One pair a line, the first to merge first; a `#version` line on top is skipped."""
+    merges = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line or (number == 1 and line.startswith("#version")):
+            continue
+        pair = line.split(" ")
+        if len(pair) != 2:
+            raise FormatError(f"{path}, line {number}: a merge is two tokens and one space; found {line!r}.")
+        merges.append((pair[0], pair[1]))
+    return merges
+
+
+def check_ids(vocab: Mapping[str, int], source: Path) -> None:
+    """Refuses two tokens with one id, and ids that leave gaps: a model's rows would not be the tokens'."""
+    owners: dict[int, str] = {}
+    for token, index in vocab.items():
+        if index in owners:
+            raise FormatError(f"{source}: tokens {owners[index]!r} and {token!r} have the same id {index}.")
+        owners[index] = token
+    gap = next((index for index in range(len(owners)) if index not in owners), None)
+    if gap is not None:
+        raise FormatError(
+            f"{source}: no token has id {gap}, but ids go up to {max(owners)}; the file is incomplete, or belongs to "
+            "another model."
+        )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated = [key for key, count in collections.Counter(key for key, _ in pairs).items() if count > 1]
+        raise ValueError(f"the key {repeated[0]!r} comes more than once")
+    return found
