@@ -4,8 +4,9 @@
 
 import dataclasses
 import functools
+import weakref
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,7 @@ def generate(
         use_top_p=top_p is not None and temperature != 0.0,
         eos_id=_end_token(model, eos_id),
     )
-    graphdef, params = nnx.split(model)
+    graphdef, params = _by_layer(model)
     new, counts, ended = _decode(
         graphdef,
         params,
@@ -99,6 +100,38 @@ def generate(
         finish=["eos" if end else "length" for end in np.asarray(ended)],
         texts=None if tokenizer is None else [tokenizer.decode(row) for row in rows],
     )
+
+
+class _Layers(NamedTuple):
+    """A model's parts with one array a layer, and the stacked arrays that they were made from."""
+
+    sources: list[weakref.ref]
+    graphdef: nnx.GraphDef
+    params: nnx.State
+
+
+_LAYERS: weakref.WeakKeyDictionary[Transformer, _Layers] = weakref.WeakKeyDictionary()
+
+
+def _by_layer(model: Transformer) -> tuple[nnx.GraphDef, nnx.State]:
+    """The model split into graph and parameters, its layers unstacked.
+
+    Slicing a stacked array copies it, at every token if it is done inside the loop. So it is done once, and remembered
+    until the model goes or its parameters change; the layers' parameters are then held twice.
+    """
+    graphdef, params = nnx.split(model)
+    leaves = jax.tree.leaves(params)
+    known = _LAYERS.get(model)
+    if known is None or any(ref() is not leaf for ref, leaf in zip(known.sources, leaves, strict=True)):
+        known = _Layers([weakref.ref(leaf) for leaf in leaves], *_unstack(graphdef, params))
+        _LAYERS[model] = known
+    return known.graphdef, known.params
+
+
+def _unstack(graphdef: nnx.GraphDef, params: nnx.State) -> tuple[nnx.GraphDef, nnx.State]:
+    model = nnx.merge(graphdef, params)
+    model.stack.unstack()
+    return nnx.split(model)
 
 
 @jax.tree_util.register_dataclass
@@ -118,7 +151,6 @@ class _State:
 @functools.partial(jax.jit, static_argnames=("graphdef", "settings"))
 def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, settings: _Settings):
     model = nnx.merge(graphdef, params)
-    model.stack.unstack()
     batch, length = tokens.shape
     max_new, max_length = settings.capacity - length, model.config.max_length
     choose = functools.partial(_choose, temperature=temperature, top_p=top_p, settings=settings)

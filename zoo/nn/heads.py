@@ -184,8 +184,15 @@ class LastTokenChoice(LastTokenClassifier):
 
     bias = True
 
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config, rngs=rngs)
+        tied, width, vocab = config.tie_embeddings, config.width, config.vocab_size
+        self.vocabulary = None if tied else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
+
     def num_classes(self, config: TransformerConfig) -> int:
         return 1
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return super().__call__(features) | {"lm_logits": features.token.attend(features.wanted())}
+        x = features.wanted()
+        lm_logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
+        return super().__call__(features) | {"lm_logits": lm_logits}

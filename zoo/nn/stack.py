@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
 from zoo.nn.block import Block
@@ -51,75 +51,65 @@ class Stack(nnx.Module):
         cache: Cache | None = None,
         return_hidden_states: bool = False,
     ) -> StackOutput:
-        def run_layer(block: Block, x, cache, index, window):
-            key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
-            layer_mask = dataclasses.replace(mask, window=window)
-            return block(x, layer_mask, dropout_key=key, cache=cache, layer=index)
-
         unstacked = isinstance(self.blocks, nnx.List)
+        graphdef = nnx.graphdef(self.blocks[0] if unstacked else self.blocks)
+
+        def layer(params, x, cache, index, window):
+            block = nnx.merge(graphdef, params)
+            key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+            return block(x, dataclasses.replace(mask, window=window), dropout_key=key, cache=cache, layer=index)
+
         run = self._loop if unstacked or self.config.stack == "loop" else self._scan
-        return run(run_layer, x, cache, return_hidden_states)
+        return run(self._remat(layer), x, cache, keep=return_hidden_states)
 
-    def _loop(self, run_layer: Callable, x, cache, return_hidden_states: bool) -> StackOutput:
+    def _loop(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
         if isinstance(self.blocks, nnx.List):
-            graphdef, layers = nnx.split(self.blocks[0])[0], [nnx.state(block) for block in self.blocks]
+            layers = [nnx.state(block) for block in self.blocks]
         else:
-            graphdef, params = nnx.split(self.blocks)
-            layers = split_layers(params)
-        pattern, hidden_states = self.config.attention.pattern, []
-        for index in range(self.config.num_layers):
-            window = pattern[index % len(pattern)]
+            layers = split_layers(nnx.state(self.blocks))
+        num_layers, pattern, states = self.config.num_layers, self.config.attention.pattern, []
+        for index in range(num_layers):
+            params = layers[index * len(layers) // num_layers]
+            x, cache = layer(params, x, cache, index, pattern[index % len(pattern)])
+            states.append(x)
+        return StackOutput(x, cache, tuple(states) if keep else ())
 
-            def apply(params, x, cache, index=index, window=window):
-                return run_layer(nnx.merge(graphdef, params), x, cache, index, window)
-
-            x, cache = self._remat(apply)(layers[index * len(layers) // self.config.num_layers], x, cache)
-            hidden_states.append(x)
-        return StackOutput(x, cache, tuple(hidden_states) if return_hidden_states else ())
-
-    def _scan(self, run_layer: Callable, x, cache, return_hidden_states: bool) -> StackOutput:
+    def _scan(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
         """Scans over whole periods of the attention pattern, so that the windows stay static."""
-        graphdef, params = nnx.split(self.blocks)
         num_layers, pattern = self.config.num_layers, self.config.attention.pattern
-        repeats = num_layers // self.config.layers_stored
+        shared_by = num_layers // self.config.layers_stored
+        params, starts = nnx.state(self.blocks), jnp.arange(0, num_layers, len(pattern), dtype=jnp.int32)
 
         def by_period(leaf):
-            return leaf.reshape(num_layers // len(pattern), len(pattern), *leaf.shape[1:])
+            return leaf.reshape(len(starts), len(pattern), *leaf.shape[1:])
 
         def period(carry, inputs):
-            x, cache = carry
-            indices, period_params = inputs
-            states = []
+            (x, cache), (start, scanned), states = carry, inputs, []
             for place, window in enumerate(pattern):
-                pick = (
-                    (lambda leaf, i=place: leaf[i])
-                    if repeats == 1
-                    else (
-                        lambda leaf, i=place: jax.lax.dynamic_index_in_dim(leaf, indices[i] // repeats, keepdims=False)
-                    )
-                )
-                layer_params = jax.tree.map(pick, period_params if repeats == 1 else params)
-
-                def apply(params, x, cache, index, window=window):
-                    return run_layer(nnx.merge(graphdef, params), x, cache, index, window)
-
-                x, cache = self._remat(apply)(layer_params, x, cache, indices[place])
+                if shared_by == 1:
+                    layer_params = jax.tree.map(lambda leaf, place=place: leaf[place], scanned)
+                else:
+                    layer_params = _pick(params, (start + place) // shared_by)
+                x, cache = layer(layer_params, x, cache, start + place, window)
                 states.append(x)
-            return (x, cache), tuple(states) if return_hidden_states else None
+            return (x, cache), states if keep else []
 
-        indices = by_period(jnp.arange(num_layers, dtype=jnp.int32))
-        inputs = (indices, jax.tree.map(by_period, params) if repeats == 1 else None)
-        (x, cache), states = jax.lax.scan(period, (x, cache), inputs)
-        if not return_hidden_states:
-            return StackOutput(x, cache, ())
-        ordered = (state[step] for step in range(len(indices)) for state in states)
-        return StackOutput(x, cache, tuple(ordered))
+        # Layers of their own are scanned over: their gradients are then written once, not added up at every step.
+        scanned = jax.tree.map(by_period, params) if shared_by == 1 else None
+        (x, cache), states = jax.lax.scan(period, (x, cache), (starts, scanned))
+        return StackOutput(x, cache, tuple(state[step] for step in range(len(starts)) for state in states))
 
     def _remat(self, layer: Callable) -> Callable:
         if self.config.remat == "none":
             return layer
         # Inside a scan the loop itself keeps the compiler from merging the two computations.
-        return jax.checkpoint(layer, policy=_REMAT_POLICIES[self.config.remat], prevent_cse=self.config.stack == "loop")
+        cse = self.config.stack == "loop"
+        return jax.checkpoint(layer, policy=_REMAT_POLICIES[self.config.remat], prevent_cse=cse, static_argnums=4)
+
+
+def _pick(params: nnx.State, index: Int[Array, ""]) -> nnx.State:
+    """One layer's parameters of the stacked ones."""
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), params)
 
 
 def split_layers(params: nnx.State) -> list[nnx.State]:
