@@ -6,6 +6,7 @@ A launcher imports only `absl` and this package at its top, and the rest inside 
 before JAX is imported.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import absl.app
+import absl.logging
+from absl import flags
 
 from launch import config_flags
 from zoo.errors import ZooError
@@ -24,7 +27,7 @@ def run(main: Callable[[list[str]], Any]) -> NoReturn:
     """Parses the flags and exits with what `main` returns; a `ZooError` is one message and exit code 2."""
     use_compilation_cache()
     try:
-        absl.app.run(main, flags_parser=config_flags.parse)
+        absl.app.run(main, flags_parser=_parse)
     except ZooError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
@@ -37,3 +40,12 @@ def use_compilation_cache() -> None:
     folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "zoo" / "jax"))
     if jax := sys.modules.get("jax"):  # it read the environment when it was imported
         jax.config.update("jax_compilation_cache_dir", folder)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags; shows what this package logs, and of its libraries only warnings (--verbosity=0 shows all)."""
+    rest = config_flags.parse(argv)
+    if flags.FLAGS["verbosity"].using_default_value:
+        flags.FLAGS.verbosity = absl.logging.WARNING  # set, so that absl does not raise it to INFO
+    logging.getLogger("zoo").setLevel(logging.INFO)
+    return rest

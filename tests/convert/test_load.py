@@ -1,0 +1,314 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Strict loading: other spellings load, what does not fit is refused in one error, and nothing saved is lost."""
+
+import functools
+import json
+import logging
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from zoo import registry
+from zoo.convert import hub, safetensors
+from zoo.convert.families import FAMILIES
+from zoo.errors import ConfigError, FormatError, ZooError
+from zoo.parallel.mesh import make_mesh
+
+SIZES = dict(vocab_size=24, width=16, num_layers=2, num_heads=4, mlp_width=32, max_length=8)
+
+
+def make(family: str, head: str | None = None, **changes):
+    """A model with random parameters, drawn by numpy, which compiles nothing."""
+    rng = np.random.default_rng(3)
+    base = next(iter(registry.FAMILIES[family].sizes.values())).replace(**SIZES, **changes)
+    graphdef, state = nnx.split(registry.FAMILIES[family].abstract(base, head=head))
+    values = jax.tree.map(lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape), leaf.dtype), state)
+    return nnx.merge(graphdef, values)
+
+
+@pytest.fixture
+def bert(tmp_path):
+    """A folder with the body, pooler and both pretraining heads."""
+    hub.save(make("bert", "pretraining"), tmp_path)
+    return tmp_path
+
+
+def edit(folder, change) -> None:
+    """Rewrites the tensors of a folder."""
+    tensors = load_file(folder / "model.safetensors")
+    save_file(change(dict(tensors)), folder / "model.safetensors")
+
+
+def edit_config(folder, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    kept = {key: value for key, value in (config | changes).items() if value is not ...}
+    (folder / "config.json").write_text(json.dumps(kept))
+
+
+def assert_same(ours, theirs) -> None:
+    jax.tree.map(np.testing.assert_array_equal, nnx.to_pure_dict(nnx.state(ours)), nnx.to_pure_dict(nnx.state(theirs)))
+
+
+@pytest.mark.parametrize(
+    ("family", "head"), [(f, head) for f, tables in FAMILIES.items() for head in tables.weights.heads]
+)
+def test_rows_cover_every_parameter_once(family, head):
+    for tied in (True, False):
+        model = registry.FAMILIES[family].abstract(make(family, tie_embeddings=tied).config, head=head)
+        rows = [row for part in FAMILIES[family].weights.parts(head, "tied" if tied else "untied") for row in part]
+        paths = [".".join(path) for path, _ in nnx.to_flat_state(nnx.state(model))]
+        assert sorted(path for row in rows for path in row.paths) == sorted(paths)
+
+
+def test_gpt2_old_spellings_load(tmp_path):
+    model = make("gpt2", "causal_lm")
+    hub.save(model, tmp_path)
+    buffers = {f"h.{layer}.attn.{name}": np.ones(1, np.float32) for layer in (0, 1) for name in ("bias", "masked_bias")}
+    edit(tmp_path, lambda t: {name.removeprefix("transformer."): x for name, x in t.items()} | buffers)
+    assert_same(hub.load(tmp_path), model)
+    edit(tmp_path, lambda t: t | {"lm_head.weight": t["wte.weight"]})
+    assert_same(hub.load(tmp_path), model)
+    edit(tmp_path, lambda t: {name: x for name, x in t.items() if name != "wte.weight"})
+    assert_same(hub.load(tmp_path), model)
+
+
+def test_bert_old_spellings_load(bert):
+    model = hub.load(bert)
+
+    def age(tensors):
+        old = {name.replace("LayerNorm.weight", "LayerNorm.gamma"): x for name, x in tensors.items()}
+        old = {name.replace("LayerNorm.bias", "LayerNorm.beta"): x for name, x in old.items()}
+        old["bert.embeddings.position_ids"] = np.arange(8)[None]
+        old["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"]
+        old["cls.predictions.decoder.bias"] = tensors["cls.predictions.bias"]
+        return old
+
+    edit(bert, age)
+    assert_same(hub.load(bert), model)
+
+
+def test_a_tied_tensor_that_differs_is_refused_or_untied(bert):
+    edit(bert, lambda t: t | {"cls.predictions.decoder.weight": t["bert.embeddings.word_embeddings.weight"] + 1})
+    with pytest.raises(FormatError, match="tie_word_embeddings"):
+        hub.load(bert)
+    edit_config(bert, tie_word_embeddings=False)
+    model = hub.load(bert)
+    table = model.embed.token.embedding[...]
+    np.testing.assert_array_equal(model.head.vocabulary.kernel[...], (table + 1).T)
+
+
+def test_every_misfit_is_listed_at_once(bert):
+    def damage(tensors):
+        del tensors["bert.encoder.layer.1.output.dense.bias"]
+        tensors["bert.embeddings.word_embeddings.weight"] = np.zeros((24, 17), np.float32)
+        tensors["cls.predictions.bias"] = np.zeros(24, np.int32)
+        tensors["bert.encoder.layer.2.output.dense.bias"] = np.zeros(16, np.float32)
+        tensors["extra"] = np.zeros(3, np.float32)
+        return tensors
+
+    edit(bert, damage)
+    with pytest.raises(FormatError) as error:
+        hub.load(bert)
+    for line in (
+        "missing: bert.encoder.layer.1.output.dense.bias [16]",
+        "not as expected: bert.embeddings.word_embeddings.weight: expected [24, 16], found [24, 17]",
+        "not as expected: cls.predictions.bias: expected floating-point numbers, found int32",
+        "unexpected: bert.encoder.layer.2.output.dense.bias [16]",
+        "unexpected: extra [3]",
+    ):
+        assert line in str(error.value)
+
+
+def test_two_spellings_of_one_tensor_are_refused(bert):
+    edit(bert, lambda t: t | {"pooler.dense.bias": t["bert.pooler.dense.bias"]})
+    with pytest.raises(FormatError, match=r"pooler\.dense\.bias.*two names"):
+        hub.load(bert)
+
+
+def test_a_new_head_must_be_asked_for_and_is_said(bert, caplog):
+    model = hub.load(bert, head="token_classification", num_labels=3, seed=5)
+    kernel = model.head.classifier.kernel[...]
+    assert model.config.num_labels == 3 and kernel.shape == (16, 3)
+    assert 0.01 < float(jnp.std(kernel)) < 0.03 and not model.head.classifier.bias[...].any()
+    assert "new random parameters: head.classifier.kernel, head.classifier.bias" in caplog.text
+    edit_config(bert, architectures=["BertForTokenClassification"])
+    with pytest.raises(FormatError, match=r"missing: classifier\.weight \[2, 16\](.|\n)*head='token_classification'"):
+        hub.load(bert)
+
+
+def test_half_a_head_is_damage_even_if_asked_for(bert):
+    edit(bert, lambda t: {name: x for name, x in t.items() if name != "cls.seq_relationship.bias"})
+    with pytest.raises(FormatError, match=r"missing: cls\.seq_relationship\.bias"):
+        hub.load(bert, head="next_sentence")
+
+
+def test_tensors_of_other_heads_are_passed_over_and_said(bert, caplog):
+    with caplog.at_level(logging.INFO):
+        model = hub.load(bert, head=None)
+    assert model.head is None and "cls.predictions.bias" in caplog.text
+
+
+def test_dtypes_of_storage_and_computation(bert):
+    model = hub.load(bert, dtype=jnp.bfloat16, param_dtype="bfloat16")
+    assert model.config.dtype == "bfloat16" and {x.dtype.name for x in jax.tree.leaves(nnx.state(model))} == {
+        "bfloat16"
+    }
+    hub.save(model, bert)
+    assert load_file(bert / "model.safetensors")["bert.pooler.dense.bias"].dtype == jnp.bfloat16
+    assert_same(hub.load(bert, param_dtype="bfloat16"), model)
+
+
+@pytest.mark.parametrize("rules", ["dp", "fsdp", "fsdp_tp"])
+def test_onto_a_mesh(rules, tmp_path):
+    model = make("gpt2")
+    hub.save(model, tmp_path)
+    placed = hub.load(tmp_path, mesh=make_mesh("fsdp:4,tensor:2"), rules=rules)
+    assert_same(placed, model)
+    kernel = placed.stack.blocks.attention.query.kernel[...]
+    shard = {"dp": (2, 16, 4, 4), "fsdp": (2, 4, 4, 4), "fsdp_tp": (2, 4, 2, 4)}[rules]
+    assert kernel.sharding.shard_shape(kernel.shape) == shard
+
+
+def test_shards_round_trip_and_replace_one_another(tmp_path):
+    model = make("gpt2", "causal_lm")
+    hub.save(model, tmp_path)
+    hub.save(model, tmp_path, max_shard_bytes=4000)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "model.safetensors" not in names and "model.safetensors.index.json" in names and len(names) > 5
+    assert_same(hub.load(tmp_path), model)
+    hub.save(model, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1  # whoever may read one may read the other
+
+
+def test_a_save_that_fails_leaves_the_last_one(bert, monkeypatch):
+    before = {path.name: path.read_bytes() for path in bert.iterdir()}
+    monkeypatch.setattr(hub, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ConfigError, match="No space left"):
+        hub.save(make("bert"), bert)
+    assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
+
+
+def test_what_the_torch_library_cannot_express_is_not_saved(tmp_path):
+    with pytest.raises(ConfigError, match="norm_order is 'pre'"):
+        hub.save(make("bert", norm_order="pre"), tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": "16"}, "'hidden_size' must be int; found '16'"),
+        ({"hidden_size": True}, "'hidden_size' must be int; found True"),
+        ({"hidden_size": ..., "hiden_size": 16}, "lacks 'hidden_size'. Is 'hiden_size' a misspelling"),
+        ({"num_hidden_layers": 10**9}, "between 1 and"),
+        ({"num_attention_heads": 3}, "does not divide"),
+        ({"hidden_dropout_prob": None}, "must be float; found None"),
+        ({"layer_norm_eps": math.inf}, "Infinity is no JSON"),
+        ({"hidden_act": "mish"}, "'hidden_act' is 'mish'"),
+        ({"position_embedding_type": "relative_key"}, 'supports only "absolute"'),
+        ({"add_cross_attention": True}, "supports only false"),
+        ({"auto_map": {"AutoModel": "x.y"}}, "code to download"),
+        ({"_attn_implementation_internal": "user/kernel"}, "is refused"),
+        ({"id2label": {"0": "a", "2": "b"}}, "'id2label' must map"),
+        ({"model_type": "bort"}, "'model_type' is 'bort'"),
+        ({"architectures": ["BertForSomething"]}, "choose one, such as head=None"),
+    ],
+)
+def test_bad_configs_are_refused(bert, changes, message):
+    edit_config(bert, **changes)
+    with pytest.raises(ZooError) as error:
+        hub.load(bert)
+    assert message in str(error.value)
+
+
+def test_harmless_keys_of_real_configs_are_accepted(bert):
+    edit_config(bert, _attn_implementation_autoset=True, gradient_checkpointing=False, use_cache=True, auto_map=None)
+    hub.load(bert)
+
+
+def test_bad_arguments_are_refused(bert, unchecked_types):
+    for wrong in (
+        dict(head="regression"),
+        dict(num_labels=3),
+        dict(dtype="int8"),
+        dict(dtype="float33"),
+        dict(rules="fsdp"),
+        dict(mesh=make_mesh("data:8"), rules="magic"),
+    ):
+        with pytest.raises(ConfigError):
+            hub.load(bert, **wrong)
+
+
+def test_unknown_sources_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="did you mean gpt2-medium"):
+        hub.load("gpt2-meduim")
+    with pytest.raises(ConfigError, match="does not exist"):
+        hub.load(tmp_path / "nowhere")
+    with pytest.raises(FormatError, match=r"config\.json cannot be read"):
+        hub.load(tmp_path)
+    hub.save(make("bert"), tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(FormatError, match=r"it holds pytorch_model\.bin, which this version does not read"):
+        hub.load(tmp_path)
+
+
+def test_a_name_without_network_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError, match="pass its folder instead"):
+        hub.load("bert-base-uncased")
+
+
+@pytest.mark.parametrize("form", ["safetensors", "orbax"])
+def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
+    model = hub.load(bert)
+    (bert / "vocab.txt").write_text("[PAD]\n")
+    hub.convert(bert, tmp_path / "there", form=form)
+    hub.convert(tmp_path / "there", tmp_path / "back")
+    assert_same(hub.load(tmp_path / "back"), model)
+    assert (tmp_path / "back" / "vocab.txt").exists()
+    assert_same(hub.load(tmp_path / "there", mesh=make_mesh("fsdp:8")), model)
+    with pytest.raises(ConfigError, match="not overwritten"):
+        hub.convert(bert, tmp_path / "there", form=form)
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_one(bert, monkeypatch):
+    before = {path.name: path.read_bytes() for path in bert.iterdir()}
+
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(safetensors, "save_file", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        hub.save(make("bert"), bert)
+    assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
+
+
+def test_the_launcher_converts_and_refuses(bert, tmp_path):
+    command = [sys.executable, "-m", "launch.convert", f"--source={bert}", f"--target={tmp_path / 'new'}"]
+    run = functools.partial(subprocess.run, command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert load_file(tmp_path / "new" / "model.safetensors").keys() == load_file(bert / "model.safetensors").keys()
+    refused = run()
+    assert refused.returncode == 2 and "ConfigError" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_config_of_a_folder_and_of_a_name(tmp_path):
+    config = zoo.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
+    zoo.save(zoo.create(config, head="masked_lm"), tmp_path)
+    assert zoo.config(tmp_path).hidden_dropout == 0.25
+    assert zoo.config(str(tmp_path), width=64) == zoo.config(tmp_path).replace(width=64)
+    with pytest.raises(ConfigError, match="did you mean bert-tiny"):
+        zoo.config("bert-tinny")

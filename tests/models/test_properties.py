@@ -1,0 +1,152 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold of any model of any family, whatever its parameters."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from zoo import registry
+
+SIZES = dict(vocab_size=37, width=21, num_layers=2, num_heads=3, mlp_width=23, max_length=13)
+FAST_COMPILE = {"xla_backend_optimization_level": 0}
+LANGUAGE = {"bert": "masked_lm", "gpt2": "causal_lm"}
+
+pytestmark = pytest.mark.parametrize("family", list(registry.FAMILIES))
+
+
+def config(family: str, **changes):
+    return next(iter(registry.FAMILIES[family].sizes.values())).replace(**(SIZES | changes))
+
+
+@functools.cache
+def parameters(family: str, head: str | None, **changes) -> nnx.State:
+    """Random values everywhere, so that each parameter matters; drawn by numpy, which compiles nothing."""
+    rng = np.random.default_rng(7)
+    shapes = nnx.state(registry.FAMILIES[family].abstract(config(family, **changes), head=head))
+    return jax.tree.map(lambda leaf: jnp.asarray(0.3 * rng.standard_normal(leaf.shape), leaf.dtype), shapes)
+
+
+@functools.cache
+def model(family: str, head: str | None, **changes):
+    """A compiled model; one of a family and head has the same parameters, however its config is changed."""
+    changed = config(family).replace(**changes)
+    graphdef, _ = nnx.split(registry.FAMILIES[family].abstract(changed, head=head))
+
+    def call(params, ids, inputs):
+        return nnx.merge(graphdef, params)(ids, **inputs, return_hidden_states=True)
+
+    compiled = jax.jit(call, compiler_options=FAST_COMPILE)
+    return lambda ids, **inputs: compiled(parameters(family, head), ids, inputs)
+
+
+def tokens(*shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(len(shape)).integers(1, 37, shape), jnp.int32)
+
+
+def close(found, expected, atol=2e-5) -> None:
+    np.testing.assert_allclose(np.asarray(found, np.float32), np.asarray(expected, np.float32), rtol=0, atol=atol)
+
+
+def test_causality(family):
+    run, ids = model(family, "causal_lm"), tokens(2, 9)
+    changed = ids.at[:, 5].set((ids[:, 5] + 1) % 37)
+    before, after = run(ids).logits, run(changed).logits
+    close(before[:, :5], after[:, :5], atol=0)
+    assert (jnp.abs(before[:, 5:] - after[:, 5:]).max(axis=-1) > 1e-3).all()
+
+
+def test_only_encoders_see_ahead(family):
+    run, ids = model(family, LANGUAGE[family]), tokens(2, 9)
+    changed = ids.at[:, 5].set((ids[:, 5] + 1) % 37)
+    moved = (jnp.abs(run(ids).logits - run(changed).logits).max(axis=-1) > 1e-3)[:, :5]
+    assert not moved.any() if config(family).attention.causal else moved.all()
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_padding_invariance(family, side):
+    """Padding of any content changes nothing, before or after, and gets no gradient."""
+    run, ids = model(family, LANGUAGE[family]), tokens(2, 6)
+    pad = ((0, 0), (0, 3) if side == "right" else (3, 0))
+    padded = jnp.pad(ids, pad, constant_values=9)
+    segments = jnp.pad(jnp.ones_like(ids), pad)
+    positions = jnp.pad(jnp.broadcast_to(jnp.arange(6, dtype=jnp.int32), ids.shape), pad)
+    place = slice(0, 6) if side == "right" else slice(3, 9)
+    found = run(padded, segments=segments, positions=positions).logits[:, place]
+    close(found, run(ids).logits)
+    other = jnp.where(segments == 0, 11, padded)
+    close(run(other, segments=segments, positions=positions).logits[:, place], found, atol=0)
+
+
+def test_packed_equals_separate(family):
+    run = model(family, LANGUAGE[family])
+    first, second = tokens(1, 5), tokens(1, 4)
+    packed = jnp.concatenate([first, second, jnp.zeros((1, 2), jnp.int32)], axis=1)
+    segments = jnp.asarray([[1] * 5 + [2] * 4 + [0] * 2], jnp.int32)
+    positions = jnp.asarray([[*range(5), *range(4), 0, 0]], jnp.int32)
+    logits = run(packed, segments=segments, positions=positions).logits
+    close(logits[:, :5], run(first).logits)
+    close(logits[:, 5:9], run(second).logits)
+
+
+def test_scan_equals_loop(family):
+    ids, head = tokens(2, 7), LANGUAGE[family]
+    found, expected = (model(family, head, stack=stack)(ids).hidden_states for stack in ("scan", "loop"))
+    assert len(found) == len(expected) == 1 + SIZES["num_layers"]
+    for ours, theirs in zip(found, expected, strict=True):
+        close(ours, theirs)
+
+
+def test_remat_equals_none(family):
+    """Same values and gradients, dropout included, from less memory: the backward pass holds fewer arrays."""
+    params, ids = parameters(family, LANGUAGE[family], num_layers=1), tokens(2, 7)
+
+    def run(remat):
+        changed = config(family, remat=remat, stack="loop", num_layers=1)
+        graphdef, _ = nnx.split(registry.FAMILIES[family].abstract(changed, head=LANGUAGE[family]))
+
+        def loss(params):
+            logits = nnx.merge(graphdef, params)(ids, dropout_key=jax.random.key(2)).logits
+            return jnp.sum(jnp.sin(logits))
+
+        held = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lambda p: jax.vjp(loss, p)[1], params)))
+        return jax.jit(jax.value_and_grad(loss), compiler_options=FAST_COMPILE)(params), held
+
+    (expected, most), (full, least), (dots, some) = run("none"), run("full"), run("dots")
+    assert least < some < most
+    for found in (full, dots):
+        jax.tree.map(lambda a, b: close(a, b, atol=2e-4), found, expected)
+
+
+def test_bfloat16_is_near_float32(family):
+    ids, head = tokens(2, 7), LANGUAGE[family]
+    found, expected = model(family, head, dtype="bfloat16")(ids).logits, model(family, head)(ids).logits
+    assert found.dtype == jnp.bfloat16
+    error = float(jnp.abs(found.astype(jnp.float32) - expected).max() / jnp.abs(expected).max())
+    assert 0 < error < 0.05
+
+
+def test_batch_permutation(family):
+    run, ids = model(family, "sequence_classification"), tokens(4, 7)
+    segments = (jnp.arange(7)[None] < jnp.asarray([7, 3, 5, 1])[:, None]).astype(jnp.int32)
+    order = jnp.asarray([2, 0, 3, 1])
+    close(run(ids[order], segments=segments[order]).logits, run(ids, segments=segments).logits[order])
+
+
+def test_logits_at_equals_slicing(family):
+    run, ids = model(family, LANGUAGE[family]), tokens(2, 7)
+    places = jnp.asarray([[0, 6, 3], [5, 5, 1]], jnp.int32)
+    found = run(ids, logits_at=places).logits
+    assert found.shape == (2, 3, 37)
+    close(found, jnp.take_along_axis(run(ids).logits, places[:, :, None], axis=1))
+
+
+def test_choices_are_scored_one_by_one(family):
+    run, ids = model(family, "multiple_choice"), tokens(2, 3, 7)
+    found = run(ids).logits
+    assert found.shape == (2, 3)
+    close(found[:, 1:2], run(ids[:, 1:2]).logits)

@@ -1,0 +1,66 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of every family by the Hub's `model_type`, and what a config.json says by them: a config and a head."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.convert import bert, gpt2
+from zoo.convert.config import ConfigTable, read_json
+from zoo.convert.fetch import CONFIG
+from zoo.convert.table import Table
+from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
+from zoo.nn.transformer import Transformer
+
+AUTO = "auto"  # as a head: the one that the checkpoint's config.json names
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """A family's tables."""
+
+    config: ConfigTable
+    weights: Table
+
+
+FAMILIES = {hub.CONFIG.model_type: Tables(hub.CONFIG, hub.TABLE) for hub in (bert, gpt2)}
+
+
+def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str | None]:
+    """The config of a folder, and the head: as asked for, or as config.json names it.
+
+    Raises:
+      ConfigError: an unknown family or head, or a config that is not supported. FormatError: no config.json.
+    """
+    where = folder / CONFIG
+    hub = read_json(where)
+    model_type = hub.get("model_type")
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(FAMILIES)}.")
+    tables = FAMILIES[model_type]
+    named = _named_head(hub, tables.weights, where) if head == AUTO else head
+    if named not in tables.weights.heads:
+        known = ", ".join(name for name in tables.weights.heads if name)
+        raise ConfigError(f"{model_type} has no head {named!r}; choose one of {known}, None or {AUTO!r}.")
+    return tables.config.read(hub, str(where), tables.weights.heads[named].fields), named
+
+
+def hub_config(model: Transformer) -> dict[str, Any]:
+    """What config.json says of a model; ConfigError if the torch library has no such model."""
+    tables = FAMILIES[model.config.family]
+    head = tables.weights.heads[model.head_name]
+    labels = head.num_labels or model.config.num_labels
+    return tables.config.write(model.config, head.hub_class, labels, head.fields)
+
+
+def _named_head(hub: Mapping[str, Any], table: Table, where: Path) -> str | None:
+    classes = hub.get("architectures") or [table.heads[None].hub_class]
+    if not isinstance(classes, list) or not isinstance(classes[0], str):
+        raise ConfigError(f"{where}: 'architectures' must be a list of class names; found {classes!r:.80}.")
+    try:
+        return table.head_of(classes[0])
+    except KeyError:
+        raise ConfigError(f"{where}: no head is known for {classes[0]!r}; choose one, such as head=None.") from None

@@ -1,0 +1,61 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user calls a model to a folder on this machine: a path, or a registry name fetched from the Hub."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from zoo import registry
+from zoo.errors import ConfigError, FormatError
+
+Parts = Literal["model", "tokenizer"]
+
+CONFIG = "config.json"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+
+_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
+
+
+def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
+    """The folder or file that is meant; a registry name is fetched.
+
+    Raises:
+      ConfigError: no such path, and no such name (the nearest are said). FormatError: a file of another kind.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir() or (path.suffix == ".safetensors" and path.exists()):
+        return path
+    if path.exists():
+        raise FormatError(f"{path} is neither a folder nor a .safetensors file, which is all that this version reads.")
+    if len(path.parts) > 1 or path.suffix:
+        raise ConfigError(f"{path} does not exist. Pass a folder, a .safetensors file, or a name of zoo.registry.")
+    return fetch(str(source), parts=parts)
+
+
+def fetch(name: str, *, parts: Parts = "model") -> Path:
+    """The local copy of a registry entry's Hub files, downloaded if it is not there: safetensors, config, tokenizer.
+
+    Raises:
+      ConfigError: an unknown name, or the Hub cannot be reached.
+    """
+    entry = registry.lookup(name)
+    from huggingface_hub import snapshot_download  # slow to import, and seldom needed
+
+    patterns = [CONFIG, *TOKENIZER_FILES, *(_WEIGHTS if parts == "model" else ())]
+    try:
+        return Path(snapshot_download(entry.repository, allow_patterns=patterns))
+    except Exception as error:  # the Hub's client raises its own errors, its transport's and the system's
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ConfigError(
+            f"{name!r} is {entry.repository} on the Hub, which cannot be reached ({type(error).__name__}: {reason}). "
+            "Download that repository where there is a network, and pass its folder instead of the name."
+        ) from error

@@ -1,0 +1,271 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`zoo.load` and `zoo.save`: a folder as the Hub has them <-> a model."""
+
+import functools
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+
+from zoo import registry
+from zoo.convert import orbax, safetensors
+from zoo.convert.config import write_json
+from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config
+from zoo.convert.fetch import CONFIG, TOKENIZER_FILES, locate
+from zoo.convert.safetensors import Pending
+from zoo.convert.table import Row, Source, Table, When, match
+from zoo.convert.tokenizer import Tokenizer, load_tokenizer
+from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
+from zoo.nn.transformer import Transformer
+from zoo.parallel import rules as sharding_rules
+
+MAX_SHARD_BYTES = 5_000_000_000  # the torch library's default, too
+
+_log = logging.getLogger(__name__)
+
+_CLASSIFIERS = ("sequence_classification", "token_classification")
+
+
+def load(
+    source: str | os.PathLike,
+    *,
+    head: str | None = AUTO,
+    num_labels: int | None = None,
+    dtype: Any = "float32",
+    param_dtype: Any = "float32",
+    mesh: Mesh | None = None,
+    rules: str | None = None,
+    seed: int = 0,
+) -> Transformer:
+    """A model from a registry name, a Hub folder, or a safetensors file beside its config.json.
+
+    Args:
+      head: a head's name, or None for the bare model; `auto` is the head that `architectures` in config.json names. A
+        head that the checkpoint lacks must be named here; its new parameters are drawn from `seed`.
+      num_labels: C of a classifier; None is what config.json says.
+      dtype: of the computation. param_dtype: of the parameters.
+      mesh: devices to load onto, each reading its own slices. rules: preset of `zoo.parallel.rules` (`fsdp`).
+
+    Raises:
+      ConfigError: an unknown name, head, dtype or preset; a config.json that asks for what is not supported.
+      FormatError: a file that is absent or broken, or tensors that are missing, unexpected or mis-shaped (all listed).
+    """
+    if rules is not None and mesh is None:
+        raise ConfigError(f"rules={rules!r} needs a mesh; pass mesh=zoo.parallel.mesh.make_mesh(...).")
+    path = locate(source)
+    folder = path if path.is_dir() else path.parent
+    config, named = read_config(folder, head)
+    config = _adapt(config, named, num_labels, dtype, param_dtype)
+    graphdef, state = nnx.split(registry.family_of(config).abstract(config, head=named))
+    shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
+    if path.is_dir() and orbax.is_checkpoint(path):
+        return nnx.merge(graphdef, orbax.read(path, state, shardings))
+    weights = safetensors.read(path) if path.is_dir() else safetensors.read_file(path)
+    found = match(
+        FAMILIES[config.family].weights,
+        head=named,
+        when=_when(config),
+        params={name: param.shape for name, param in _by_name(state).items()},
+        weights=weights,
+        new_head="refused" if head == AUTO else "allowed",
+        where=str(path),
+    )
+    found.check(str(path), _hint(head, named))
+    places = dict.fromkeys(_by_name(state)) if shardings is None else _places(shardings)
+    values = _draw(config, named, found.new, places, seed) | _read(found.sources, weights, state, places)
+    _report(source, named, found.new, found.passed_over)
+    filled = [(path, param.replace(values[_name(path)])) for path, param in nnx.to_flat_state(state)]
+    return nnx.merge(graphdef, nnx.from_flat_state(filled))
+
+
+def tokenizer(source: str | os.PathLike) -> Tokenizer:
+    """The tokenizer of a Hub folder or of a registry name.
+
+    Raises:
+      ConfigError: no such folder or name. FormatError: files that are absent, damaged, or contradict each other.
+    """
+    path = locate(source, parts="tokenizer")
+    return load_tokenizer(path if path.is_dir() else path.parent)
+
+
+def config(source: str | os.PathLike, **changes: Any) -> TransformerConfig:
+    """The config of a registry name, or of a Hub folder for the head that its config.json names; some fields changed.
+
+    Raises:
+      ConfigError: no such folder, name or field. FormatError: a config.json that is damaged.
+    """
+    if isinstance(source, str) and source in registry.ENTRIES:
+        return registry.config(source, **changes)
+    path = locate(source)
+    return read_config(path if path.is_dir() else path.parent, AUTO)[0].replace(**changes)
+
+
+def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
+    """Writes a folder that `load` and the torch library load: config.json and model.safetensors.
+
+    Everything is written beside the final names and then moved, so that a folder saved before is whole until then.
+
+    Args:
+      max_shard_bytes: above this the weights are split over several files with an index.
+
+    Raises:
+      ConfigError: the torch library has no such model, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    config = hub_config(model)
+    tensors = _pending(FAMILIES[model.config.family].weights, model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = safetensors.write(folder, tensors, max_shard_bytes=max_shard_bytes)
+        write_json(safetensors.partial(folder / CONFIG), config)
+        _replace([*paths, folder / CONFIG])
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
+    finally:
+        for left in folder.glob(safetensors.partial(folder / "*").name):
+            left.unlink()
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    form: str = "safetensors",
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> None:
+    """Loads a model and writes it as `safetensors` or `orbax`, with its tokenizer's files, to an empty or new folder.
+
+    Raises:
+      ConfigError: the target holds something; or as `load` and `save` do, as well as FormatError.
+    """
+    target = Path(target)
+    if form not in ("safetensors", "orbax"):
+        raise ConfigError(f"No format {form!r} can be written; choose safetensors or orbax.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target} is there already, and is not overwritten; choose another folder, or empty it.")
+    source = locate(source)
+    model = load(source)
+    if form == "orbax":
+        orbax.write(model, target, hub_config(model))
+    else:
+        save(model, target, max_shard_bytes=max_shard_bytes)
+    for name in TOKENIZER_FILES:
+        if (file := (source if source.is_dir() else source.parent) / name).is_file():
+            shutil.copyfile(file, target / name)
+
+
+def _adapt(config: TransformerConfig, head, num_labels, dtype, param_dtype) -> TransformerConfig:
+    """The config with what the caller chose."""
+    try:
+        changes = {"dtype": jnp.dtype(dtype).name, "param_dtype": jnp.dtype(param_dtype).name}
+    except TypeError as error:
+        raise ConfigError(f"dtype and param_dtype must be floating-point dtypes; {error}.") from error
+    for name, value in changes.items():
+        if not jnp.issubdtype(value, jnp.floating):
+            raise ConfigError(f"{name} must be a floating-point dtype; found {value!r}.")
+    if num_labels is not None and head not in _CLASSIFIERS:
+        raise ConfigError(f"num_labels belongs to {' and '.join(_CLASSIFIERS)}; the head is {head!r}. Leave it out.")
+    if num_labels not in (None, config.num_labels):
+        changes |= {"num_labels": num_labels, "label_names": ()}
+    return config.replace(**changes)
+
+
+def _when(config: TransformerConfig) -> When:
+    return "tied" if config.tie_embeddings else "untied"
+
+
+def _name(path: tuple) -> str:
+    return ".".join(map(str, path))
+
+
+def _by_name(state: nnx.State) -> dict[str, nnx.Variable]:
+    return {_name(path): param for path, param in nnx.to_flat_state(state)}
+
+
+def _hint(head: str | None, named: str | None) -> str:
+    if head == AUTO and named is not None:
+        return f"Is the file whole? To start {named!r} with new parameters, ask for it: head={named!r}."
+    if head == AUTO:
+        return "Is the file whole, and config.json its own? To start missing parts of the bare model anew: head=None."
+    return "Is the file whole, and config.json its own?"
+
+
+def _places(shardings: nnx.State) -> dict[str, NamedSharding]:
+    return {name: place.get_value() for name, place in _by_name(shardings).items()}
+
+
+def _read(
+    sources: Mapping[str, Source], weights: Mapping[str, np.ndarray], state: nnx.State, places: Mapping[str, Any]
+) -> dict[str, jax.Array]:
+    """The parameters on their devices; each device's slice is copied out of the memory map by itself."""
+    values = {}
+    for name, param in _by_name(state).items():
+        if name not in sources:
+            continue
+
+        def read(index, source=sources[name], param=param) -> np.ndarray:
+            return source.read(weights, param.shape, index, param.dtype)
+
+        if places[name] is None:
+            values[name] = jnp.asarray(read((slice(None),) * len(param.shape)))
+        else:
+            values[name] = jax.make_array_from_callback(param.shape, places[name], read)
+    return values
+
+
+def _draw(config, head, names: list[str], places: Mapping[str, Any], seed: int) -> dict[str, jax.Array]:
+    """Random values of some parameters, by the family's initializer; the compiler drops those of all others."""
+    if not names:
+        return {}
+
+    def draw():
+        params = _by_name(nnx.state(registry.family_of(config).build(config, head=head, rngs=nnx.Rngs(seed))))
+        return {name: params[name][...] for name in names}
+
+    return jax.jit(draw, out_shardings={name: places[name] for name in names})()
+
+
+def _report(source, head: str | None, new: list[str], passed_over: list[str]) -> None:
+    if new:
+        _log.warning("%s has no %s head; new random parameters: %s", source, head or "bare", ", ".join(new))
+    if passed_over:
+        _log.info("%s: passed over %s", source, ", ".join(passed_over))
+
+
+def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
+    """Every tensor of the model, by its saved name, made only when it is written."""
+    params = {name: param[...] for name, param in _by_name(nnx.state(model)).items()}
+    when, tensors = _when(model.config), {}
+    for row in (row for part in table.parts(model.head_name, when) for row in part):
+        values = [params[path] for path in row.paths]
+        for layer, name in enumerate(row.names(values[0].shape)):
+            share = values[0].shape[0] if row.stacked else 1
+            make = functools.partial(_join, row, values, layer)
+            saved = table.saved_name(name, model.head_name)
+            tensors[saved] = Pending(sum(value.nbytes for value in values) // share, make)
+    copies = {tie.copy: tensors[tie.original] for tie in table.ties if tie.when == when and tie.original in tensors}
+    return tensors | (copies if when == "untied" else {})
+
+
+def _join(row: Row, values: list[jax.Array], layer: int) -> np.ndarray:
+    return row.join([np.asarray(value)[layer] if row.stacked else np.asarray(value) for value in values])
+
+
+def _replace(paths: list[Path]) -> None:
+    """Moves finished files to their names, then removes weights that an earlier save left under other names."""
+    folder = paths[0].parent
+    for path in paths:
+        safetensors.partial(path).replace(path)
+    for old in {*folder.glob("model-*-of-*.safetensors"), folder / safetensors.SINGLE, folder / safetensors.INDEX}:
+        if old not in paths:
+            old.unlink(missing_ok=True)

@@ -1,0 +1,235 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""safetensors files, one or sharded with an index: read by memory map after strict checks, written in one piece.
+
+The format: 8 bytes of header length, a JSON header, then the tensors end to end
+(github.com/huggingface/safetensors#format). The reader is our own because the library lets repeated keys through.
+"""
+
+import dataclasses
+import errno
+import math
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ml_dtypes
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from zoo.convert.config import parse_json, read_json, write_json
+from zoo.errors import ConfigError, FormatError
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+DTYPES = {
+    "BOOL": np.dtype(np.bool_),
+    "U8": np.dtype(np.uint8),
+    "I8": np.dtype(np.int8),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "U16": np.dtype(np.uint16),
+    "I16": np.dtype(np.int16),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "U32": np.dtype(np.uint32),
+    "I32": np.dtype(np.int32),
+    "F32": np.dtype(np.float32),
+    "U64": np.dtype(np.uint64),
+    "I64": np.dtype(np.int64),
+    "F64": np.dtype(np.float64),
+}
+
+_MAX_HEADER = 100_000_000  # bytes, the format's own limit
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tensor:
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def read(folder: Path) -> dict[str, np.ndarray]:
+    """The tensors of a folder, each a view of the memory map: its bytes are read when they are looked at.
+
+    Raises:
+      FormatError: no such file, one that breaks the format, or an index that does not fit its shards.
+    """
+    if (folder / SINGLE).exists():
+        return read_file(folder / SINGLE)
+    if (folder / INDEX).exists():
+        return _read_sharded(folder)
+    others = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".msgpack", ".h5", ".ckpt"))
+    found = f"it holds {', '.join(others)}, which this version does not read" if others else "it holds no weights"
+    raise FormatError(f"{folder} has neither {SINGLE} nor {INDEX}; {found}. Save the model as safetensors first.")
+
+
+def read_file(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of one file."""
+    with _open_regular(path) as file:
+        tensors, start = _read_header(file, path)
+        size = os.fstat(file.fileno()).st_size - start
+        data = np.asarray(np.memmap(file, np.uint8, "r", start, (size,))) if size else np.empty(0, np.uint8)
+    return {
+        name: data[tensor.start : tensor.stop].view(tensor.dtype).reshape(tensor.shape)
+        for name, tensor in tensors.items()
+    }
+
+
+def _read_sharded(folder: Path) -> dict[str, np.ndarray]:
+    index = folder / INDEX
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise FormatError(f"{index}: 'weight_map' must map tensor names to file names; found {weight_map!r:.80}.")
+    weights: dict[str, np.ndarray] = {}
+    for shard in sorted(set(map(str, weight_map.values()))):
+        _check_inside(folder, shard, index)
+        tensors = read_file(folder / shard)
+        listed = {name for name, file in weight_map.items() if file == shard}
+        if listed != set(tensors):
+            astray = sorted(listed ^ set(tensors))
+            raise FormatError(
+                f"{folder / shard} and {INDEX} disagree about {len(astray)} tensors, such as {astray[0]!r}, which "
+                f"{'is listed but absent' if astray[0] in listed else 'is present but not listed'}. Fetch both again."
+            )
+        weights |= tensors
+    return weights
+
+
+def _check_inside(folder: Path, shard: str, index: Path) -> None:
+    """A shard is a plain file name, and no link out of the folder (but into the blobs of a Hub cache)."""
+    plain = shard == os.path.basename(shard) and shard not in ("", ".", "..") and not {"\\", "\0"} & set(shard)
+    if plain:
+        real, home = Path(os.path.realpath(folder / shard)), Path(os.path.realpath(folder))
+        blobs = home.parents[1] / "blobs" if home.parent.name == "snapshots" else home
+        if real.parent in (home, blobs):
+            return
+    raise FormatError(f"{index}: {shard!r} is not a file of its own folder, so it is not read.")
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FormatError(f"{path} is not a regular file.")
+    return open(descriptor, "rb")
+
+
+def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
+    """The tensors by name, in the order of their bytes, and where in the file the first begins."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _MAX_HEADER):
+        raise FormatError(
+            f"{path} has {size} bytes and says that its header has {length}; it is truncated or no safetensors file. "
+            "Fetch it again."
+        )
+    text = file.read(length)
+    if not text.startswith(b"{"):
+        raise FormatError(f"{path}: the header must begin with '{{'; found {text[:8]!r}.")
+    header = parse_json(text, f"{path}: the header")
+    _check_metadata(header.pop("__metadata__", {}), path)
+    tensors = {name: _parse_tensor(name, entry, path) for name, entry in header.items()}
+    end = 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].stop)):
+        if tensor.start != end:
+            raise FormatError(f"{path}: {name!r} begins at byte {tensor.start}, not at {end}. Fetch it again.")
+        end = tensor.stop
+    if end != size - 8 - length:
+        raise FormatError(f"{path}: the tensors need {end} bytes; the file has {size - 8 - length}. Fetch it again.")
+    return tensors, 8 + length
+
+
+def _check_metadata(metadata: Any, path: Path) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise FormatError(f"{path}: '__metadata__' must map names to strings.")
+
+
+def _parse_tensor(name: str, entry: Any, path: Path) -> _Tensor:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"{path}: {name!r} must have dtype, shape and data_offsets, and nothing else.")
+    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+    if dtype is None:
+        raise FormatError(f"{path}: {name!r} has the dtype {entry['dtype']!r}; supported are {', '.join(DTYPES)}.")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not _are_sizes(shape) or not _are_offsets(offsets) or len(shape) > 32:
+        raise FormatError(f"{path}: {name!r} has shape {shape!r:.80} and data_offsets {offsets!r:.80}.")
+    if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
+        raise FormatError(f"{path}: {name!r} of shape {shape} does not fill bytes {offsets[0]} to {offsets[1]}.")
+    return _Tensor(dtype, tuple(shape), *offsets)
+
+
+def _are_sizes(value: Any) -> bool:
+    """Whether it is a list of ints whose product, zeros aside, an array can have; a bool is no int."""
+    if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
+        return False
+    return math.prod(item or 1 for item in value) < 2**60
+
+
+def _are_offsets(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(item) is int and item >= 0 for item in value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pending:
+    """A tensor to be written: its size in bytes, and what makes it."""
+
+    num_bytes: int
+    make: Callable[[], np.ndarray]
+
+
+def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int) -> list[Path]:
+    """Writes the tensors beside their final names, which it returns: `partial(path)` is to be moved to each `path`.
+
+    Raises:
+      OSError: the folder cannot be written, or the disk is full.
+    """
+    shards = _plan(tensors, max_shard_bytes)
+    numbered = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
+    names = numbered if len(shards) > 1 else [SINGLE]
+    for name, shard in zip(names, shards, strict=True):
+        _save(partial(folder / name), {tensor: tensors[tensor].make() for tensor in shard})
+    if len(shards) > 1:
+        weight_map = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+        total = sum(tensor.num_bytes for tensor in tensors.values())
+        write_json(partial(folder / INDEX), {"metadata": {"total_size": total}, "weight_map": weight_map})
+        names.append(INDEX)
+    return [folder / name for name in names]
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """One file, with the permissions of any new file: the library's own are the owner's alone."""
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        save_file(arrays, path, {"format": "pt"})
+    except SafetensorError as error:  # its own kind, even for a full disk
+        raise OSError(errno.EIO, str(error)) from error
+    path.chmod(mode)
+
+
+def partial(path: Path) -> Path:
+    """The temporary name beside a file to be written."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _plan(tensors: Mapping[str, Pending], max_shard_bytes: int) -> list[list[str]]:
+    """Groups the tensors, in order, so that no shard of more than one tensor is larger than the limit."""
+    if max_shard_bytes < 1:
+        raise ConfigError(f"max_shard_bytes must be positive; found {max_shard_bytes}.")
+    shards, filled = [[]], 0
+    for name, tensor in tensors.items():
+        if shards[-1] and filled + tensor.num_bytes > max_shard_bytes:
+            shards.append([])
+            filled = 0
+        shards[-1].append(name)
+        filled += tensor.num_bytes
+    return shards
