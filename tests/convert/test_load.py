@@ -306,9 +306,9 @@ def test_the_launcher_converts_and_refuses(bert, tmp_path):
 
 
 def test_config_of_a_folder_and_of_a_name(tmp_path):
-    config = zoo.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
-    zoo.save(zoo.create(config, head="masked_lm"), tmp_path)
-    assert zoo.config(tmp_path).hidden_dropout == 0.25
-    assert zoo.config(str(tmp_path), width=64) == zoo.config(tmp_path).replace(width=64)
+    config = hub.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
+    hub.save(registry.create(config, head="masked_lm"), tmp_path)
+    assert hub.config(tmp_path).hidden_dropout == 0.25
+    assert hub.config(str(tmp_path), width=64) == hub.config(tmp_path).replace(width=64)
     with pytest.raises(ConfigError, match="did you mean bert-tiny"):
-        zoo.config("bert-tinny")
+        hub.config("bert-tinny")
