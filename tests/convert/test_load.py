@@ -306,9 +306,15 @@ def test_the_launcher_converts_and_refuses(bert, tmp_path):
 
 
 def test_config_of_a_folder_and_of_a_name(tmp_path):
-    config = hub.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
+    config = hub.config("bert-tiny", vocab_size=37, num_layers=1, norm_eps=0.25)
     hub.save(registry.create(config, head="masked_lm"), tmp_path)
-    assert hub.config(tmp_path).hidden_dropout == 0.25
-    assert hub.config(str(tmp_path), width=64) == hub.config(tmp_path).replace(width=64)
+    assert hub.config(tmp_path).norm_eps == 0.25
+    assert hub.config(str(tmp_path), max_length=64) == hub.config(tmp_path).replace(max_length=64)
     with pytest.raises(ConfigError, match="did you mean bert-tiny"):
         hub.config("bert-tinny")
+
+
+def test_a_dropout_rate_that_config_json_cannot_hold_is_said(tmp_path, caplog):
+    config = registry.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
+    hub.save(registry.create(config, head="masked_lm"), tmp_path)
+    assert "hidden_dropout 0.25 from 0.1" in caplog.text or "embed_dropout 0.1 from 0.25" in caplog.text

@@ -5,6 +5,7 @@
 import dataclasses
 import difflib
 import json
+import logging
 import math
 import os
 import stat
@@ -54,6 +55,11 @@ _RUNTIME = (
     "label_names",
     "classifier_dropout",
 )
+
+# What only training looks at: a saved model is itself without them.
+_TRAINING = ("embed_dropout", "hidden_dropout", "attention_dropout")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +182,11 @@ def _check_expressed(config: TransformerConfig, again: TransformerConfig, hub_cl
     """Compares with what was read back: whatever got lost would load as another model."""
     for name, value in _essence(config).items():
         found = _essence(again)[name]
-        if value != found:
+        if value != found and name in _TRAINING:
+            _log.warning(
+                "%s: no key of config.json tells %s %r from %r; it reads as the latter.", hub_class, name, value, found
+            )
+        elif value != found:
             raise ConfigError(
                 f"{name} is {value!r}; the torch library's {hub_class} has {found!r} there and no key to change it, so "
                 "that the model cannot be saved as one."
