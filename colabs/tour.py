@@ -27,10 +27,10 @@ import tempfile
 from pathlib import Path
 
 import jax
-from configs import gpt2_pretrain
 from IPython.display import Image, display
 
 import zoo
+from configs import gpt2_pretrain
 from zoo.train import RunConfig, evaluate_workdir, train
 
 workdir = Path(tempfile.mkdtemp()) / "tour"
@@ -38,8 +38,8 @@ jax.devices()
 
 # %% [markdown]
 # ## The experiment
-# A config is a lab notebook: `gpt2_pretrain.py` names the paper, the hardware and the expected number. Its `tiny` variant
-# is the same experiment for a CPU, on the Shakespeare that comes with the package.
+# A config is a lab notebook: `gpt2_pretrain.py` names the paper, the hardware and the expected number. Its `tiny`
+# variant is the same experiment for a CPU, on the Shakespeare that comes with the package.
 
 # %%
 config = gpt2_pretrain.get_config("tiny")
@@ -49,8 +49,8 @@ config
 
 # %% [markdown]
 # ## Training
-# The text is prepared first: a byte-level BPE is learned from it, and its documents are written as ArrayRecords. Stop the
-# cell and run it again: training goes on from its last checkpoint.
+# The text is prepared first: a byte-level BPE is learned from it, and its documents are written as ArrayRecords. Stop
+# the cell and run it again: training goes on from its last checkpoint.
 
 # %%
 train(RunConfig.from_dict(config), workdir)

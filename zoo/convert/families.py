@@ -13,7 +13,6 @@ from zoo.convert.fetch import CONFIG
 from zoo.convert.table import Table
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.nn.transformer import Transformer
 
 AUTO = "auto"  # as a head: the one that the checkpoint's config.json names
 
@@ -48,12 +47,12 @@ def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str 
     return tables.config.read(hub, str(where), tables.weights.heads[named].fields), named
 
 
-def hub_config(model: Transformer) -> dict[str, Any]:
+def hub_config(config: TransformerConfig, head: str | None) -> dict[str, Any]:
     """What config.json says of a model; ConfigError if the torch library has no such model."""
-    tables = FAMILIES[model.config.family]
-    head = tables.weights.heads[model.head_name]
-    labels = head.num_labels or model.config.num_labels
-    return tables.config.write(model.config, head.hub_class, labels, head.fields)
+    tables = FAMILIES[config.family]
+    hub_head = tables.weights.heads[head]
+    labels = hub_head.num_labels or config.num_labels
+    return tables.config.write(config, hub_head.hub_class, labels, hub_head.fields)
 
 
 def _named_head(hub: Mapping[str, Any], table: Table, where: Path) -> str | None:

@@ -122,7 +122,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written.
     """
     folder = Path(folder)
-    config = hub_config(model)
+    config = hub_config(model.config, model.head_name)
     tensors = _pending(FAMILIES[model.config.family].weights, model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def convert(
     source = locate(source)
     model = load(source)
     if form == "orbax":
-        orbax.write(model, target, hub_config(model))
+        orbax.write(model, target, hub_config(model.config, model.head_name))
     else:
         save(model, target, max_shard_bytes=max_shard_bytes)
     for name in TOKENIZER_FILES:

@@ -7,8 +7,8 @@ iterators have `get_state` and `set_state`, so that training resumes at the very
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import grain
 import numpy as np
@@ -17,6 +17,16 @@ from absl import flags
 from zoo.errors import ConfigError, InputError
 
 Example = dict[str, np.ndarray]
+
+
+class Rows(Protocol):
+    """Random access to rows, such as `zoo.data.pack.PackedRows`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Example: ...
+
+
 Transform = Callable[[Example, np.random.Generator], Example]
 
 
@@ -38,7 +48,7 @@ class Reading:
 
 
 def train_batches(
-    rows: Sequence[Example],
+    rows: Rows,
     transform: Transform,
     *,
     batch_size: int,
@@ -65,7 +75,7 @@ def train_batches(
 
 
 def evaluation_batches(
-    rows: Sequence[Example],
+    rows: Rows,
     transform: Transform,
     *,
     batch_size: int,
@@ -91,7 +101,7 @@ def evaluation_batches(
 class _Gather:
     """Reads one process's rows of a global batch. Sent to worker processes, so it holds plain data."""
 
-    rows: Sequence[Example]
+    rows: Rows
     transform: Transform
     key: tuple[int, int]
     batch_size: int

@@ -7,6 +7,8 @@ Sizes are those released at github.com/google-research/bert: base and large (201
 its tanh approximation in the original release and by erf in the Hub's checkpoints; the latter is what loads here.
 """
 
+from typing import Any
+
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.config import TransformerConfig
@@ -16,7 +18,7 @@ UNCASED, CASED, MULTILINGUAL, CHINESE = 30522, 28996, 119547, 21128
 
 def config(num_layers: int, width: int, vocab_size: int = UNCASED, **changes) -> TransformerConfig:
     """A BERT of the given depth and width: 64-wide heads, feed-forward four times the width (section 3)."""
-    fields = dict(
+    fields: dict[str, Any] = dict(
         family="bert",
         vocab_size=vocab_size,
         width=width,

@@ -6,6 +6,8 @@ Sizes are those released at github.com/openai/gpt-2; the paper's table 2 counts 
 released files hold 124M and 355M parameters. DistilGPT-2 (arXiv:1910.01108) keeps every other layer.
 """
 
+from typing import Any
+
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.config import AttentionConfig, TransformerConfig
@@ -13,7 +15,7 @@ from zoo.nn.config import AttentionConfig, TransformerConfig
 
 def config(num_layers: int, width: int, num_heads: int, **changes) -> TransformerConfig:
     """A GPT-2 of the given depth, width and number of heads (section 2.3)."""
-    fields = dict(
+    fields: dict[str, Any] = dict(
         family="gpt2",
         vocab_size=50257,
         width=width,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedding
 from zoo.nn.linear import Linear, dropout
@@ -38,6 +39,12 @@ class Features:
         if self.logits_at is None:
             return self.hidden
         return jnp.take_along_axis(self.hidden, self.logits_at[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
+
+    def first(self) -> Float[Array, "B D"]:
+        """The pooled vector of each row's first token; for heads that say `needs_pooler`."""
+        if self.pooled is None:
+            raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
+        return self.pooled
 
     def at_last(self) -> Float[Array, "B D"]:
         """The hidden vector of each row's last token."""
@@ -100,7 +107,7 @@ class PairHead(Head):
         self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return {"logits": self.pair(features.pooled)}
+        return {"logits": self.pair(features.first())}
 
 
 class PretrainingHead(MaskedLMHead):
@@ -113,7 +120,7 @@ class PretrainingHead(MaskedLMHead):
         self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return super().__call__(features) | {"pair_logits": self.pair(features.pooled)}
+        return super().__call__(features) | {"pair_logits": self.pair(features.first())}
 
 
 class Classifier(Head):
@@ -143,7 +150,7 @@ class PooledClassifier(Classifier):
     needs_pooler = True
 
     def vectors(self, features: Features) -> Float[Array, "B D"]:
-        return features.pooled
+        return features.first()
 
 
 class LastTokenClassifier(Classifier):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of what a user hands to a model. Inside `jax.jit` values are unknown and only shapes are checked."""
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 from zoo.errors import InputError
 from zoo.nn.config import TransformerConfig
@@ -38,7 +38,7 @@ def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
         raise InputError(f"{name} must have the shape of tokens, {tuple(shape)}; found {tuple(ids.shape)}.")
     if not np.issubdtype(ids.dtype, np.integer) and ids.dtype != np.bool_:
         raise InputError(f"{name} must be integers; found {ids.dtype}.")
-    if isinstance(ids, jax.core.Tracer) or ids.size == 0:
+    if isinstance(ids, Tracer) or ids.size == 0:
         return
     ids = np.asarray(ids)
     bad = np.argwhere((ids < 0) | (ids >= limit))
@@ -51,7 +51,7 @@ def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
 
 
 def _check_rows(segments) -> None:
-    if isinstance(segments, jax.core.Tracer):
+    if isinstance(segments, Tracer):
         return
     empty = np.flatnonzero(~np.asarray(segments).any(axis=-1))
     if len(empty):

@@ -51,15 +51,15 @@ class Stack(nnx.Module):
         cache: Cache | None = None,
         return_hidden_states: bool = False,
     ) -> StackOutput:
-        unstacked = isinstance(self.blocks, nnx.List)
-        graphdef = nnx.graphdef(self.blocks[0] if unstacked else self.blocks)
+        graphdef = nnx.graphdef(self.blocks[0] if isinstance(self.blocks, nnx.List) else self.blocks)
 
         def layer(params, x, cache, index, window):
             block = nnx.merge(graphdef, params)
             key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
             return block(x, dataclasses.replace(mask, window=window), dropout_key=key, cache=cache, layer=index)
 
-        run = self._loop if unstacked or self.config.stack == "loop" else self._scan
+        scans = self.config.stack == "scan" and not isinstance(self.blocks, nnx.List)
+        run = self._scan if scans else self._loop
         return run(self._remat(layer), x, cache, keep=return_hidden_states)
 
     def _loop(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:

@@ -31,7 +31,7 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
 
 def parse_mesh(spec: str) -> dict[str, int]:
     """Axis sizes of a mesh line, in the order of `AXES`."""
-    sizes = dict.fromkeys(AXES, 1)
+    sizes: dict[str, int] = dict.fromkeys(AXES, 1)
     for part in filter(None, (part.strip() for part in spec.split(","))):
         axis, _, size = part.partition(":")
         if axis not in AXES:

@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from zoo.errors import ConfigError
 
 # Every logical axis has a row in every preset: None says that it is whole on each device, on purpose.
-_WHOLE = dict.fromkeys(
+_WHOLE: dict[str, str | None] = dict.fromkeys(
     ("embed", "mlp", "heads", "kv", "vocab", "layers", "length", "types", "classes", "features"), None
 )
 PRESETS: dict[str, dict[str, str | None]] = {
@@ -29,7 +29,7 @@ def preset(rules: str) -> dict[str, str | None]:
     return PRESETS[rules]
 
 
-def param_sharding(axes: tuple[str | None, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
+def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
     """Where one parameter lies.
 
     Raises:

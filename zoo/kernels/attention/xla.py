@@ -29,8 +29,8 @@ def attention(
         out = jax.nn.dot_product_attention(
             query, key, value, bias, mask=_fit_batch(allowed, query, key), scale=scale, implementation="xla"
         )
-    if mask.query_segments is None:
-        return out
+    if allowed is None or mask.query_segments is None:
+        return out  # nothing but padding leaves a query without a key
     # The library call gives the mean of the values to a query that may see nothing; ours gives zero.
     sees_something = jnp.any(allowed, axis=-1).squeeze(1)[:, :, None, None]
     return jnp.where(sees_something, out, jnp.zeros((), out.dtype))

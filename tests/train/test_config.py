@@ -1,0 +1,81 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The door from a config file to frozen dataclasses."""
+
+import copy
+import dataclasses
+
+import ml_collections
+import pytest
+
+from zoo.errors import ConfigError
+from zoo.train.config import RunConfig
+
+GOOD = {
+    "task": {"name": "clm"},
+    "model": {"name": "gpt2", "num_layers": 2},
+    "data": {"row_length": 16, "tokenizer": {"kind": "byte_bpe", "vocab_size": 300}},
+    "optimizer": {"learning_rate": 1e-3, "warmup_steps": 2},
+    "batch_size": 8,
+    "num_steps": 10,
+}
+
+
+def changed(path, value):
+    values = copy.deepcopy(GOOD)
+    *groups, last = path.split(".")
+    group = values
+    for name in groups:
+        group = group[name]
+    group[last] = value
+    return values
+
+
+def test_a_config_dict_becomes_frozen_dataclasses():
+    config = RunConfig.from_dict(ml_collections.ConfigDict(GOOD).lock())
+    assert config.optimizer.learning_rate == 1e-3
+    assert config.data.tokenizer.kind == "byte_bpe"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.batch_size = 9
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("optimizer.lerning_rate", 1.0, "learning_rate"),
+        ("data.tokenizer.vocab", 1, "vocab_size"),
+        ("num_step", 1, "num_steps"),
+        ("num_steps", True, "num_steps"),
+        ("num_steps", "10", "num_steps"),
+        ("num_steps", 0, "1 or more"),
+        ("optimizer.learning_rate", None, "learning_rate"),
+        ("optimizer.learning_rate", "1e-4", "learning_rate"),
+        ("optimizer.learning_rate", -1.0, "0 or more"),
+        ("optimizer.schedule", "cosin", "cosine"),
+        ("optimizer.b2", 1.0, "below 1"),
+        ("optimizer.warmup_steps", 11, "exceeds num_steps"),
+        ("optimizer", 3, "group of fields"),
+        ("accumulation", 3, "does not divide"),
+        ("task", {}, "task.name"),
+        ("data.row_length", 1, "row_length"),
+        ("data.validation_fraction", 1.0, "validation_fraction"),
+    ],
+)
+def test_one_clear_error(path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        RunConfig.from_dict(changed(path, value))
+
+
+def test_a_missing_field_is_named():
+    with pytest.raises(ConfigError, match="num_steps"):
+        RunConfig.from_dict({name: value for name, value in GOOD.items() if name != "num_steps"})
+
+
+def test_identity_holds_every_leaf_but_what_may_change():
+    config = RunConfig.from_dict(GOOD)
+    assert config.identity()["data.tokenizer.vocab_size"] == 300
+    for name, value in (("checkpoint_every", 7), ("mesh", "data:1")):
+        assert RunConfig.from_dict(changed(name, value)).digest() == config.digest()
+    for path, value in (("seed", 1), ("model.num_layers", 3), ("optimizer.b2", 0.95)):
+        assert RunConfig.from_dict(changed(path, value)).digest() != config.digest()

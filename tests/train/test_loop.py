@@ -1,0 +1,144 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs of both tasks on eight virtual devices: what they leave, and what they refuse."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.data.config import DataConfig, TokenizerConfig
+from zoo.errors import ConfigError, IntegrityError
+from zoo.train import loop
+from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.evaluate import evaluate_workdir
+from zoo.train.loop import train
+
+SIZES = {"width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_width": 32, "max_length": 16}
+CONFIG = RunConfig(
+    task={"name": "clm"},
+    model={"name": "gpt2", **SIZES},
+    data=DataConfig(row_length=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
+    optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
+    batch_size=16,
+    num_steps=8,
+    eval_every=4,
+    eval_batches=3,
+    checkpoint_every=4,
+    log_every=2,
+    mesh="data:4,fsdp:2",
+    rules="fsdp",
+)
+MLM = {
+    "task": {"name": "mlm", "mask_rate": 0.3},
+    "model": {"name": "bert-tiny", **SIZES},
+    "mesh": "data:-1",
+    "rules": "dp",
+    "data": dataclasses.replace(
+        CONFIG.data, tokenizer=TokenizerConfig(kind="wordpiece", vocab_size=320, lower_case=True)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the causal task."""
+    workdir = tmp_path_factory.mktemp("runs") / "clm"
+    return workdir, train(CONFIG, workdir)
+
+
+def test_it_learns_and_leaves_everything(finished):
+    workdir, summary = finished
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["split"]) for row in rows] == [
+        (2, "train"), (4, "train"), (4, "validation"), (6, "train"), (8, "train"), (8, "validation")
+    ]  # fmt: skip
+    assert rows[-1]["loss"] < rows[2]["loss"] < np.log(320)
+    assert summary["step"] == 8 and summary["validation"]["loss"] == rows[-1]["loss"]
+    for name in ("loss.png", "summary.json", "timing.jsonl", "tensorboard", "model/tokenizer.json"):
+        assert (workdir / name).exists(), name
+    assert sorted(path.name for path in (workdir / "checkpoints").iterdir()) == ["4", "8"]
+
+
+def test_the_checkpoint_and_the_hub_folder_evaluate_alike(finished):
+    workdir, summary = finished
+    checkpoint = evaluate_workdir(workdir)
+    assert checkpoint["loss"] == pytest.approx(summary["validation"]["loss"], rel=1e-6)
+    assert json.loads((workdir / "evaluation.json").read_text()) == checkpoint
+    folder = evaluate_workdir(workdir, model=str(workdir / "model"))
+    assert folder["loss"] == pytest.approx(checkpoint["loss"], rel=1e-6)
+
+
+def test_the_hub_folder_loads(finished):
+    workdir, _ = finished
+    model, tokenizer = zoo.load(workdir / "model"), zoo.tokenizer(workdir / "model")
+    logits = model(np.array([tokenizer.encode("Who is there")[:8]])).logits
+    assert logits.shape[-1] == tokenizer.vocab_size == 320
+
+
+def test_a_finished_run_started_again_changes_nothing(finished):
+    workdir, summary = finished
+    names = ("metrics.jsonl", "model/model.safetensors", "config.json")
+    before = {name: (workdir / name).read_bytes() for name in names}
+    assert train(CONFIG, workdir) == summary
+    assert {name: (workdir / name).read_bytes() for name in names} == before
+
+
+def test_other_experiments_and_other_texts_are_refused(finished, tmp_path):
+    workdir, _ = finished
+    before = (workdir / "metrics.jsonl").read_bytes()
+    with pytest.raises(IntegrityError, match="seed: 0 there, 1 here"):
+        train(dataclasses.replace(CONFIG, seed=1), workdir)
+    recipe = json.loads((workdir / "data.json").read_text())
+    (workdir / "data.json").write_text(json.dumps({**recipe, "train": {}}))
+    try:
+        with pytest.raises(IntegrityError, match="another prepared text"):
+            train(CONFIG, workdir)
+    finally:
+        (workdir / "data.json").write_text(json.dumps(recipe))
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_masked_language_modelling(tmp_path):
+    summary = train(dataclasses.replace(CONFIG, **MLM, num_steps=4, accumulation=2), tmp_path / "run")
+    assert 0 < summary["validation"]["loss"] < np.log(320)
+    assert zoo.load(tmp_path / "run" / "model").head_name == "masked_lm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 12}, "12 rows do not divide by the 8 devices"),
+        ({"mesh": "dta:-1"}, "dta"),
+        ({"rules": "zero"}, "zero"),
+        ({"task": {"name": "cml"}}, "cml"),
+        ({"task": {"name": "clm", "mask_rate": 0.1}}, "mask_rate"),
+        ({"task": {"name": "mlm"}}, "mask token"),
+        ({"model": {"name": "gtp2"}}, "gpt2"),
+        ({"model": {"name": "gpt2", "widht": 8}}, "widht"),
+        ({"model": {"name": "gpt2", **SIZES, "max_length": 15}}, "row_length 16 exceeds"),
+        ({"model": {"name": "gpt2", **SIZES, "vocab_size": 100}}, "vocab_size 100 is below"),
+        ({"data": dataclasses.replace(CONFIG.data, source="elsewhere")}, "launch.prepare"),
+        ({"data": dataclasses.replace(CONFIG.data, validation_fraction=0.1)}, "prepared with other settings"),
+    ],
+)
+def test_refused_before_anything_is_allocated(finished, tmp_path, changes, message):
+    data_dir = None if changes.get("data", CONFIG.data).source == "elsewhere" else finished[0] / "data"
+    with pytest.raises(ConfigError, match=message):
+        train(dataclasses.replace(CONFIG, **changes), tmp_path / "run", data_dir)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_run_that_only_skips_gives_up(finished, tmp_path, monkeypatch):
+    def make_step_that_skips(*_):
+        def step(state, batch):
+            state = state._replace(step=state.step + 1, skipped=state.skipped + 1)
+            return state, {"loss": np.nan, "weight": 1.0, "correct": 0.0, "grad_norm": np.nan, "skipped": state.skipped}
+
+        return step
+
+    monkeypatch.setattr(loop, "make_train_step", make_step_that_skips)
+    with pytest.raises(ConfigError, match=r"3 steps in a row, up to step 3, .* since step 0"):
+        train(dataclasses.replace(CONFIG, max_skipped=3), tmp_path / "run", finished[0] / "data")

@@ -1,0 +1,63 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics files that a resumed run continues as if it had never stopped."""
+
+import json
+
+import pytest
+
+from zoo.errors import IntegrityError
+from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, read_lines
+
+
+def report(workdir, start=0):
+    return Report(workdir, start=start, num_steps=4, tokens_per_step=10)
+
+
+def write(workdir, steps, start=0):
+    with report(workdir, start) as run:
+        for step in steps:
+            run.advance(step)
+            run.train(step, {"loss": 1.0 / step})
+            if step % 2 == 0:
+                run.validation(step, {"loss": 2.0 / step})
+        return run.finish()
+
+
+def test_lines_curve_and_summary(tmp_path):
+    summary = write(tmp_path, [1, 2])
+    assert read_lines(tmp_path / METRICS) == [
+        {"step": 1, "split": "train", "loss": 1.0},
+        {"step": 2, "split": "train", "loss": 0.5},
+        {"step": 2, "split": "validation", "loss": 1.0},
+    ]
+    assert [row["step"] for row in read_lines(tmp_path / TIMING)] == [1, 2]
+    assert (tmp_path / CURVE).read_bytes().startswith(b"\x89PNG")
+    assert summary == json.loads((tmp_path / SUMMARY).read_text())
+    assert summary["validation"] == {"step": 2, "loss": 1.0}
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_resuming_drops_what_lies_beyond_the_step(tmp_path):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    whole.mkdir(), resumed.mkdir()
+    write(whole, [1, 2, 3, 4])
+    write(resumed, [1, 2, 3])
+    with open(resumed / METRICS, "a") as file:
+        file.write('{"step": 4, "spl')  # killed while writing
+    write(resumed, [3, 4], start=2)
+    assert (resumed / METRICS).read_bytes() == (whole / METRICS).read_bytes()
+
+
+def test_numbers_that_are_not_finite_are_valid_json(tmp_path):
+    with report(tmp_path) as run:
+        run.advance(1)
+        run.train(1, {"loss": float("nan"), "perplexity": float("inf")})
+        run.finish()
+    assert read_lines(tmp_path / METRICS)[0]["loss"] is None
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    (tmp_path / METRICS).write_text("no json\n")
+    with pytest.raises(IntegrityError, match=METRICS):
+        report(tmp_path)

@@ -1,0 +1,135 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A job killed at any instant goes on as if it had never stopped: same parameters, moments, keys, place and losses."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 12
+OVERRIDES = {
+    "model.width": 16,
+    "model.num_layers": 2,
+    "model.num_heads": 2,
+    "model.mlp_width": 32,
+    "model.hidden_dropout": 0.1,  # so that a wrong key would show
+    "data.row_length": 16,
+    "data.tokenizer.vocab_size": 300,
+    "optimizer.warmup_steps": 4,
+    "batch_size": 8,
+    "accumulation": 2,
+    "num_steps": STEPS,
+    "log_every": 1,
+    "eval_every": 4,
+    "eval_batches": 2,
+    "checkpoint_every": 3,
+}
+
+
+def start(workdir: Path, data_dir: Path | None) -> subprocess.Popen:
+    flags = [f"--config.{name}={value}" for name, value in OVERRIDES.items()]
+    flags += [f"--workdir={workdir}", *([f"--data_dir={data_dir}"] if data_dir else [])]
+    command = [sys.executable, "-m", "launch.train", "--config=configs/gpt2_pretrain.py:tiny", *flags]
+    # One device: eight virtual ones would only make the many starts slower.
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    with open(workdir.with_suffix(".log"), "a") as log:
+        environment = {**os.environ, "XLA_FLAGS": "", "PYTHONPATH": paths}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+
+def finish(workdir: Path, data_dir: Path | None) -> None:
+    assert start(workdir, data_dir).wait(timeout=300) == 0, workdir.with_suffix(".log").read_text()[-3000:]
+
+
+def stop_when(reached: Callable[[Path], bool], workdir: Path, data_dir: Path, number=signal.SIGKILL) -> int:
+    """Sends a signal to a run at the instant given; returns its exit code."""
+    process = start(workdir, data_dir)
+    while process.poll() is None and not reached(workdir):
+        time.sleep(0.0005)
+    process.send_signal(number)
+    return process.wait(timeout=60)
+
+
+def at_step(step: int) -> Callable[[Path], bool]:
+    return lambda workdir: f'"step": {step},' in read(workdir / "metrics.jsonl")
+
+
+def late(point: Callable[[Path], bool], seconds: float) -> Callable[[Path], bool]:
+    return lambda workdir: point(workdir) and not time.sleep(seconds)
+
+
+def inside_a_save(step: int) -> Callable[[Path], bool]:
+    return lambda workdir: any((workdir / "checkpoints").glob(f"{step}.orbax-checkpoint-tmp*"))
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint(workdir: Path) -> dict[str, str]:
+    """SHA-256 of every array of the last checkpoint, of the place in the data, and of all that was logged."""
+    folder = workdir / "checkpoints" / str(STEPS)
+    with ocp.StandardCheckpointer() as checkpointer:
+        abstract = checkpointer.metadata(folder / "state").item_metadata.tree
+        state = checkpointer.restore(folder / "state", jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), abstract))
+    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(state)}
+    files = {
+        "data": next(path for path in (folder / "data").rglob("*") if path.is_file() and not path.name.startswith("_"))
+    }
+    files |= {name: workdir / name for name in ("metrics.jsonl", "model/model.safetensors")}
+    return {name: digest(array.tobytes()) for name, array in arrays.items()} | {
+        name: digest(path.read_bytes()) for name, path in files.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A prepared folder, and what a run without incident leaves."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    finish(workdir, None)
+    return workdir / "data", fingerprint(workdir)
+
+
+def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
+    """Before the first checkpoint, inside a save, by a polite signal, and close to the end."""
+    data_dir, expected = uninterrupted
+    assert len(expected) > 60
+    workdir, killed = tmp_path / "run", -signal.SIGKILL
+    assert stop_when(at_step(2), workdir, data_dir) == killed
+    assert stop_when(inside_a_save(6), workdir, data_dir) == killed
+    assert stop_when(at_step(7), workdir, data_dir, signal.SIGTERM) == 143
+    saved = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
+    assert 7 <= saved < STEPS
+    assert stop_when(at_step(STEPS - 1), workdir, data_dir) == killed
+    finish(workdir, data_dir)
+    assert fingerprint(workdir) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_at_random_points(tmp_path, uninterrupted, seed):
+    """Five kills a run: at a random moment after the start of a random later step, or of a random save."""
+    data_dir, expected = uninterrupted
+    workdir, chance = tmp_path / "run", random.Random(seed)
+    for step in sorted(chance.sample(range(1, STEPS), 5)):
+        point = chance.choice([at_step(step), at_step(step), inside_a_save(-(-step // 3) * 3)])
+        delay = chance.uniform(0, 0.05)
+        assert stop_when(late(point, delay), workdir, data_dir) in (-signal.SIGKILL, 0)
+    finish(workdir, data_dir)
+    assert fingerprint(workdir) == expected

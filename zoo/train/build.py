@@ -1,0 +1,148 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From a config to the parts of a run: first what needs no device, then what does."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+
+import zoo
+from zoo import registry, tasks
+from zoo.convert.families import hub_config
+from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
+from zoo.parallel.mesh import make_mesh, parse_mesh
+from zoo.parallel.rules import batch_sharding, preset, replicated, shardings
+from zoo.tasks import Task
+from zoo.train.config import RunConfig
+from zoo.train.optim import make_optimizer
+from zoo.train.state import TrainState
+from zoo.train.step import Batch
+
+
+class Plan(NamedTuple):
+    """What is decided before any device is touched."""
+
+    config: RunConfig
+    task: Task
+    model: TransformerConfig
+
+    @classmethod
+    def create(cls, config: RunConfig, tokenizer) -> "Plan":
+        """Checks what a config file cannot know alone: names, and sizes against the tokenizer's.
+
+        Raises:
+          ConfigError: for anything that would fail later.
+        """
+        parse_mesh(config.mesh)
+        preset(config.rules)
+        task = make_task(config, tokenizer)
+        model = model_config(config, tokenizer, task.head)
+        hub_config(model, task.head)  # refused now if the torch library's format could not hold the trained model
+        return cls(config, task, model)
+
+
+class Machine(NamedTuple):
+    """The model and its optimizer, laid out on the devices.
+
+    Attributes:
+      abstract: the training state as shapes, dtypes and shardings.
+    """
+
+    mesh: Mesh
+    graphdef: nnx.GraphDef
+    optimizer: optax.GradientTransformation
+    abstract: TrainState
+    shardings: TrainState
+
+    @classmethod
+    def create(cls, plan: Plan) -> "Machine":
+        """Lays everything out; allocates nothing yet."""
+        config = plan.config
+        mesh = make_mesh(config.mesh)
+        _check_batch(config, mesh)
+        family = registry.family_of(plan.model)
+        graphdef, params = nnx.split(family.abstract(plan.model, head=plan.task.head))
+        places = nnx.to_pure_dict(shardings(params, mesh, config.rules))
+        optimizer = make_optimizer(config.optimizer, config.num_steps)
+        shapes = jax.eval_shape(lambda p: TrainState.create(p, optimizer, config.seed), nnx.to_pure_dict(params))
+        where = _state_shardings(shapes, places, optimizer, replicated(mesh))
+        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, where)
+        return cls(mesh, graphdef, optimizer, abstract, where)
+
+    def initial_state(self, plan: Plan) -> TrainState:
+        """Random parameters, each made where it belongs."""
+
+        def create() -> TrainState:
+            model = zoo.create(plan.model, head=plan.task.head, seed=plan.config.seed)
+            return TrainState.create(nnx.to_pure_dict(nnx.state(model)), self.optimizer, plan.config.seed)
+
+        return jax.jit(create, out_shardings=self.shardings)()
+
+    def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """This process's rows as a part of the global batch on the devices."""
+        sharding = batch_sharding(self.mesh)
+        return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+
+
+def make_task(config: RunConfig, tokenizer) -> Task:
+    """The objective that `config.task` names, with its options."""
+    options = dict(config.task)
+    name = options.pop("name")
+    kind = tasks.find(name)
+    try:
+        return kind.create(tokenizer, config.data.row_length, **options)
+    except TypeError as error:
+        fields = ", ".join(field.name for field in dataclasses.fields(kind))
+        raise ConfigError(f"task {name!r} does not take these options ({error}); its fields are {fields}.") from error
+
+
+def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
+    """The registry's config with the overrides of `config.model` and the tokenizer's vocabulary and special ids."""
+    overrides: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.model.items()}
+    base = registry.config(overrides.pop("name"))
+    if "attention" in overrides:
+        overrides["attention"] = dataclasses.replace(base.attention, **overrides["attention"])
+    ids = {name: getattr(tokenizer, name) for name in ("pad_id", "bos_id", "eos_id")}
+    model = base.replace(**{"vocab_size": tokenizer.vocab_size, **ids, **overrides})
+    if model.vocab_size < tokenizer.vocab_size:
+        raise ConfigError(
+            f"model.vocab_size {model.vocab_size} is below the tokenizer's {tokenizer.vocab_size}; raise it."
+        )
+    if config.data.row_length > model.max_length:
+        raise ConfigError(
+            f"data.row_length {config.data.row_length} exceeds the model's max_length {model.max_length}; lower it, or "
+            "raise model.max_length."
+        )
+    heads = registry.family_of(model).heads
+    if head not in heads:
+        raise ConfigError(
+            f"task {config.task['name']!r} needs a {head} head, which {model.family} lacks (it has {', '.join(heads)})."
+        )
+    return model
+
+
+def _check_batch(config: RunConfig, mesh: Mesh) -> None:
+    rows, ways = config.batch_size // config.accumulation, mesh.shape["data"] * mesh.shape["fsdp"]
+    if rows % ways:
+        raise ConfigError(
+            f"batch_size {config.batch_size} / accumulation {config.accumulation} = {rows} rows do not divide by the "
+            f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them."
+        )
+
+
+def _state_shardings(
+    shapes: TrainState, params: Any, optimizer: optax.GradientTransformation, whole: NamedSharding
+) -> TrainState:
+    """Moments lie where their parameters lie; counters are whole everywhere."""
+    moments = optax.tree.map_params(
+        optimizer, lambda _, place: place, shapes.opt_state, params, transform_non_params=lambda _: whole
+    )
+    places: Any = (whole, whole, params, moments, whole)  # a state of shardings, not of arrays
+    return TrainState(*places)

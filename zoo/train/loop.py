@@ -1,0 +1,175 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: everything of a run, in the order in which it happens."""
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+import zoo
+from zoo.errors import ConfigError
+from zoo.train.build import Machine, Plan
+from zoo.train.checkpoint import Checkpoints
+from zoo.train.config import RunConfig
+from zoo.train.corpus import Corpus
+from zoo.train.evaluate import evaluate
+from zoo.train.optim import make_schedule
+from zoo.train.report import Report, describe
+from zoo.train.state import TrainState
+from zoo.train.step import make_eval_step, make_train_step
+from zoo.train.workdir import DATA, MODEL, claim, leads, pin_data
+
+_log = logging.getLogger(__name__)
+
+PREEMPTED = 143  # exit code after SIGTERM, as a shell reports it: 128 + 15
+
+
+def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dict[str, Any]:
+    """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
+
+    After SIGTERM it finishes the step, saves, and exits with code 143; the same command goes on from there.
+
+    Raises:
+      ZooError: for anything the user can mend, most of it before a device is touched.
+    """
+    with contextlib.ExitStack() as stack:
+        # 1. All that can be refused without a device.
+        stack.enter_context(claim(workdir, config))
+        data = Corpus.open(config, workdir / DATA, data_dir)
+        pin_data(workdir, data.recipe)
+        plan = Plan.create(config, data.tokenizer)
+        # 2. The devices, and where everything lies on them.
+        machine = Machine.create(plan)
+        # 3. The state: the latest checkpoint's, with the place in the data, or a new one.
+        checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
+        batches = data.train_batches(plan.task)
+        if checkpoints.latest is None:
+            state = machine.initial_state(plan)
+        else:
+            state = checkpoints.restore(machine.abstract, batches)
+        report = stack.enter_context(_open_report(config, workdir, int(state.step)))
+        # 4. The steps.
+        run = _Run(plan, machine, data, checkpoints, report)
+        state, interrupted = run.steps(state, batches)
+        # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
+        summary = report.finish()
+        if not interrupted:
+            _export(plan, machine, data, state, workdir / MODEL)
+    if interrupted:
+        _log.warning("stopped by SIGTERM after step %d; the same command goes on from there.", int(state.step))
+        raise SystemExit(PREEMPTED)
+    print(describe(summary, workdir))
+    return summary
+
+
+class _Run:
+    """The parts that the steps use."""
+
+    def __init__(self, plan: Plan, machine: Machine, data: Corpus, checkpoints: Checkpoints, report: Report):
+        self.config, self.task = plan.config, plan.task
+        self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
+        self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
+        self.train_step = make_train_step(
+            machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings
+        )
+        self.eval_step = make_eval_step(machine.graphdef, plan.task)
+        self.skipped, self.skipped_in_a_row = 0, 0
+
+    def steps(self, state: TrainState, batches) -> tuple[TrainState, bool]:
+        """Runs to the last step, or to a SIGTERM; returns the state and whether it was the latter."""
+        config, first = self.config, int(state.step) + 1
+        self.skipped = int(state.skipped)
+        pending, stopping = None, False
+        with _sigterm() as told:
+            for step in range(first, config.num_steps + 1):
+                state, sums = self.train_step(state, self.machine.put(next(batches)))
+                # The device is busy with this step: only now are the last one's numbers read.
+                self._record(pending)
+                pending = (step, sums)
+                stopping = told.is_set() or self.checkpoints.reached_preemption(step)
+                evaluating, saving = self._due(step, config.eval_every), self._due(step, config.checkpoint_every)
+                if evaluating or saving or stopping:
+                    # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
+                    self._record(pending)
+                    pending = None
+                if evaluating:
+                    self._validate(step, state)
+                if saving or stopping:
+                    self.checkpoints.save(step, state, batches)
+                    self.report.restart_clock(step)
+                if stopping:
+                    break
+        return state, stopping and step < config.num_steps
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.config.num_steps
+
+    def _record(self, pending: tuple[int, dict] | None) -> None:
+        """Reads the numbers of a step, waiting for it if need be, and reports them when it is time."""
+        if pending is None:
+            return
+        step, sums = pending[0], jax.device_get(pending[1])
+        self._count_skipped(step, int(sums["skipped"]))
+        self.report.advance(step)
+        if self._due(step, self.config.log_every):
+            counters = {
+                "grad_norm": float(sums["grad_norm"]),
+                "learning_rate": float(np.asarray(self.schedule(step - 1 - self.skipped))),
+                "skipped": self.skipped,
+            }
+            self.report.train(step, {**self.task.metrics(sums), **counters})
+
+    def _count_skipped(self, step: int, skipped: int) -> None:
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped > self.skipped else 0
+        self.skipped = skipped
+        if self.skipped_in_a_row >= self.config.max_skipped:
+            raise ConfigError(
+                f"{self.skipped_in_a_row} steps in a row, up to step {step}, had a gradient that was not finite; lower "
+                f"optimizer.learning_rate. Nothing has changed since step {step - self.skipped_in_a_row}; the latest "
+                f"checkpoint is step {self.checkpoints.latest}."
+            )
+
+    def _validate(self, step: int, state: TrainState) -> None:
+        batches = map(self.machine.put, self.data.validation_batches(self.task))
+        self.report.validation(step, evaluate(self.eval_step, state.params, batches, self.task))
+        self.report.restart_clock(step)
+
+
+def _open_report(config: RunConfig, workdir: Path, start: int) -> Report:
+    tokens_per_step = config.batch_size * config.data.row_length
+    folder = workdir if leads() else workdir / f"process-{jax.process_index()}"
+    folder.mkdir(exist_ok=True)
+    return Report(folder, start=start, num_steps=config.num_steps, tokens_per_step=tokens_per_step)
+
+
+def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folder: Path) -> None:
+    """The model as the torch library would save it, with its tokenizer beside it."""
+    zoo.save(nnx.merge(machine.graphdef, state.params), folder)
+    data.tokenizer.save(folder)
+
+
+@contextlib.contextmanager
+def _sigterm() -> Iterator[threading.Event]:
+    """An event that a first SIGTERM sets; a second one ends the process at once."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told  # Python lets the main thread alone handle signals
+        return
+
+    def handle(number, frame):
+        told.set()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    previous = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, previous)

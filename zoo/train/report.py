@@ -1,0 +1,135 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a run says of itself: a progress bar, JSON lines, TensorBoard events, a loss curve, a summary.
+
+`metrics.jsonl` holds nothing that depends on time, so that the file of a run that was killed and resumed equals that of
+one that was not; speeds go into `timing.jsonl`.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tqdm
+from matplotlib.figure import Figure
+from tensorboardX import SummaryWriter
+
+from zoo.errors import IntegrityError
+from zoo.train.workdir import MODEL, write_json
+
+METRICS, TIMING, CURVE, SUMMARY, EVENTS = "metrics.jsonl", "timing.jsonl", "loss.png", "summary.json", "tensorboard"
+Split = Literal["train", "validation"]
+
+
+class Report:
+    """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped."""
+
+    def __init__(self, workdir: Path, *, start: int, num_steps: int, tokens_per_step: int):
+        self.workdir, self.num_steps = workdir, num_steps
+        self._tokens_per_step = tokens_per_step
+        for name in (METRICS, TIMING):
+            drop_beyond(workdir / name, start)
+        self._metrics, self._timing = (open(workdir / name, "a", buffering=1) for name in (METRICS, TIMING))
+        self._events = SummaryWriter(str(workdir / EVENTS), purge_step=start + 1, write_to_disk=True)
+        interval = 0.2 if sys.stderr.isatty() else 5.0  # seconds; a log file wants fewer lines
+        self._bar = tqdm.tqdm(total=num_steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
+        self._marks = (start, time.monotonic())
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for part in (self._bar, self._events, self._metrics, self._timing):
+            part.close()
+
+    def advance(self, step: int) -> None:
+        """Moves the bar to `step`."""
+        self._bar.update(step - self._bar.n)
+
+    def train(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records training metrics, and the speed since the last record or pause."""
+        before, began = self._marks
+        seconds = max(time.monotonic() - began, 1e-9)
+        speed = (step - before) * self._tokens_per_step / seconds
+        self._marks = (step, time.monotonic())
+        self._bar.set_postfix_str(f"loss {metrics['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
+        self._record("train", step, metrics)
+        self._timing.write(_line({"step": step, "seconds": seconds, "tokens_per_second": speed}))
+        self._events.add_scalar("speed/tokens_per_second", speed, step)
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records validation metrics."""
+        self._record("validation", step, metrics)
+
+    def restart_clock(self, step: int) -> None:
+        """Leaves the time since the last record (an evaluation, a save) out of the speed."""
+        self._marks = (step, time.monotonic())
+
+    def finish(self) -> dict[str, Any]:
+        """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the places."""
+        rows = read_lines(self.workdir / METRICS)
+        draw_curve(rows, self.workdir / CURVE)
+        summary = {"step": rows[-1]["step"] if rows else 0}
+        summary.update({row["split"]: {k: v for k, v in row.items() if k != "split"} for row in rows})
+        write_json(self.workdir / SUMMARY, summary)
+        return summary
+
+    def _record(self, split: Split, step: int, metrics: Mapping[str, float]) -> None:
+        self._metrics.write(_line({"step": step, "split": split, **metrics}))
+        for name, value in metrics.items():
+            self._events.add_scalar(f"{split}/{name}", value, step)
+
+
+def describe(summary: Mapping[str, Any], workdir: Path) -> str:
+    """A few lines for a person: how it ended, and where everything lies."""
+    last = [f"{split} loss {summary[split]['loss']:.4g}" for split in ("train", "validation") if split in summary]
+    if "validation" in summary:
+        last.append(f"validation perplexity {summary['validation']['perplexity']:.4g}")
+    places = {"loss curve": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
+    lines = [f"step {summary['step']}: {', '.join(last)}"]
+    return "\n".join(lines + [f"{name + ':':<13}{workdir / place}" for name, place in places.items()])
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSON-lines file; a last line that a killed job left half written is not one."""
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise IntegrityError(f"{path} holds a line that is not JSON ({error}); remove the line.") from error
+
+
+def drop_beyond(path: Path, step: int) -> None:
+    """Removes the lines after `step`, which a resumed run writes again."""
+    if path.exists():
+        kept = "".join(_line(row) for row in read_lines(path) if row["step"] <= step)
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(kept)
+        partial.replace(path)
+
+
+def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
+    """Loss by step, a line for each split."""
+    figure = Figure(figsize=(7, 4), layout="constrained")  # not pyplot: no display, no global state
+    axes = figure.subplots()
+    for split, style in (("train", "-"), ("validation", "o-")):
+        points = [(row["step"], row["loss"]) for row in rows if row["split"] == split and row["loss"] is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), style, label=split, markersize=4)
+    axes.set(xlabel="step", ylabel="loss (nats per prediction)", title="Loss")
+    axes.grid(alpha=0.3)
+    if axes.has_data():
+        axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """One JSON line; JSON has no NaN, so a number that is not finite becomes null."""
+    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return json.dumps(plain) + "\n"

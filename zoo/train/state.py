@@ -1,0 +1,34 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that a training step reads and writes."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int, UInt32
+
+
+class TrainState(NamedTuple):
+    """A pytree that the step donates and returns.
+
+    Attributes:
+      step: steps done, skipped ones included; the data has moved on by as many batches.
+      skipped: steps whose gradient was not finite.
+      params: nested dict of arrays, by the model's attribute names.
+      opt_state: the optimizer's, of the same names.
+      key: data of the run's PRNG key; never changes, a step folds its own number in.
+    """
+
+    step: Int[Array, ""]
+    skipped: Int[Array, ""]
+    params: Any
+    opt_state: Any
+    key: UInt32[Array, "..."]
+
+    @classmethod
+    def create(cls, params: Any, optimizer: optax.GradientTransformation, seed: int) -> "TrainState":
+        """The state before the first step."""
+        key = jax.random.key_data(jax.random.key(seed))
+        return cls(jnp.int32(0), jnp.int32(0), params, optimizer.init(params), key)

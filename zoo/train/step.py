@@ -1,0 +1,91 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""One optimizer step, as a pure function."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from zoo.tasks import Task
+from zoo.tasks.loss import reciprocal
+from zoo.tasks.task import Sums
+from zoo.train.state import TrainState
+
+Batch = Mapping[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Sums]]
+
+
+def make_train_step(
+    graphdef: nnx.GraphDef,
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    accumulation: int = 1,
+    shardings: TrainState | None = None,
+) -> TrainStep:
+    """A jitted `step(state, batch) -> (state, sums)`. The old state is donated: its buffers become the new one's.
+
+    With accumulation, rows `i::accumulation` of the batch form micro-batch `i`, which keeps every row on its device.
+    Losses and gradients are summed over predictions and divided once, so the result is that of the whole batch even
+    where micro-batches hold different numbers of predictions.
+
+    A gradient that is not finite changes nothing but the counters: parameters and moments stay as they were.
+    `shardings` pin where the new state lives; None leaves it to the compiler.
+    `sums` are the task's, with `grad_norm` (before clipping) and `skipped` (steps so far).
+    """
+
+    def summed_loss(params, batch, key):
+        _, sums = task.loss(nnx.merge(graphdef, params), batch, dropout_key=key)
+        return sums["loss"], sums
+
+    gradients = jax.grad(summed_loss, has_aux=True)
+
+    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None))
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        if accumulation == 1:
+            grads, sums = gradients(state.params, batch, key)
+        else:
+            grads, sums = _accumulate(functools.partial(gradients, state.params), batch, key, accumulation)
+        scale = reciprocal(sums["weight"])
+        grads = jax.tree.map(lambda grad: grad * scale.astype(grad.dtype), grads)
+        grad_norm = optax.tree.norm(grads)
+        finite = jnp.isfinite(grad_norm) & jnp.isfinite(sums["loss"])
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        updated = (optax.apply_updates(state.params, updates), opt_state)
+        kept = (state.params, state.opt_state)
+        params, opt_state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, kept)
+        skipped = state.skipped + (~finite).astype(jnp.int32)
+        state = TrainState(state.step + 1, skipped, params, opt_state, state.key)
+        return state, {**sums, "grad_norm": grad_norm, "skipped": skipped}
+
+    return train_step
+
+
+def make_eval_step(graphdef: nnx.GraphDef, task: Task) -> Callable[[Any, Batch], Sums]:
+    """A jitted `step(params, batch) -> sums`, without dropout."""
+
+    @jax.jit
+    def eval_step(params, batch: Batch) -> Sums:
+        return task.loss(nnx.merge(graphdef, params), batch)[1]
+
+    return eval_step
+
+
+def _accumulate(gradients: Callable, batch: Batch, key: jax.Array, accumulation: int):
+    """Sums of `gradients(micro_batch, key)` over the micro-batches."""
+
+    def split(rows):
+        return jnp.swapaxes(rows.reshape(-1, accumulation, *rows.shape[1:]), 0, 1)
+
+    def add(total, inputs):
+        return jax.tree.map(jnp.add, total, gradients(*inputs)), None
+
+    micro_batches = (jax.tree.map(split, batch), jax.random.split(key, accumulation))
+    shapes = jax.eval_shape(gradients, *jax.tree.map(lambda x: x[0], micro_batches))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.scan(add, zeros, micro_batches)[0]

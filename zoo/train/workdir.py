@@ -1,0 +1,119 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""An experiment's folder: held by one job at a time, and by one experiment for good."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from zoo.errors import ConfigError, IntegrityError
+from zoo.train.config import RunConfig
+
+CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
+
+
+@contextlib.contextmanager
+def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
+    """Makes the folder, locks it against other jobs, and writes the config's snapshot. Touches no device.
+
+    Raises:
+      ConfigError: the folder cannot be written, or another job holds it.
+      IntegrityError: it holds checkpoints of another experiment.
+    """
+    if not leads():
+        yield workdir
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = open(workdir / "lock", "a+")
+    except OSError as error:
+        raise ConfigError(
+            f"workdir {workdir} cannot be written ({error.strerror}); choose another --workdir."
+        ) from error
+    with lock:
+        _acquire(lock, workdir)
+        _check_experiment(workdir, config)
+        write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
+        yield workdir
+
+
+def leads() -> bool:
+    """Whether this process writes for all. Asks no device."""
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
+
+
+def pin_data(workdir: Path, recipe: Mapping[str, Any]) -> None:
+    """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
+    if has_checkpoints(workdir) and (workdir / RECIPE).exists():
+        _compare(_read_json(workdir / RECIPE), recipe, f"{workdir} holds checkpoints of a run on another prepared text")
+    if leads():
+        write_json(workdir / RECIPE, recipe)
+
+
+def read_config(workdir: Path) -> RunConfig:
+    """The config of the experiment that the folder holds."""
+    if not (workdir / CONFIG).exists():
+        raise ConfigError(f"{workdir} holds no {CONFIG}; --workdir must be a folder that launch.train wrote.")
+    return RunConfig.from_dict(_read_json(workdir / CONFIG).get("config"))
+
+
+def write_json(path: Path, value) -> None:
+    """Replaces the file as a whole, so that a reader or a crash never meets half of it."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+        if isinstance(value, dict):
+            return value
+    except ValueError:
+        pass
+    raise IntegrityError(
+        f"{path} is damaged: it is not a JSON object. Put it back from a copy, or choose another --workdir."
+    )
+
+
+def _acquire(lock, workdir: Path) -> None:
+    """The kernel drops a record lock with its process, however it dies, and workers do not inherit it: never stale."""
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        raise ConfigError(
+            f"another job ({lock.read().strip() or 'unnamed'}) is training in {workdir}; wait for it, stop it, or "
+            "choose another --workdir."
+        ) from error
+    lock.truncate(0)
+    lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+
+
+def _check_experiment(workdir: Path, config: RunConfig) -> None:
+    if not has_checkpoints(workdir):
+        return
+    if not (workdir / CONFIG).exists():
+        raise IntegrityError(f"{workdir} holds checkpoints, but its {CONFIG} is missing; choose another --workdir.")
+    _compare(read_config(workdir).identity(), config.identity(), f"{workdir} holds checkpoints of another experiment")
+
+
+def has_checkpoints(workdir: Path) -> bool:
+    """Whether a whole step is saved there. Asks the names of the folders alone."""
+    folder = workdir / CHECKPOINTS
+    return folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())
+
+
+def _compare(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+    changed = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    if changed:
+        lines = "".join(f"\n  {name}: {there.get(name)!r} there, {here.get(name)!r} here" for name in changed)
+        raise IntegrityError(f"{what}:{lines}\nChoose another --workdir, or go on with what was there.")
