@@ -34,9 +34,10 @@ def main(argv: list[str]) -> None:
     _say(f"3. Loading it back from the Hub folder {workdir}/model")
     model, tokenizer = zoo.load(workdir / "model"), zoo.tokenizer(workdir / "model")
     _say("4. Writing a passage")
-    prompt = "ROMEO:\n"
-    out = zoo.generate(model, [prompt], max_new_tokens=120, temperature=0.8, top_k=50, seed=1, tokenizer=tokenizer)
-    print(prompt + out.texts[0])
+    prompts = ["ROMEO:\n", "JULIET:\n", "KING RICHARD III:\n"]
+    out = zoo.generate(model, prompts, max_new_tokens=80, temperature=0.8, top_k=50, seed=1, tokenizer=tokenizer)
+    for prompt, text in zip(prompts, out.texts or [], strict=True):
+        print(f"{prompt}{text.strip()}\n")
     _say("What lies where")
     print(f"   loss curve        {workdir}/loss.png")
     print(f"   TensorBoard logs  {workdir}/tensorboard   (tensorboard --logdir={workdir}/tensorboard)")

@@ -27,8 +27,8 @@ os.environ.update(
 )
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-# Shapes and dtypes in signatures are checked while tests run, and only then.
 
+# Shapes and dtypes in signatures are checked while tests run, and only then.
 jaxtyping.install_import_hook("zoo", "beartype.beartype")
 
 

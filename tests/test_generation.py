@@ -5,6 +5,7 @@
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 import zoo
 from zoo import generation
@@ -54,6 +55,15 @@ def test_a_row_does_not_depend_on_its_batch(model):
     together = zoo.generate(model, PROMPTS, max_new_tokens=6)
     for prompt, tokens in zip(PROMPTS, together.tokens, strict=True):
         assert zoo.generate(model, [prompt], max_new_tokens=6).tokens == [tokens]
+
+
+def test_new_parameters_are_not_mistaken_for_the_old(model):
+    graphdef, params = nnx.split(model)
+    copy = nnx.merge(graphdef, params)
+    before = zoo.generate(copy, PROMPTS, max_new_tokens=6).tokens
+    nnx.update(copy, jax.tree.map(lambda leaf: -leaf, params))
+    after = zoo.generate(copy, PROMPTS, max_new_tokens=6).tokens
+    assert after != before and after == [naive(copy, prompt, 6) for prompt in PROMPTS]
 
 
 def test_repeated_call_traces_nothing(model):

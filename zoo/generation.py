@@ -119,19 +119,12 @@ def _by_layer(model: Transformer) -> tuple[nnx.GraphDef, nnx.State]:
     Slicing a stacked array copies it, at every token if it is done inside the loop. So it is done once, and remembered
     until the model goes or its parameters change; the layers' parameters are then held twice.
     """
-    graphdef, params = nnx.split(model)
-    leaves = jax.tree.leaves(params)
+    leaves = jax.tree.leaves(nnx.state(model))
     known = _LAYERS.get(model)
     if known is None or any(ref() is not leaf for ref, leaf in zip(known.sources, leaves, strict=True)):
-        known = _Layers([weakref.ref(leaf) for leaf in leaves], *_unstack(graphdef, params))
+        known = _Layers([weakref.ref(leaf) for leaf in leaves], *nnx.split(model.unstacked()))
         _LAYERS[model] = known
     return known.graphdef, known.params
-
-
-def _unstack(graphdef: nnx.GraphDef, params: nnx.State) -> tuple[nnx.GraphDef, nnx.State]:
-    model = nnx.merge(graphdef, params)
-    model.stack.unstack()
-    return nnx.split(model)
 
 
 @jax.tree_util.register_dataclass

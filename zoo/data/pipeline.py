@@ -8,7 +8,7 @@ iterators have `get_state` and `set_state`, so that training resumes at the very
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import numpy as np
@@ -19,6 +19,7 @@ from zoo.errors import ConfigError, InputError
 Example = dict[str, np.ndarray]
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Random access to rows, such as `zoo.data.pack.PackedRows`."""
 

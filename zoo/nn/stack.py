@@ -37,8 +37,15 @@ class Stack(nnx.Module):
         for param in jax.tree.leaves(nnx.state(self.blocks), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)):
             param.set_metadata(axes=("layers", *param.get_metadata()["axes"]))
 
+    @property
+    def is_unstacked(self) -> bool:
+        """Whether `unstack` was called."""
+        return isinstance(self.blocks, nnx.List)
+
     def unstack(self) -> None:
-        """Splits the stored layers once, in place, so that a loop around the model need not slice them again."""
+        """Splits the stored layers once, in place, so that a call need not slice them again."""
+        if self.is_unstacked:
+            return
         graphdef, params = nnx.split(self.blocks)
         self.blocks = nnx.List([nnx.merge(graphdef, layer) for layer in split_layers(params)])
 
@@ -58,7 +65,7 @@ class Stack(nnx.Module):
             key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
             return block(x, dataclasses.replace(mask, window=window), dropout_key=key, cache=cache, layer=index)
 
-        scans = self.config.stack == "scan" and not isinstance(self.blocks, nnx.List)
+        scans = self.config.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop
         return run(self._remat(layer), x, cache, keep=return_hidden_states)
 

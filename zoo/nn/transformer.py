@@ -116,6 +116,16 @@ class Transformer(nnx.Module):
             return out
         return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
 
+    def unstacked(self) -> "Transformer":
+        """The same model with one array a layer and parameter, for inference; save and train the model it came from.
+
+        A stacked parameter is sliced, and so copied, at every call: on CPU, BERT-base runs 1.1 times faster without.
+        The layers' parameters are then held twice if the model is kept as well.
+        """
+        model = nnx.merge(*nnx.split(self))
+        model.stack.unstack()
+        return model
+
     def _run(
         self, tokens, token_types, segments, positions, dropout_key, *, logits_at, cache, return_hidden_states
     ) -> Output:
