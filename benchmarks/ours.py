@@ -52,7 +52,7 @@ def emit(name: str, seconds: float, **more: float) -> None:
 
 
 def bert_fwd() -> None:
-    model = zoo.create(zoo.config("bert-base-uncased")).unstacked()
+    model = zoo.create(zoo.config("bert-base-uncased")).for_inference()
     tokens = ids(model, 8, 128)
     graphdef, params = nnx.split(model)
     forward = jax.jit(lambda params, tokens: nnx.merge(graphdef, params)(tokens).hidden)

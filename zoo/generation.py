@@ -83,7 +83,7 @@ def generate(
         use_top_p=top_p is not None and temperature != 0.0,
         eos_id=_end_token(model, eos_id),
     )
-    graphdef, params = _by_layer(model)
+    graphdef, params = _laid_out(model)
     new, counts, ended = _decode(
         graphdef,
         params,
@@ -102,28 +102,27 @@ def generate(
     )
 
 
-class _Layers(NamedTuple):
-    """A model's parts with one array a layer, and the stacked arrays that they were made from."""
+class _LaidOut(NamedTuple):
+    """A model's parts laid out for inference, and the arrays that they were made from."""
 
     sources: list[weakref.ref]
     graphdef: nnx.GraphDef
     params: nnx.State
 
 
-_LAYERS: weakref.WeakKeyDictionary[Transformer, _Layers] = weakref.WeakKeyDictionary()
+_LAID_OUT: weakref.WeakKeyDictionary[Transformer, _LaidOut] = weakref.WeakKeyDictionary()
 
 
-def _by_layer(model: Transformer) -> tuple[nnx.GraphDef, nnx.State]:
-    """The model split into graph and parameters, its layers unstacked.
+def _laid_out(model: Transformer) -> tuple[nnx.GraphDef, nnx.State]:
+    """The model laid out for inference, split into graph and parameters.
 
-    Slicing a stacked array copies it, at every token if it is done inside the loop. So it is done once, and remembered
-    until the model goes or its parameters change; the layers' parameters are then held twice.
+    Done once, and remembered until the model goes or its parameters change; they are held twice meanwhile.
     """
     leaves = jax.tree.leaves(nnx.state(model))
-    known = _LAYERS.get(model)
+    known = _LAID_OUT.get(model)
     if known is None or any(ref() is not leaf for ref, leaf in zip(known.sources, leaves, strict=True)):
-        known = _Layers([weakref.ref(leaf) for leaf in leaves], *nnx.split(model.unstacked()))
-        _LAYERS[model] = known
+        known = _LaidOut([weakref.ref(leaf) for leaf in leaves], *nnx.split(model.for_inference()))
+        _LAID_OUT[model] = known
     return known.graphdef, known.params
 
 
@@ -172,7 +171,7 @@ def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, sett
         return record(state, out.logits[:, -1], out.cache)
 
     positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
-    cache = Cache.empty(model.config, batch, settings.capacity)
+    cache = Cache.empty(model.config, batch, settings.capacity, layers="apart")
     last = jnp.full((batch, 1), length - 1, jnp.int32)
     out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=last)
     start = _State(

@@ -314,11 +314,11 @@ def test_config_of_a_folder_and_of_a_name(tmp_path):
         hub.config("bert-tinny")
 
 
-def test_an_unstacked_model_computes_the_same_and_is_not_saved(tmp_path):
+def test_a_model_for_inference_computes_the_same_and_is_not_saved(tmp_path):
     model = registry.create(registry.config("bert-tiny", vocab_size=37), head="masked_lm")
-    fast, tokens = model.unstacked().unstacked(), np.arange(7, dtype=np.int32)[None]
+    fast, tokens = model.for_inference().for_inference(), np.arange(7, dtype=np.int32)[None]
     np.testing.assert_allclose(fast(tokens).logits, model(tokens).logits, atol=1e-5)
-    with pytest.raises(ConfigError, match="unstacked"):
+    with pytest.raises(ConfigError, match="for_inference"):
         hub.save(fast, tmp_path)
 
 

@@ -30,6 +30,22 @@ def test_linear_between_named_axes():
     np.testing.assert_allclose(back(layer(X)), np.einsum("btnh,nhd->btd", layer(X), back.kernel[...]), atol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 40])
+def test_tuning_for_a_cpu_changes_no_result(rows):
+    x = jnp.asarray(np.random.default_rng(1).standard_normal((rows, 2, 6)), jnp.float32)
+    split = Linear({"embed": 6}, {"heads": 2, "kv": 5}, CONFIG, rngs=nnx.Rngs(0))
+    merge = Linear({"heads": 2, "kv": 5}, {"embed": 7}, CONFIG, bias=False, rngs=nnx.Rngs(1))
+    table = Embedding(11, "vocab", CONFIG, rngs=nnx.Rngs(2))
+    want = split(x), merge(split(x)), table.attend(x)
+    for _ in range(2):  # the second time changes nothing
+        for layer in (split, merge, table):
+            layer.tune_for_cpu()
+    assert split.kernel.shape == (2, 5, 6) and split.kernel.get_metadata()["axes"] == ("heads", "kv", "embed")
+    assert merge.kernel.shape == (7, 2, 5) and merge.kernel.get_metadata()["axes"] == ("embed", "heads", "kv")
+    for found, expected in zip((split(x), merge(split(x)), table.attend(x)), want, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_layer_norm_and_rms_norm():
     layer = Norm(6, CONFIG.replace(norm_eps=1e-3))
     layer.scale[...], layer.bias[...] = jnp.arange(6.0), jnp.arange(6.0) - 3

@@ -29,6 +29,7 @@ def test_scan_equals_loop_equals_unstacked(changes):
         stack = Stack(config.replace(stack="scan" if kind == "scan" else "loop"), rngs=nnx.Rngs(0))
         if kind == "unstacked":
             stack.unstack()
+            assert stack.blocks[0].mlp.up.kernel.get_metadata()["axes"] == ("embed", "mlp")
         hidden_states = run(stack)
         assert len(hidden_states) == 4
         outputs.append(np.stack(hidden_states))

@@ -122,7 +122,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written.
     """
     if model.stack.is_unstacked:
-        raise ConfigError("A model made by unstacked() is for inference; save the one that it was made from.")
+        raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
     folder = Path(folder)
     config = hub_config(model.config, model.head_name)
     tensors = _pending(FAMILIES[model.config.family].weights, model)

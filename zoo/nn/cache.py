@@ -3,6 +3,7 @@
 """Keys and values of the tokens already seen, so that generation computes each token once."""
 
 import dataclasses
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,27 +12,39 @@ from jaxtyping import Array, Float, Int
 from zoo.nn.config import TransformerConfig
 
 
+Held = Float[Array, "L B N S H"] | tuple[Float[Array, "*B N S H"], ...]
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cache:
     """Room for S tokens a row, filled from the left.
 
     Attributes:
-      key, value: what the layers computed; heads before places, as XLA multiplies them, so that no step transposes
-        all that is held. segments: 0 where a place is empty or holds padding.
+      key, value: what the layers computed, `[L, B, N, S, H]`, or L arrays `[B, N, S, H]` (`[N, S, H]` for one row) for
+        a model whose layers are apart. Heads come before places, as XLA multiplies them, so that no step transposes
+        all that is held.
+      segments: 0 where a place is empty or holds padding.
       length: number of places filled, the same in every row.
     """
 
-    key: Float[Array, "L B N S H"]
-    value: Float[Array, "L B N S H"]
+    key: Held
+    value: Held
     segments: Int[Array, "B S"]
     length: Int[Array, ""]
 
     @classmethod
-    def empty(cls, config: TransformerConfig, batch: int, capacity: int) -> "Cache":
+    def empty(
+        cls, config: TransformerConfig, batch: int, capacity: int, *, layers: Literal["stacked", "apart"] = "stacked"
+    ) -> "Cache":
         """A cache for `batch` rows of at most `capacity` tokens."""
-        shape = (config.num_layers, batch, config.num_heads, capacity, config.head_width)
-        blank = jnp.zeros(shape, jnp.dtype(config.dtype))
+        dtype, num_layers = jnp.dtype(config.dtype), config.num_layers
+        shape = (batch, config.num_heads, capacity, config.head_width)
+        if layers == "stacked":
+            blank = jnp.zeros((num_layers, *shape), dtype)
+        else:
+            # XLA drops an axis of size 1 before it multiplies, and then copies all that is held at every step.
+            blank = tuple(jnp.zeros(shape[1:] if batch == 1 else shape, dtype) for _ in range(num_layers))
         return cls(key=blank, value=blank, segments=jnp.zeros((batch, capacity), jnp.int32), length=jnp.int32(0))
 
     def admit(self, segments: Int[Array, "B T"]) -> "Cache":
@@ -43,17 +56,29 @@ class Cache:
         self, layer: Int[Array, ""] | int, key: Float[Array, "B T N H"], value: Float[Array, "B T N H"]
     ) -> "Cache":
         """Stores one layer's keys and values in the places admitted last."""
-        start = (layer, 0, 0, self.length - key.shape[1], 0)
-        return dataclasses.replace(
-            self,
-            key=jax.lax.dynamic_update_slice(self.key, key.swapaxes(1, 2)[None], start),
-            value=jax.lax.dynamic_update_slice(self.value, value.swapaxes(1, 2)[None], start),
-        )
+        key, value = (_put(held, layer, new, self.length) for held, new in ((self.key, key), (self.value, value)))
+        return dataclasses.replace(self, key=key, value=value)
 
     def read(self, layer: Int[Array, ""] | int) -> tuple[Float[Array, "B S N H"], Float[Array, "B S N H"]]:
         """One layer's keys and values, empty places included."""
+        batch, capacity = self.segments.shape
 
-        def pick(stacked):
-            return jax.lax.dynamic_index_in_dim(stacked, layer, keepdims=False).swapaxes(1, 2)
+        def pick(held: Held) -> Float[Array, "B S N H"]:
+            if isinstance(held, tuple):
+                one = held[layer]
+            else:
+                one = jax.lax.dynamic_index_in_dim(held, layer, keepdims=False)
+            return one.reshape(batch, -1, capacity, one.shape[-1]).swapaxes(1, 2)
 
         return pick(self.key), pick(self.value)
+
+
+def _put(held: Held, layer: Int[Array, ""] | int, new: Float[Array, "B T N H"], end: Int[Array, ""]) -> Held:
+    """Writes `new` into one layer, in the places that stop at `end`."""
+    new, start = new.swapaxes(1, 2), end - new.shape[1]
+    if not isinstance(held, tuple):
+        return jax.lax.dynamic_update_slice(held, new[None], (layer, 0, 0, start, 0))
+    one = held[layer]
+    new = new.reshape(*one.shape[:-2], *new.shape[-2:])
+    one = jax.lax.dynamic_update_slice(one, new, (*(0,) * (one.ndim - 2), start, 0))
+    return (*held[:layer], one, *held[layer + 1 :])

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """From token ids to vectors: token, position and token-type embeddings, summed; and back to the vocabulary."""
 
+from typing import Literal
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear, dropout, multiply_rows
 from zoo.nn.norm import Norm
 from zoo.nn.positions import sinusoids
 
@@ -18,6 +20,7 @@ class Embedding(nnx.Module):
 
     def __init__(self, size: int, axis: str, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.dtype = jnp.dtype(config.dtype)
+        self.tuned: Literal["cpu"] | None = None
         shape = (size, config.embedding_width)
         table = kernel_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
         self.embedding = nnx.Param(table, axes=(axis, "embed"))
@@ -30,7 +33,12 @@ class Embedding(nnx.Module):
 
     def attend(self, x: Float[Array, "*B E"]) -> Float[Array, "*B V"]:
         """The product with every row of the table: logits of a tied output layer."""
-        return jnp.einsum("...E,VE->...V", x.astype(self.dtype), self.embedding[...].astype(self.dtype))
+        x, table = x.astype(self.dtype), self.embedding[...].astype(self.dtype)
+        return multiply_rows(x, table) if self.tuned == "cpu" else jnp.einsum("...E,VE->...V", x, table)
+
+    def tune_for_cpu(self) -> None:
+        """Multiplies with the table as is fastest there: see `zoo.nn.linear.multiply_rows`."""
+        self.tuned = "cpu"
 
 
 class Embedder(nnx.Module):

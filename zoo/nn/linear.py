@@ -3,6 +3,7 @@
 """An affine map between named axes, and the dropout that follows many of them."""
 
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,11 @@ from jaxtyping import Array, Float
 
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
+
+
+KernelOrder = Literal["inputs_first", "outputs_first"]
+
+_FEW_ROWS = 64  # up to here a CPU is faster with the weight on the left (measured for weights 768 to 3072 wide)
 
 
 class Linear(nnx.Module):
@@ -32,7 +38,8 @@ class Linear(nnx.Module):
         rngs: nnx.Rngs,
     ):
         param_dtype = jnp.dtype(config.param_dtype)
-        self.num_inputs = len(inputs)
+        self.num_inputs, self.outputs = len(inputs), tuple(outputs.values())
+        self.order: KernelOrder = "inputs_first"
         self.dtype = jnp.dtype(config.dtype)
         # Initializers see a matrix: fan-in and truncation do not depend on how an axis is split.
         matrix = (init or kernel_init(config))(
@@ -43,11 +50,40 @@ class Linear(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(tuple(outputs.values()), param_dtype), axes=tuple(outputs)) if bias else None
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        y = jnp.tensordot(x.astype(self.dtype), self.kernel[...].astype(self.dtype), axes=self.num_inputs)
+        y = self._multiply(x.astype(self.dtype), self.kernel[...].astype(self.dtype))
         if self.bias is None:
             return y
         bias = self.bias[...].astype(self.dtype)
         return y + bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
+
+    def tune_for_cpu(self) -> None:
+        """Transposes the kernel, in place: see `multiply_rows`."""
+        if self.order == "outputs_first":
+            return
+        axes = self.kernel.get_metadata()["axes"]
+        order = (*range(self.num_inputs, len(axes)), *range(self.num_inputs))
+        self.kernel = nnx.Param(jnp.transpose(self.kernel[...], order), axes=tuple(axes[axis] for axis in order))
+        self.order = "outputs_first"
+
+    def _multiply(self, x: Float[Array, "..."], kernel: Float[Array, "..."]) -> Float[Array, "..."]:
+        if self.order == "inputs_first":
+            return jnp.tensordot(x, kernel, axes=self.num_inputs)
+        batch = x.shape[: x.ndim - self.num_inputs]
+        y = multiply_rows(x.reshape(*batch, -1), kernel.reshape(math.prod(self.outputs), -1))
+        return y.reshape(*batch, *self.outputs)
+
+
+def multiply_rows(x: Float[Array, "*B I"], weight: Float[Array, "O I"]) -> Float[Array, "*B O"]:
+    """`x @ weight.T` in the form that XLA runs fastest on a CPU.
+
+    Few rows make `weight @ x.T`, since XLA then reads the weight as it lies and need not pack it: twice as fast for 8
+    rows. Without the barrier it would fold the transposition and turn the product around again.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    if rows.shape[0] > _FEW_ROWS:
+        return jnp.einsum("...I,OI->...O", x, weight)
+    columns = jax.lax.optimization_barrier(jnp.einsum("OI,BI->OB", weight, rows))
+    return columns.T.reshape(*x.shape[:-1], -1)
 
 
 def dropout(x: Float[Array, "..."], rate: float, key: Array | None) -> Float[Array, "..."]:

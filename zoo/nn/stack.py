@@ -34,7 +34,7 @@ class Stack(nnx.Module):
         self.config = config
         keys = jax.random.split(rngs.params(), config.layers_stored)
         self.blocks = nnx.vmap(lambda key: Block(config, rngs=nnx.Rngs(key)))(keys)
-        for param in jax.tree.leaves(nnx.state(self.blocks), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)):
+        for param in _variables(self.blocks):
             param.set_metadata(axes=("layers", *param.get_metadata()["axes"]))
 
     @property
@@ -48,6 +48,8 @@ class Stack(nnx.Module):
             return
         graphdef, params = nnx.split(self.blocks)
         self.blocks = nnx.List([nnx.merge(graphdef, layer) for layer in split_layers(params)])
+        for param in _variables(self.blocks):
+            param.set_metadata(axes=param.get_metadata()["axes"][1:])
 
     def __call__(
         self,
@@ -112,6 +114,10 @@ class Stack(nnx.Module):
         # Inside a scan the loop itself keeps the compiler from merging the two computations.
         cse = self.config.stack == "loop"
         return jax.checkpoint(layer, policy=_REMAT_POLICIES[self.config.remat], prevent_cse=cse, static_argnums=4)
+
+
+def _variables(module: nnx.Module) -> list[nnx.Variable]:
+    return jax.tree.leaves(nnx.state(module), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 def _pick(params: nnx.State, index: Int[Array, ""]) -> nnx.State:
