@@ -71,7 +71,7 @@ def generate(
 
     Raises:
       InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
-      ConfigError: a setting out of range, or a model without a `causal_lm` head.
+      ConfigError: a setting out of range, a model without a `causal_lm` head, or one whose tokens see ahead.
     """
     _check_settings(model, max_new_tokens, temperature, top_k, top_p)
     ids = _encode(prompts, tokenizer)
@@ -206,6 +206,11 @@ def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _
 def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
     if model.head_name != "causal_lm":
         raise ConfigError(f"Generation needs a causal_lm head; this model has {model.head_name!r}. Load it with one.")
+    if not model.config.attention.causal:
+        raise ConfigError(
+            "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
+            "If it was trained causally, set that to true."
+        )
     if max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens must be 1 or more; found {max_new_tokens}.")
     if not temperature >= 0.0:

@@ -81,6 +81,7 @@ def create(config: TransformerConfig, *, head: str | None = None, seed: int = 0)
     """
     # Graph and parameters are made under jit: the initializers of a large model run fused and in parallel.
     family = family_of(config)
+    config = family.suit(config, head)
     abstract = family.abstract(config, head=head)
     graphdef, _ = nnx.split(abstract)
     init = jax.jit(lambda key: nnx.state(family.build(config, head=head, rngs=nnx.Rngs(key))))

@@ -29,8 +29,9 @@ HEADS = [(family, head) for family, hub in FAMILIES.items() for head in hub.weig
 
 def _model(family: str, head: str | None, **changes):
     """Random values everywhere, biases and scales included."""
-    base = next(iter(registry.FAMILIES[family].sizes.values())).replace(**(SIZES | changes))
-    graphdef, params = nnx.split(registry.FAMILIES[family].build(base, head=head, rngs=nnx.Rngs(0)))
+    kind = registry.FAMILIES[family]
+    config = kind.suit(next(iter(kind.sizes.values())).replace(**(SIZES | changes)), head)
+    graphdef, params = nnx.split(kind.build(config, head=head, rngs=nnx.Rngs(0)))
     leaves, treedef = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     noisy = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]

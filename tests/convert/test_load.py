@@ -22,6 +22,7 @@ from zoo import registry
 from zoo.convert import hub, safetensors
 from zoo.convert.families import FAMILIES
 from zoo.errors import ConfigError, FormatError, ZooError
+from zoo.generation import generate
 from zoo.parallel.mesh import make_mesh
 
 SIZES = dict(vocab_size=24, width=16, num_layers=2, num_heads=4, mlp_width=32, max_length=8)
@@ -30,8 +31,9 @@ SIZES = dict(vocab_size=24, width=16, num_layers=2, num_heads=4, mlp_width=32, m
 def make(family: str, head: str | None = None, **changes):
     """A model with random parameters, drawn by numpy, which compiles nothing."""
     rng = np.random.default_rng(3)
-    base = next(iter(registry.FAMILIES[family].sizes.values())).replace(**SIZES, **changes)
-    graphdef, state = nnx.split(registry.FAMILIES[family].abstract(base, head=head))
+    kind = registry.FAMILIES[family]
+    config = kind.suit(next(iter(kind.sizes.values())).replace(**SIZES, **changes), head)
+    graphdef, state = nnx.split(kind.abstract(config, head=head))
     values = jax.tree.map(lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape), leaf.dtype), state)
     return nnx.merge(graphdef, values)
 
@@ -68,6 +70,22 @@ def test_rows_cover_every_parameter_once(family, head):
         rows = [row for part in FAMILIES[family].weights.parts(head, "tied" if tied else "untied") for row in part]
         paths = [".".join(path) for path, _ in nnx.to_flat_state(nnx.state(model))]
         assert sorted(path for row in rows for path in row.paths) == sorted(paths)
+
+
+def test_causal_or_not_is_the_checkpoints_own(bert, tmp_path, caplog):
+    """A new causal_lm head is causal; a saved one is what its config.json says, and does not generate unless causal."""
+    assert not hub.load(bert).config.attention.causal
+    model = hub.load(bert, head="causal_lm")
+    assert model.config.attention.causal and "is_decoder" not in caplog.text
+    hub.save(model, tmp_path / "lm")
+    assert hub.load(tmp_path / "lm", head="causal_lm").config.attention.causal
+    edit_config(tmp_path / "lm", is_decoder=False)
+    for head in ("auto", "causal_lm"):
+        model = hub.load(tmp_path / "lm", head=head)
+        assert model.head_name == "causal_lm" and not model.config.attention.causal
+    assert "'is_decoder' is false" in caplog.text
+    with pytest.raises(ConfigError, match="'is_decoder': false"):
+        generate(model, [[1]])
 
 
 def test_gpt2_old_spellings_load(tmp_path):

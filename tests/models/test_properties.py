@@ -23,6 +23,10 @@ def config(family: str, **changes):
     return next(iter(registry.FAMILIES[family].sizes.values())).replace(**(SIZES | changes))
 
 
+def suited(family: str, head: str | None, **changes):
+    return registry.FAMILIES[family].suit(config(family).replace(**changes), head)
+
+
 @functools.cache
 def parameters(family: str, head: str | None, **changes) -> nnx.State:
     """Random values everywhere, so that each parameter matters; drawn by numpy, which compiles nothing."""
@@ -34,8 +38,7 @@ def parameters(family: str, head: str | None, **changes) -> nnx.State:
 @functools.cache
 def model(family: str, head: str | None, **changes):
     """A compiled model; one of a family and head has the same parameters, however its config is changed."""
-    changed = config(family).replace(**changes)
-    graphdef, _ = nnx.split(registry.FAMILIES[family].abstract(changed, head=head))
+    graphdef, _ = nnx.split(registry.FAMILIES[family].abstract(suited(family, head, **changes), head=head))
 
     def call(params, ids, inputs):
         return nnx.merge(graphdef, params)(ids, **inputs, return_hidden_states=True)

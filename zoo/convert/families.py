@@ -3,16 +3,20 @@
 """The tables of every family by the Hub's `model_type`, and what a config.json says by them: a config and a head."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo import registry
 from zoo.convert import bert, gpt2
 from zoo.convert.config import ConfigTable, read_json
 from zoo.convert.fetch import CONFIG
 from zoo.convert.table import Table
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
+
+_log = logging.getLogger(__name__)
 
 AUTO = "auto"  # as a head: the one that the checkpoint's config.json names
 
@@ -31,6 +35,9 @@ FAMILIES = {hub.CONFIG.model_type: Tables(hub.CONFIG, hub.TABLE) for hub in (ber
 def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str | None]:
     """The config of a folder, and the head: as asked for, or as config.json names it.
 
+    A `causal_lm` checkpoint is causal if its config.json says so (`is_decoder`), as in the torch library; a `causal_lm`
+    head that is asked for on another checkpoint always is.
+
     Raises:
       ConfigError: an unknown family or head, or a config that is not supported. FormatError: no config.json.
     """
@@ -44,7 +51,14 @@ def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str 
     if named not in tables.weights.heads:
         known = ", ".join(name for name in tables.weights.heads if name)
         raise ConfigError(f"{model_type} has no head {named!r}; choose one of {known}, None or {AUTO!r}.")
-    return tables.config.read(hub, str(where), tables.weights.heads[named].fields), named
+    hub_head = tables.weights.heads[named]
+    config = tables.config.read(hub, str(where), hub_head.fields)
+    classes = hub.get("architectures")
+    if not isinstance(classes, list) or hub_head.hub_class not in classes:  # a new head
+        config = registry.family_of(config).suit(config, named)
+    if named == "causal_lm" and not config.attention.causal:
+        _log.warning("%s: 'is_decoder' is false, so that its tokens see ahead and it cannot generate text.", where)
+    return config, named
 
 
 def hub_config(config: TransformerConfig, head: str | None) -> dict[str, Any]:

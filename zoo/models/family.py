@@ -30,15 +30,19 @@ class Family:
     heads: Mapping[str, type[Head]]
     bare_pooler: bool = False
 
+    def suit(self, config: TransformerConfig, head: str | None) -> TransformerConfig:
+        """The config of a new model with that head: `causal_lm` makes the attention causal."""
+        if head != "causal_lm":
+            return config
+        return config.replace(attention=dataclasses.replace(config.attention, causal=True))
+
     def build(self, config: TransformerConfig, *, head: str | None, rngs: nnx.Rngs) -> Transformer:
-        """A model with random parameters; a `causal_lm` head makes the attention causal."""
+        """A model with random parameters, of this very config."""
         if head is not None and head not in self.heads:
             raise ConfigError(
                 f"{self.name} has no head {head!r}; choose one of {', '.join(sorted(self.heads))} or None."
             )
         head_type = None if head is None else self.heads[head]
-        if head == "causal_lm":
-            config = config.replace(attention=dataclasses.replace(config.attention, causal=True))
         pooler = self.bare_pooler if head_type is None else head_type.needs_pooler
         return Transformer(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 

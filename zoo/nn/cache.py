@@ -11,7 +11,6 @@ from jaxtyping import Array, Float, Int
 
 from zoo.nn.config import TransformerConfig
 
-
 Held = Float[Array, "L B N S H"] | tuple[Float[Array, "*B N S H"], ...]
 
 

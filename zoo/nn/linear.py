@@ -14,7 +14,6 @@ from jaxtyping import Array, Float
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 
-
 KernelOrder = Literal["inputs_first", "outputs_first"]
 
 _FEW_ROWS = 64  # up to here a CPU is faster with the weight on the left (measured for weights 768 to 3072 wide)

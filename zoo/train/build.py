@@ -120,12 +120,13 @@ def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
             f"data.row_length {config.data.row_length} exceeds the model's max_length {model.max_length}; lower it, or "
             "raise model.max_length."
         )
-    heads = registry.family_of(model).heads
-    if head not in heads:
+    family = registry.family_of(model)
+    if head not in family.heads:
         raise ConfigError(
-            f"task {config.task['name']!r} needs a {head} head, which {model.family} lacks (it has {', '.join(heads)})."
+            f"task {config.task['name']!r} needs a {head} head, which {model.family} lacks (it has "
+            f"{', '.join(family.heads)})."
         )
-    return model
+    return family.suit(model, head)
 
 
 def _check_batch(config: RunConfig, mesh: Mesh) -> None:
