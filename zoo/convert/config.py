@@ -7,13 +7,10 @@ import difflib
 import json
 import logging
 import math
-import os
-import stat
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from zoo.errors import ConfigError, FormatError
+from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 
 REQUIRED = object()  # as a default: the key must be there
@@ -41,7 +38,6 @@ _HARMLESS = "_attn_implementation_autoset"
 # Far above any published model, far below what would exhaust the memory before the weights are looked at.
 _MOST = 2**24
 _MOST_LAYERS = 10_000
-_MAX_BYTES = 16 * 2**20
 
 # How a model is run, drawn or labelled, not what it computes.
 _RUNTIME = (
@@ -198,49 +194,6 @@ def _essence(config: TransformerConfig) -> dict[str, Any]:
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in _RUNTIME}
     fields["attention"] |= {"implementation": None, "pattern": tuple(set(config.attention.pattern))}
     return fields | {"embed_width": config.embedding_width, "unique_layers": config.layers_stored}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Parses a small JSON file that holds an object.
-
-    Raises:
-      FormatError: the file is absent, not a regular file, too large, no JSON, or repeats a key.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-                raise FormatError(f"{path} must be a regular file of at most {_MAX_BYTES} bytes.")
-            return parse_json(file.read(_MAX_BYTES), str(path))
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror}. A model's folder needs it.") from error
-
-
-def parse_json(text: bytes, where: str) -> dict[str, Any]:
-    """An object without repeated keys or NaN; FormatError for anything else."""
-
-    def unique(pairs):
-        if len(keys := dict(pairs)) != len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} appears twice")
-        return keys
-
-    def refuse(constant):
-        raise ValueError(f"{constant} is no JSON")
-
-    try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{where} is not valid JSON: {error}. Fetch or save it again.") from error
-    if not isinstance(value, dict):
-        raise FormatError(f"{where} must hold a JSON object; found {type(value).__name__}.")
-    return value
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes an object as the Hub does."""
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 def refuse_keys(hub: Mapping[str, Any], where: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from zoo import registry
 from zoo.convert import bert, gpt2
-from zoo.convert.config import ConfigTable, read_json
+from zoo.convert.config import ConfigTable
 from zoo.convert.fetch import CONFIG
+from zoo.convert.json_files import read_json
 from zoo.convert.table import Table
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig

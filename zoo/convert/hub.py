@@ -18,9 +18,9 @@ from jax.sharding import Mesh, NamedSharding
 
 from zoo import registry
 from zoo.convert import orbax, safetensors
-from zoo.convert.config import write_json
 from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config
 from zoo.convert.fetch import CONFIG, TOKENIZER_FILES, locate
+from zoo.convert.json_files import write_json
 from zoo.convert.safetensors import Pending
 from zoo.convert.table import Row, Source, Table, When, match
 from zoo.convert.tokenizer import Tokenizer, load_tokenizer

@@ -13,8 +13,8 @@ import jax
 import orbax.checkpoint as ocp
 from flax import nnx
 
-from zoo.convert.config import write_json
 from zoo.convert.fetch import CONFIG
+from zoo.convert.json_files import write_json
 from zoo.errors import ConfigError, FormatError
 
 PARAMS = "params"

@@ -20,7 +20,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from zoo.convert.config import parse_json, read_json, write_json
+from zoo.convert.json_files import parse_json, read_json, write_json
 from zoo.errors import ConfigError, FormatError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"

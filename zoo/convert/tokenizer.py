@@ -6,7 +6,6 @@ WordPiece is BERT's (arXiv 1810.04805, section 3), byte-level BPE is GPT-2's (Ra
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
-from zoo.convert.vocabulary import check_ids, read_json, read_merges, read_text, read_vocab_json, read_vocab_txt
+from zoo.convert.json_files import read_json, write_json
+from zoo.convert.vocabulary import check_ids, read_merges, read_text, read_vocab_json, read_vocab_txt
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
 
 ROLES = ("pad", "cls", "sep", "mask", "unk", "bos", "eos")
@@ -113,8 +113,8 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         special = {f"{role}_token": token for role, token in self.special.items()}
         self.backend.save(str(folder / "tokenizer.json"))
-        _write_json(folder / "special_tokens_map.json", special)
-        _write_json(folder / "tokenizer_config.json", {**self._declaration(), **self._config, **special})
+        write_json(folder / "special_tokens_map.json", special)
+        write_json(folder / "tokenizer_config.json", {**self._declaration(), **self._config, **special})
         if isinstance(self.backend.model, models.WordPiece | models.BPE):
             self.backend.model.save(str(folder))
 
@@ -291,7 +291,3 @@ def _pad(rows: Sequence[Sequence[int]], length: int, value: int) -> np.ndarray:
     for row, ids in zip(padded, rows, strict=True):
         row[: len(ids)] = ids
     return padded
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

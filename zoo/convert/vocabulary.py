@@ -3,11 +3,10 @@
 """Vocabulary files: `vocab.txt`, `vocab.json` and `merges.txt`, read strictly."""
 
 import collections
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from zoo.convert.json_files import read_json
 from zoo.errors import FormatError
 
 
@@ -19,19 +18,6 @@ def read_text(path: Path) -> str:
         raise FormatError(f"{path} is not UTF-8 at byte {error.start}; convert it, or get it again.") from error
     except OSError as error:
         raise FormatError(f"{path} cannot be read ({error.strerror}); put it beside the others.") from error
-
-
-def read_json(path: Path, *, default: Any = None) -> Any:
-    """A JSON object without repeated keys; `default`, if given, stands for a file that is not there."""
-    if default is not None and not path.exists():
-        return default
-    try:
-        found = json.loads(read_text(path), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not the JSON that was expected ({error}); get it again.") from error
-    if not isinstance(found, dict):
-        raise FormatError(f"{path} must hold a JSON object; found {type(found).__name__}.")
-    return found
 
 
 def read_vocab_txt(path: Path) -> dict[str, int]:
@@ -80,11 +66,3 @@ def check_ids(vocab: Mapping[str, int], source: Path) -> None:
             f"{source}: no token has id {gap}, but ids go up to {max(owners)}; the file is incomplete, or belongs to "
             "another model."
         )
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        repeated = [key for key, count in collections.Counter(key for key, _ in pairs).items() if count > 1]
-        raise ValueError(f"the key {repeated[0]!r} comes more than once")
-    return found

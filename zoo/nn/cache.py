@@ -55,8 +55,11 @@ class Cache:
         self, layer: Int[Array, ""] | int, key: Float[Array, "B T N H"], value: Float[Array, "B T N H"]
     ) -> "Cache":
         """Stores one layer's keys and values in the places admitted last."""
-        key, value = (_put(held, layer, new, self.length) for held, new in ((self.key, key), (self.value, value)))
-        return dataclasses.replace(self, key=key, value=value)
+        return dataclasses.replace(
+            self,
+            key=_put(self.key, layer, key, self.length),
+            value=_put(self.value, layer, value, self.length),
+        )
 
     def read(self, layer: Int[Array, ""] | int) -> tuple[Float[Array, "B S N H"], Float[Array, "B S N H"]]:
         """One layer's keys and values, empty places included."""

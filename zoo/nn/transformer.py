@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
@@ -169,7 +170,7 @@ class Transformer(nnx.Module):
 def _platform(model: Transformer) -> str:
     """Where the parameters lie, or inside `jax.jit` will lie."""
     param = jax.tree.leaves(nnx.state(model))[0]
-    if isinstance(param, jax.core.Tracer) or not isinstance(param, jax.Array):
+    if isinstance(param, Tracer) or not isinstance(param, jax.Array):
         return jax.default_backend()
     return next(iter(param.devices())).platform
 
