@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Registry names are fetched by the Hub's own client, here from a server on this machine that answers as the Hub does."""
+"""Registry names are fetched by the Hub's own client, here from a server on this machine that answers as it does."""
 
 import hashlib
 import http.server

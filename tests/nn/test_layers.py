@@ -65,6 +65,14 @@ def test_embedding_outside_the_table_is_nan_and_never_a_neighbour():
     assert bool(jnp.isnan(rows[2:]).all())
 
 
+def test_a_looked_up_pad_token_learns_or_not():
+    tokens = jnp.array([[3, 5, 3]], jnp.int32)
+    for pad_gradient, rows in (("kept", [3, 5]), ("dropped", [5])):
+        embed = Embedder(CONFIG.replace(pad_id=3, pad_gradient=pad_gradient), rngs=nnx.Rngs(0))
+        grads = nnx.grad(lambda embed: jnp.sum(jnp.sin(embed(tokens, None, jnp.zeros_like(tokens)))))(embed)
+        np.testing.assert_array_equal(np.flatnonzero(np.abs(grads.token.embedding[...]).sum(1)), rows)
+
+
 def test_factorized_embedding_is_projected():
     config = CONFIG.replace(embed_width=4, num_segments=2, embed_norm=True)
     embed = Embedder(config, rngs=nnx.Rngs(0))

@@ -53,7 +53,7 @@ _RUNTIME = (
 )
 
 # What only training looks at: a saved model is itself without them.
-_TRAINING = ("embed_dropout", "hidden_dropout", "attention_dropout")
+_TRAINING = ("embed_dropout", "hidden_dropout", "attention_dropout", "pad_gradient")
 
 _log = logging.getLogger(__name__)
 

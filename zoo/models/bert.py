@@ -28,6 +28,7 @@ def config(num_layers: int, width: int, vocab_size: int = UNCASED, **changes) ->
         max_length=512,
         num_segments=2,
         embed_norm=True,
+        pad_gradient="dropped",
         embed_dropout=0.1,
         hidden_dropout=0.1,
         attention_dropout=0.1,

@@ -17,6 +17,7 @@ Positions = Literal["learned", "sinusoidal", "none"]
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 StackKind = Literal["scan", "loop"]
 Remat = Literal["none", "full", "dots"]
+PadGradient = Literal["kept", "dropped"]
 Init = Literal["normal", "truncated_normal"]
 
 _MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
@@ -59,6 +60,7 @@ class TransformerConfig:
       embed_width: E; None means D.
       num_segments: number of token types (sentence A/B); 0 means that the family has none.
       embed_norm: whether the sum of embeddings is normalized.
+      pad_gradient: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
       position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
       unique_layers: number of stored layers shared by the L that run; None means L (ALBERT: its groups).
@@ -84,6 +86,7 @@ class TransformerConfig:
     norm: NormKind = "layer"
     norm_eps: float = 1e-12
     embed_norm: bool = False
+    pad_gradient: PadGradient = "kept"
     positions: Positions = "learned"
     position_offset: int = 0
     activation: Activation = "gelu"

@@ -4,6 +4,7 @@
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
@@ -68,6 +69,8 @@ class Embedder(nnx.Module):
         dropout_key: Array | None = None,
     ) -> Float[Array, "B T D"]:
         x = self.token(tokens)
+        if self.config.pad_gradient == "dropped" and self.config.pad_id is not None:
+            x = jnp.where((tokens == self.config.pad_id)[:, :, None], jax.lax.stop_gradient(x), x)
         if self.token_type is not None:
             x = x + self.token_type(jnp.zeros_like(tokens) if token_types is None else token_types)
         if self.position is not None:

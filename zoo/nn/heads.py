@@ -23,13 +23,14 @@ class Features:
 
     Attributes:
       hidden: the stack's output. pooled: the first token's, through the pooler, or None.
-      last: the last token of each row that is not padding. token: the token embedding, for tied logits.
+      tokens, segments: the model's inputs. token: the token embedding, for tied logits.
       logits_at: the positions whose vocabulary logits are wanted; None is all.
     """
 
     hidden: Float[Array, "B T D"]
     pooled: Float[Array, "B D"] | None
-    last: Int[Array, "B"]
+    tokens: Int[Array, "B T"]
+    segments: Int[Array, "B T"] | None
     token: Embedding
     logits_at: Int[Array, "B M"] | None
     dropout_key: Array | None
@@ -46,9 +47,15 @@ class Features:
             raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
         return self.pooled
 
-    def at_last(self) -> Float[Array, "B D"]:
-        """The hidden vector of each row's last token."""
-        return jnp.take_along_axis(self.hidden, self.last[:, None, None], axis=1).squeeze(1)
+    def at_last(self, pad_id: int | None) -> Float[Array, "B D"]:
+        """The hidden vector of each row's last token; without segments, `pad_id` tells what is padding."""
+        if self.segments is not None:
+            real = self.segments != 0
+        else:
+            real = jnp.ones_like(self.tokens, bool) if pad_id is None else self.tokens != pad_id
+        places = jnp.arange(self.tokens.shape[1], dtype=jnp.int32)[None]
+        last = jnp.max(jnp.where(real, places, 0), axis=1)
+        return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
 
 
 class Head(nnx.Module):
@@ -158,8 +165,12 @@ class LastTokenClassifier(Classifier):
 
     bias = False
 
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config, rngs=rngs)
+        self.pad_id = config.pad_id
+
     def vectors(self, features: Features) -> Float[Array, "B D"]:
-        return features.at_last()
+        return features.at_last(self.pad_id)
 
 
 class TokenClassifier(Classifier):
@@ -193,6 +204,7 @@ class LastTokenChoice(LastTokenClassifier):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
+        self.pad_id = None  # here the torch library looks at no token
         tied, width, vocab = config.tie_embeddings, config.width, config.vocab_size
         self.vocabulary = None if tied else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
 

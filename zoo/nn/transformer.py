@@ -159,7 +159,8 @@ class Transformer(nnx.Module):
         features = Features(
             hidden=hidden,
             pooled=pooled,
-            last=_last_token(tokens, segments),
+            tokens=tokens,
+            segments=segments,
             token=self.embed.token,
             logits_at=logits_at,
             dropout_key=head_key,
@@ -173,12 +174,3 @@ def _platform(model: Transformer) -> str:
     if isinstance(param, Tracer) or not isinstance(param, jax.Array):
         return jax.default_backend()
     return next(iter(param.devices())).platform
-
-
-def _last_token(tokens: Int[Array, "B T"], segments: Int[Array, "B T"] | None) -> Int[Array, "B"]:
-    """Index of the last token of each row that is not padding; 0 in a row of padding."""
-    length = tokens.shape[1]
-    if segments is None:
-        return jnp.full((tokens.shape[0],), length - 1, jnp.int32)
-    places = jnp.arange(length, dtype=jnp.int32)[None]
-    return jnp.max(jnp.where(segments != 0, places, 0), axis=1)
