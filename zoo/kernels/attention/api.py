@@ -39,14 +39,12 @@ def attention(
       bias: added to the scaled scores.
       dropout_rate: chance that a weight is dropped; only with a `dropout_key`.
       scale: factor on the scores; None is `1/sqrt(H)`.
-      implementation: `reference`, `xla`, or None for a choice by shape and features.
+      implementation: `reference`, `xla`, or None for the faster, `xla`.
 
     Raises:
-      ConfigError: for an unknown implementation, or one that lacks a feature asked for.
+      ConfigError: for an unknown implementation.
     """
-    drops = dropout_key is not None and dropout_rate > 0.0
-    # For one query the library call transposes every key: 8 times as slow over 1024 of them, measured on a CPU.
-    name = implementation or ("reference" if drops or query.shape[1] == 1 else "xla")
+    name = implementation or "xla"
     if name not in IMPLEMENTATIONS:
         raise ConfigError(f"No attention implementation {name!r}; choose one of {', '.join(sorted(IMPLEMENTATIONS))}.")
     scale = query.shape[-1] ** -0.5 if scale is None else scale

@@ -21,17 +21,14 @@ def attention(
     scale: float,
 ) -> Float[Array, "B T N H"]:
     """Softmax attention (arXiv:1706.03762, section 3.2.1); see `zoo.kernels.attention.attention`."""
-    allowed = mask.dense(query.shape[1], key.shape[1])
-    query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
-    scores = jnp.einsum("BNTH,BNSH->BNTS", query, key, preferred_element_type=jnp.float32) * scale
+    scores = jnp.einsum("BTNH,BSNH->BNTS", query, key, preferred_element_type=jnp.float32) * scale
     if bias is not None:
         scores = scores + bias.astype(jnp.float32)
-    probs = masked_softmax(scores, allowed)
+    probs = masked_softmax(scores, mask.dense(query.shape[1], key.shape[1]))
     if dropout_key is not None and dropout_rate > 0.0:
         keep = jax.random.bernoulli(dropout_key, 1.0 - dropout_rate, probs.shape)
         probs = jnp.where(keep, probs / (1.0 - dropout_rate), 0.0)
-    out = jnp.einsum("BNTS,BNSH->BNTH", probs, value.astype(jnp.float32))
-    return out.swapaxes(1, 2).astype(query.dtype)
+    return jnp.einsum("BNTS,BSNH->BTNH", probs, value.astype(jnp.float32)).astype(query.dtype)
 
 
 def masked_softmax(scores: Float[Array, "B N T S"], allowed) -> Float[Array, "B N T S"]:
