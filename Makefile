@@ -7,10 +7,10 @@ BIN := .venv/bin
 WORKERS ?= 2
 LOCK_PYTHONS ?= python3.11 python3.12
 
-.PHONY: help install demo test test-slow lint format lock clean
+.PHONY: help install demo test test-slow parity lint format lock clean
 
 help:
-	@echo "make demo | test | test-slow | lint | format | lock | install | clean"
+	@echo "make demo | test | test-slow | parity | lint | format | lock | install | clean"
 
 install: .venv/installed
 
@@ -33,6 +33,12 @@ test: install .venv/minilm
 
 test-slow: install .venv/minilm
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow tests
+
+# README's tables of errors, measured anew.
+parity: install
+	rm -f .parity.jsonl
+	ZOO_PARITY=$(CURDIR)/.parity.jsonl $(BIN)/python -m pytest -q -n $(WORKERS) tests/convert/test_golden.py
+	$(BIN)/python -m tests.golden.report .parity.jsonl
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a model anew as a Hub folder, or as an Orbax checkpoint; the tokenizer's files go along.
+"""Writes a model anew as a Hub folder, for torch or Flax, or as an Orbax checkpoint; the tokenizer's files go along.
 
 python -m launch.convert --source=DIR_OR_NAME --target=DIR --format=safetensors
 """
@@ -9,9 +9,9 @@ from absl import flags
 
 from launch import app
 
-_SOURCE = flags.DEFINE_string("source", None, "Hub folder, .safetensors file, or name in the registry.", required=True)
+_SOURCE = flags.DEFINE_string("source", None, "Hub folder, file of weights, or name in the registry.", required=True)
 _TARGET = flags.DEFINE_string("target", None, "Folder to write; must be empty or absent.", required=True)
-_FORMAT = flags.DEFINE_enum("format", "safetensors", ["safetensors", "orbax"], "Form of the weights.")
+_FORMAT = flags.DEFINE_enum("format", "safetensors", ["safetensors", "orbax", "msgpack"], "Form of the weights.")
 _MAX_SHARD = flags.DEFINE_integer("max_shard_bytes", 5_000_000_000, "Larger weights are split over several files.")
 
 

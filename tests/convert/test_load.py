@@ -67,9 +67,17 @@ def assert_same(ours, theirs) -> None:
 def test_rows_cover_every_parameter_once(family, head):
     for tied in (True, False):
         model = registry.FAMILIES[family].abstract(make(family, tie_embeddings=tied).config, head=head)
-        rows = [row for part in FAMILIES[family].weights.parts(head, "tied" if tied else "untied") for row in part]
         paths = [".".join(path) for path, _ in nnx.to_flat_state(nnx.state(model))]
+        parts = FAMILIES[family].weights.parts(head, "tied" if tied else "untied", paths)
+        rows = [row for part in parts for row in part]
         assert sorted(path for row in rows for path in row.paths) == sorted(paths)
+
+
+def test_a_projection_that_the_config_does_not_have_is_unexpected(tmp_path):
+    hub.save(make("electra", embed_width=None), tmp_path)
+    edit(tmp_path, lambda tensors: tensors | {"embeddings_project.bias": np.zeros(16, np.float32)})
+    with pytest.raises(FormatError, match=r"unexpected: embeddings_project.bias \[16\]"):
+        hub.load(tmp_path)
 
 
 def test_causal_or_not_is_the_checkpoints_own(bert, tmp_path, caplog):
@@ -277,7 +285,10 @@ def test_unknown_sources_are_refused(tmp_path, monkeypatch):
         hub.load(tmp_path)
     hub.save(make("bert"), tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(FormatError, match=r"it holds pytorch_model\.bin, which this version does not read"):
+    with pytest.raises(FormatError, match=r"pytorch_model\.bin is damaged, or no file of torch"):
+        hub.load(tmp_path)
+    (tmp_path / "pytorch_model.bin").rename(tmp_path / "tf_model.h5")
+    with pytest.raises(FormatError, match=r"holds no weights: expected model\.safetensors, pytorch_model\.bin"):
         hub.load(tmp_path)
 
 
@@ -287,7 +298,7 @@ def test_a_name_without_network_says_what_to_do(monkeypatch, tmp_path):
         hub.load("bert-base-uncased")
 
 
-@pytest.mark.parametrize("form", ["safetensors", "orbax"])
+@pytest.mark.parametrize("form", hub.FORMS)
 def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
     model = hub.load(bert)
     (bert / "vocab.txt").write_text("[PAD]\n")

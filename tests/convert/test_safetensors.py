@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from zoo.convert import safetensors
+from zoo.convert import safetensors, weights
 from zoo.errors import FormatError
 
 
@@ -66,7 +66,7 @@ def test_every_dtype_reads_as_the_library_writes_it(tmp_path):
     tensors = {np.dtype(kind).name: np.arange(6).reshape(2, 3).astype(kind) for kind in kinds}
     tensors |= {"scalar": np.array(3, np.float32), "none": np.zeros((0, 5), np.float32)}
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
-    found = safetensors.read(tmp_path)
+    found = weights.read(tmp_path)
     assert set(found) == set(tensors)
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype
@@ -103,7 +103,7 @@ GOOD = {"a": "a.safetensors", "b": "b.safetensors"}
 
 def test_shards_read_as_one(sharded):
     index(sharded, GOOD)
-    assert set(safetensors.read(sharded)) == {"a", "b"}
+    assert set(weights.read(sharded)) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -130,16 +130,16 @@ def test_indexes_that_lead_astray_are_refused(sharded, weight_map):
     os.mkfifo(sharded / "pipe.safetensors")
     index(sharded, weight_map)
     with pytest.raises(FormatError):
-        safetensors.read(sharded)
+        weights.read(sharded)
 
 
 def test_an_absolute_path_and_a_repeated_tensor_are_refused(sharded):
     index(sharded, {"secret": str(sharded.parent / "outside.safetensors")})
     with pytest.raises(FormatError, match="not a file of its own folder"):
-        safetensors.read(sharded)
+        weights.read(sharded)
     (sharded / safetensors.INDEX).write_text('{"weight_map": {"a": "a.safetensors", "a": "b.safetensors"}}')
     with pytest.raises(FormatError, match="appears twice"):
-        safetensors.read(sharded)
+        weights.read(sharded)
 
 
 def test_a_hub_cache_is_read_through_its_links(sharded):
@@ -150,4 +150,4 @@ def test_a_hub_cache_is_read_through_its_links(sharded):
         (sharded / name).rename(blobs / name)
         (snapshot / name).symlink_to(blobs / name)
     index(snapshot, GOOD)
-    assert set(safetensors.read(snapshot)) == {"a", "b"}
+    assert set(weights.read(snapshot)) == {"a", "b"}

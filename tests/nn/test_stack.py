@@ -20,7 +20,9 @@ CONFIG = TransformerConfig(
 X = jnp.asarray(np.random.default_rng(0).standard_normal((2, 9, 6)), jnp.float32)
 
 
-@pytest.mark.parametrize("changes", [{}, {"unique_layers": 1}, {"unique_layers": 2}, {"norm_order": "pre"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"unique_layers": 1}, {"unique_layers": 2}, {"unique_layers": 3}, {"norm_order": "pre"}]
+)
 def test_scan_equals_loop_equals_unstacked(changes):
     config = CONFIG.replace(attention=AttentionConfig(causal=True, pattern=(None, 2)), **changes)
     outputs = []

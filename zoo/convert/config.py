@@ -14,6 +14,7 @@ from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 
 REQUIRED = object()  # as a default: the key must be there
+ID = (int, type(None))  # the kind of a special token's id
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -68,6 +69,7 @@ class Field:
       default: the torch library's for an absent key, or a function of config.json for an absent or null one.
       values: the key's spellings and our value for each; the first spelling of a value is the one written.
       only: the values that this version supports.
+      encode: the key's value by the config, where it is not simply the field's; `ConfigTable.make` then reads it.
     """
 
     hub: str
@@ -76,6 +78,7 @@ class Field:
     default: Any = REQUIRED
     values: Mapping[Any, Any] | None = None
     only: tuple = ()
+    encode: Callable[[TransformerConfig], Any] | None = None
 
     def read(self, hub: Mapping[str, Any], where: str) -> Any:
         """The field's value; ConfigError for a key that is absent, of the wrong type, or not supported."""
@@ -93,12 +96,16 @@ class Field:
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; this version supports only {allowed}.")
         if self.values is not None and value not in self.values:
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; supported are {', '.join(map(str, self.values))}.")
+        if self.kind is float and isinstance(value, int):
+            value = float(value)  # JSON has 0 for 0.0
         if isinstance(value, int) and self.ours in _SIZES:
             _check_size(self.hub, value, _SIZES[self.ours], where)
         return value if self.values is None else self.values[value]
 
     def write(self, config: TransformerConfig) -> Any:
         """The key's value."""
+        if self.encode is not None:
+            return self.encode(config)
         value = config
         for name in (self.ours or "").split("."):
             value = getattr(value, name)
@@ -113,6 +120,8 @@ class Field:
 
 
 _SIZES = {
+    "embed_width": _MOST,
+    "unique_layers": _MOST_LAYERS,
     "vocab_size": _MOST,
     "width": _MOST,
     "num_layers": _MOST_LAYERS,
@@ -128,8 +137,8 @@ class ConfigTable:
     """A family's config.json.
 
     Attributes:
-      model_type: the family's, in config.json and in the registry.
-      make: the family's config function, which sets what config.json does not say.
+      model_type: the family's, in config.json.
+      make: the family's config function, which sets what config.json does not say; it takes each field by its name.
       fields: the keys.
     """
 
@@ -174,6 +183,12 @@ class ConfigTable:
         return hub
 
 
+def override(fields: tuple[Field, ...], *changes: Field) -> tuple[Field, ...]:
+    """The fields of a kindred family, but for some keys."""
+    keys = {field.hub for field in changes}
+    return (*(field for field in fields if field.hub not in keys), *changes)
+
+
 def _check_expressed(config: TransformerConfig, again: TransformerConfig, hub_class: str) -> None:
     """Compares with what was read back: whatever got lost would load as another model."""
     for name, value in _essence(config).items():
@@ -193,7 +208,7 @@ def _essence(config: TransformerConfig) -> dict[str, Any]:
     """What the model computes, in one spelling."""
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in _RUNTIME}
     fields["attention"] |= {"implementation": None, "pattern": tuple(set(config.attention.pattern))}
-    return fields | {"embed_width": config.embedding_width, "unique_layers": config.layers_stored}
+    return fields | {"unique_layers": config.layers_stored}
 
 
 def refuse_keys(hub: Mapping[str, Any], where: str) -> None:

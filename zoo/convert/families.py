@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of every family by the Hub's `model_type`, and what a config.json says by them: a config and a head."""
+"""The tables of every family, and what a config.json says by them: a config and a head."""
 
 import dataclasses
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
-from zoo.convert import bert, gpt2
+from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta
 from zoo.convert.config import ConfigTable
 from zoo.convert.fetch import CONFIG
 from zoo.convert.json_files import read_json
@@ -30,7 +30,20 @@ class Tables:
     weights: Table
 
 
-FAMILIES = {hub.CONFIG.model_type: Tables(hub.CONFIG, hub.TABLE) for hub in (bert, gpt2)}
+FAMILIES = {
+    "bert": Tables(bert.CONFIG, bert.TABLE),
+    "roberta": Tables(roberta.CONFIG, roberta.TABLE),
+    "xlm-roberta": Tables(roberta.XLM_CONFIG, roberta.XLM_TABLE),
+    "camembert": Tables(roberta.CAMEMBERT_CONFIG, roberta.CAMEMBERT_TABLE),
+    "albert": Tables(albert.CONFIG, albert.TABLE),
+    "electra": Tables(electra.CONFIG, electra.TABLE),
+    "distilbert": Tables(distilbert.CONFIG, distilbert.TABLE),
+    "gpt": Tables(gpt.CONFIG, gpt.TABLE),
+    "gpt2": Tables(gpt2.CONFIG, gpt2.TABLE),
+    "gpt3": Tables(gpt3.CONFIG, gpt3.TABLE),
+    "gpt-neo": Tables(gpt3.NEO_CONFIG, gpt3.NEO_TABLE),
+}
+_BY_MODEL_TYPE = {tables.config.model_type: tables for tables in FAMILIES.values()}
 
 
 def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str | None]:
@@ -45,9 +58,9 @@ def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str 
     where = folder / CONFIG
     hub = read_json(where)
     model_type = hub.get("model_type")
-    if not isinstance(model_type, str) or model_type not in FAMILIES:
-        raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(FAMILIES)}.")
-    tables = FAMILIES[model_type]
+    if not isinstance(model_type, str) or model_type not in _BY_MODEL_TYPE:
+        raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(_BY_MODEL_TYPE)}.")
+    tables = _BY_MODEL_TYPE[model_type]
     named = _named_head(hub, tables.weights, where) if head == AUTO else head
     if named not in tables.weights.heads:
         known = ", ".join(name for name in tables.weights.heads if name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo import registry
+from zoo.convert.weights import SUFFIXES
 from zoo.errors import ConfigError, FormatError
 
 Parts = Literal["model", "tokenizer"]
@@ -22,7 +23,12 @@ TOKENIZER_FILES = (
     "merges.txt",
 )
 
-_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
+# The patterns of each format, the one to fetch first.
+_WEIGHTS = (
+    ("model*.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model*.bin", "pytorch_model.bin.index.json"),
+    ("flax_model*.msgpack", "flax_model.msgpack.index.json"),
+)
 
 
 def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
@@ -32,27 +38,37 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
       ConfigError: no such path, and no such name (the nearest are said). FormatError: a file of another kind.
     """
     path = Path(source).expanduser()
-    if path.is_dir() or (path.suffix == ".safetensors" and path.exists()):
+    if path.is_dir() or (path.suffix in SUFFIXES and path.exists()):
         return path
     if path.exists():
-        raise FormatError(f"{path} is neither a folder nor a .safetensors file, which is all that this version reads.")
+        raise FormatError(f"{path} is neither a folder nor a file of the kinds that are read: {', '.join(SUFFIXES)}.")
     if len(path.parts) > 1 or path.suffix:
         raise ConfigError(f"{path} does not exist. Pass a folder, a .safetensors file, or a name of zoo.registry.")
     return fetch(str(source), parts=parts)
 
 
 def fetch(name: str, *, parts: Parts = "model") -> Path:
-    """The local copy of a registry entry's Hub files, downloaded if it is not there: safetensors, config, tokenizer.
+    """The local copy of a registry entry's Hub files, downloaded if it is not there: config, tokenizer and weights.
+
+    Of the weights only the first format that the repository has is fetched, safetensors before all others.
 
     Raises:
       ConfigError: an unknown name, or the Hub cannot be reached.
     """
     entry = registry.lookup(name)
+    if entry.repository is None:
+        raise ConfigError(
+            f"The weights of {name!r} were never released; zoo.create(zoo.config({name!r})) makes random ones."
+        )
     from huggingface_hub import snapshot_download  # slow to import, and seldom needed
 
-    patterns = [CONFIG, *TOKENIZER_FILES, *(_WEIGHTS if parts == "model" else ())]
     try:
-        return Path(snapshot_download(entry.repository, allow_patterns=patterns))
+        for patterns in _WEIGHTS if parts == "model" else [()]:
+            wanted = [CONFIG, *TOKENIZER_FILES, *patterns]
+            folder = Path(snapshot_download(entry.repository, allow_patterns=wanted))
+            if any(any(folder.glob(pattern)) for pattern in patterns):
+                break
+        return folder
     except Exception as error:  # the Hub's client raises its own errors, its transport's and the system's
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ConfigError(

@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
 from zoo import registry
-from zoo.convert import orbax, safetensors
+from zoo.convert import msgpack, orbax, safetensors, weights
 from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config
 from zoo.convert.fetch import CONFIG, TOKENIZER_FILES, locate
+from zoo.convert.files import Pending, partial
 from zoo.convert.json_files import write_json
-from zoo.convert.safetensors import Pending
 from zoo.convert.table import Row, Source, Table, When, match
 from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.errors import ConfigError
@@ -30,6 +30,7 @@ from zoo.nn.transformer import Transformer
 from zoo.parallel import rules as sharding_rules
 
 MAX_SHARD_BYTES = 5_000_000_000  # the torch library's default, too
+FORMS = ("safetensors", "orbax", "msgpack")
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ def load(
     rules: str | None = None,
     seed: int = 0,
 ) -> Transformer:
-    """A model from a registry name, a Hub folder, or a safetensors file beside its config.json.
+    """A model from a registry name, a Hub folder, or a file of weights beside its config.json.
+
+    Weights are read from safetensors, `pytorch_model.bin` or `flax_model.msgpack`, in this order, sharded or not.
 
     Args:
       head: a head's name, or None for the bare model; `auto` is the head that `architectures` in config.json names. A
@@ -70,19 +73,19 @@ def load(
     shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
     if path.is_dir() and orbax.is_checkpoint(path):
         return nnx.merge(graphdef, orbax.read(path, state, shardings))
-    weights = safetensors.read(path) if path.is_dir() else safetensors.read_file(path)
+    tensors = weights.read(path)
     found = match(
         FAMILIES[config.family].weights,
         head=named,
         when=_when(config),
         params={name: param.shape for name, param in _by_name(state).items()},
-        weights=weights,
+        weights=tensors,
         new_head="refused" if head == AUTO else "allowed",
         where=str(path),
     )
     found.check(str(path), _hint(head, named))
     places = dict.fromkeys(_by_name(state)) if shardings is None else _places(shardings)
-    values = _draw(config, named, found.new, places, seed) | _read(found.sources, weights, state, places)
+    values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places)
     _report(source, named, found.new, found.passed_over)
     filled = [(path, param.replace(values[_name(path)])) for path, param in nnx.to_flat_state(state)]
     return nnx.merge(graphdef, nnx.from_flat_state(filled))
@@ -121,20 +124,24 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
     Raises:
       ConfigError: the torch library has no such model, or the folder cannot be written.
     """
+    folder = Path(folder)
+    _save(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
+
+
+def _save(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:
     if model.stack.is_unstacked:
         raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
-    folder = Path(folder)
     config = hub_config(model.config, model.head_name)
     tensors = _pending(FAMILIES[model.config.family].weights, model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = safetensors.write(folder, tensors, max_shard_bytes=max_shard_bytes)
-        write_json(safetensors.partial(folder / CONFIG), config)
+        paths = write(tensors)
+        write_json(partial(folder / CONFIG), config)
         _replace([*paths, folder / CONFIG])
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
     finally:
-        for left in folder.glob(safetensors.partial(folder / "*").name):
+        for left in folder.glob(partial(folder / "*").name):
             left.unlink()
 
 
@@ -145,20 +152,26 @@ def convert(
     form: str = "safetensors",
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> None:
-    """Loads a model and writes it as `safetensors` or `orbax`, with its tokenizer's files, to an empty or new folder.
+    """Loads a model and writes it anew, with its tokenizer's files, to an empty or new folder.
+
+    Args:
+      form: one of `FORMS`; `msgpack` is what transformers before version 5 reads into Flax.
 
     Raises:
       ConfigError: the target holds something; or as `load` and `save` do, as well as FormatError.
     """
     target = Path(target)
-    if form not in ("safetensors", "orbax"):
-        raise ConfigError(f"No format {form!r} can be written; choose safetensors or orbax.")
+    if form not in FORMS:
+        raise ConfigError(f"No format {form!r} can be written; choose one of {', '.join(FORMS)}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(f"{target} is there already, and is not overwritten; choose another folder, or empty it.")
     source = locate(source)
     model = load(source)
     if form == "orbax":
         orbax.write(model, target, hub_config(model.config, model.head_name))
+    elif form == "msgpack":
+        norm_scale = "weight" if model.config.norm == "rms" else "scale"
+        _save(model, target, functools.partial(msgpack.write, target, norm_scale=norm_scale))
     else:
         save(model, target, max_shard_bytes=max_shard_bytes)
     for name in TOKENIZER_FILES:
@@ -248,13 +261,14 @@ def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
     """Every tensor of the model, by its saved name, made only when it is written."""
     params = {name: param[...] for name, param in _by_name(nnx.state(model)).items()}
     when, tensors = _when(model.config), {}
-    for row in (row for part in table.parts(model.head_name, when) for row in part):
+    for row in (row for part in table.parts(model.head_name, when, params) for row in part):
         values = [params[path] for path in row.paths]
         for layer, name in enumerate(row.names(values[0].shape)):
             share = values[0].shape[0] if row.stacked else 1
             make = functools.partial(_join, row, values, layer)
-            saved = table.saved_name(name, model.head_name)
-            tensors[saved] = Pending(sum(value.nbytes for value in values) // share, make)
+            saved = table.saved_name(name, model.head_name, when)
+            leaf = row.paths[0].rpartition(".")[2]
+            tensors[saved] = Pending(sum(value.nbytes for value in values) // share, make, leaf)
     copies = {tie.copy: tensors[tie.original] for tie in table.ties if tie.when == when and tie.original in tensors}
     return tensors | (copies if when == "untied" else {})
 
@@ -267,7 +281,7 @@ def _replace(paths: list[Path]) -> None:
     """Moves finished files to their names, then removes weights that an earlier save left under other names."""
     folder = paths[0].parent
     for path in paths:
-        safetensors.partial(path).replace(path)
+        partial(path).replace(path)
     for old in {*folder.glob("model-*-of-*.safetensors"), folder / safetensors.SINGLE, folder / safetensors.INDEX}:
         if old not in paths:
             old.unlink(missing_ok=True)

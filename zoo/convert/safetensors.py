@@ -10,8 +10,7 @@ import dataclasses
 import errno
 import math
 import os
-import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +19,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from zoo.convert.json_files import parse_json, read_json, write_json
+from zoo.convert.files import Pending, open_regular, partial
+from zoo.convert.json_files import parse_json, write_json
 from zoo.errors import ConfigError, FormatError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -54,24 +54,13 @@ class _Tensor:
     stop: int
 
 
-def read(folder: Path) -> dict[str, np.ndarray]:
-    """The tensors of a folder, each a view of the memory map: its bytes are read when they are looked at.
+def read_file(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of one file, each a view of the memory map: its bytes are read when they are looked at.
 
     Raises:
-      FormatError: no such file, one that breaks the format, or an index that does not fit its shards.
+      FormatError: the file is absent, or breaks the format.
     """
-    if (folder / SINGLE).exists():
-        return read_file(folder / SINGLE)
-    if (folder / INDEX).exists():
-        return _read_sharded(folder)
-    others = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".msgpack", ".h5", ".ckpt"))
-    found = f"it holds {', '.join(others)}, which this version does not read" if others else "it holds no weights"
-    raise FormatError(f"{folder} has neither {SINGLE} nor {INDEX}; {found}. Save the model as safetensors first.")
-
-
-def read_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of one file."""
-    with _open_regular(path) as file:
+    with open_regular(path) as file:
         tensors, start = _read_header(file, path)
         size = os.fstat(file.fileno()).st_size - start
         data = np.asarray(np.memmap(file, np.uint8, "r", start, (size,))) if size else np.empty(0, np.uint8)
@@ -79,48 +68,6 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
         name: data[tensor.start : tensor.stop].view(tensor.dtype).reshape(tensor.shape)
         for name, tensor in tensors.items()
     }
-
-
-def _read_sharded(folder: Path) -> dict[str, np.ndarray]:
-    index = folder / INDEX
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise FormatError(f"{index}: 'weight_map' must map tensor names to file names; found {weight_map!r:.80}.")
-    weights: dict[str, np.ndarray] = {}
-    for shard in sorted(set(map(str, weight_map.values()))):
-        _check_inside(folder, shard, index)
-        tensors = read_file(folder / shard)
-        listed = {name for name, file in weight_map.items() if file == shard}
-        if listed != set(tensors):
-            astray = sorted(listed ^ set(tensors))
-            raise FormatError(
-                f"{folder / shard} and {INDEX} disagree about {len(astray)} tensors, such as {astray[0]!r}, which "
-                f"{'is listed but absent' if astray[0] in listed else 'is present but not listed'}. Fetch both again."
-            )
-        weights |= tensors
-    return weights
-
-
-def _check_inside(folder: Path, shard: str, index: Path) -> None:
-    """A shard is a plain file name, and no link out of the folder (but into the blobs of a Hub cache)."""
-    plain = shard == os.path.basename(shard) and shard not in ("", ".", "..") and not {"\\", "\0"} & set(shard)
-    if plain:
-        real, home = Path(os.path.realpath(folder / shard)), Path(os.path.realpath(folder))
-        blobs = home.parents[1] / "blobs" if home.parent.name == "snapshots" else home
-        if real.parent in (home, blobs):
-            return
-    raise FormatError(f"{index}: {shard!r} is not a file of its own folder, so it is not read.")
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FormatError(f"{path} is not a regular file.")
-    return open(descriptor, "rb")
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
@@ -178,14 +125,6 @@ def _are_offsets(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(item) is int and item >= 0 for item in value)
 
 
-@dataclasses.dataclass(frozen=True)
-class Pending:
-    """A tensor to be written: its size in bytes, and what makes it."""
-
-    num_bytes: int
-    make: Callable[[], np.ndarray]
-
-
 def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int) -> list[Path]:
     """Writes the tensors beside their final names, which it returns: `partial(path)` is to be moved to each `path`.
 
@@ -214,11 +153,6 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     except SafetensorError as error:  # its own kind, even for a full disk
         raise OSError(errno.EIO, str(error)) from error
     path.chmod(mode)
-
-
-def partial(path: Path) -> Path:
-    """The temporary name beside a file to be written."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 def _plan(tensors: Mapping[str, Pending], max_shard_bytes: int) -> list[list[str]]:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -113,12 +113,14 @@ class HubHead:
       parts: groups of rows; a file has a group as a whole, or lacks it.
       fields: keys that config.json has for this head alone.
       num_labels: what its config.json must say, or None if that is the model's C.
+      tied_names: of tied tensors that this class alone saves under their other name: the table's name, and that one.
     """
 
     hub_class: str
     parts: tuple[tuple[Row, ...], ...] = ()
     fields: tuple[Field, ...] = ()
     num_labels: int | None = None
+    tied_names: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,13 +164,15 @@ class Table:
         """The head that a class of the torch library carries; KeyError for a class that is not in the table."""
         return {head.hub_class: name for name, head in self.heads.items()}[hub_class]
 
-    def parts(self, head: str | None, when: When) -> Iterator[list[Row]]:
-        """The groups of rows of a model, the body's first."""
+    def parts(self, head: str | None, when: When, params: Container[str]) -> Iterator[list[Row]]:
+        """The groups of rows of a model, the body's first; a row whose parameter the model lacks is left out."""
         for part in (self.body, *self.heads[head].parts):
-            yield [row for row in part if row.when in (None, when)]
+            yield [row for row in part if row.when in (None, when) and row.paths[0] in params]
 
-    def saved_name(self, name: str, head: str | None) -> str:
+    def saved_name(self, name: str, head: str | None, when: When) -> str:
         """The name as the torch library saves it."""
+        if when == "tied":
+            name = dict(self.heads[head].tied_names).get(name, name)
         return name.removeprefix(self.prefix) if head is None else name
 
     def canonical(self, name: str) -> str:
@@ -246,8 +250,9 @@ def match(
     """
     found = _spellings(table, weights, where)
     result, used = Match(), set()
-    parts = list(table.parts(head, when))
+    parts = list(table.parts(head, when, params))
     needed = {row.hub for part in parts for row in part}
+    lacking = {row.hub for row in table.body} - needed
     for tie in table.ties:
         if tie.when == when and tie.original in needed and tie.copy in found:
             _follow_tie(tie, found, weights, where)
@@ -260,7 +265,8 @@ def match(
         for row in part:
             _match_row(table, row, params, found, weights, result)
     for name in sorted(set(found) - used):
-        kind = result.passed_over if table.is_passed_over(name) and not _is_layer_of(name, used) else result.unexpected
+        passed = table.is_passed_over(name) and _pattern(name) not in lacking and not _is_layer_of(name, used)
+        kind = result.passed_over if passed else result.unexpected
         kind.append(f"{found[name]} {list(weights[found[name]].shape)}")
     return result
 

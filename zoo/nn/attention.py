@@ -21,10 +21,10 @@ class Attention(nnx.Module):
         self.config = config
         width, heads = {"embed": config.width}, {"heads": config.num_heads, "kv": config.head_width}
         bias = config.attention.bias
-        self.query = Linear(width, heads, config, bias=bias, rngs=rngs)
-        self.key = Linear(width, heads, config, bias=bias, rngs=rngs)
-        self.value = Linear(width, heads, config, bias=bias, rngs=rngs)
-        self.out = Linear(heads, width, config, bias=bias, init=residual_init(config), rngs=rngs)
+        self.query = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
+        self.key = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
+        self.value = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
+        self.out = Linear(heads, width, config, bias=bias != "none", init=residual_init(config), rngs=rngs)
 
     def __call__(
         self,

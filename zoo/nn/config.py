@@ -18,6 +18,8 @@ Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 StackKind = Literal["scan", "loop"]
 Remat = Literal["none", "full", "dots"]
 PadGradient = Literal["kept", "dropped"]
+PadPositions = Literal["taken", "skipped"]
+AttentionBias = Literal["all", "out", "none"]
 Init = Literal["normal", "truncated_normal"]
 
 _MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
@@ -31,14 +33,14 @@ class AttentionConfig:
       causal: whether a token sees only itself and what comes before it.
       pattern: the layers' windows in tokens, repeated over the depth; None sees everything (GPT-3 uses `(None, 256)`).
       scale: factor on the scores; None means `1/sqrt(H)`.
-      bias: whether the query, key, value and output projections have biases.
+      bias: which projections have biases: `all`, the output's alone (GPT-Neo), or none.
       implementation: which kernel runs (see `zoo.kernels.attention`); None lets the dispatcher choose.
     """
 
     causal: bool = False
     pattern: tuple[int | None, ...] = (None,)
     scale: float | None = None
-    bias: bool = True
+    bias: AttentionBias = "all"
     implementation: str | None = None
 
     def __post_init__(self):
@@ -57,13 +59,14 @@ class TransformerConfig:
       family: key of the family in `zoo.registry`.
       vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
       max_length: the longest sequence that the positions allow.
-      embed_width: E; None means D.
+      embed_width: E, projected to D even if it equals D (ALBERT); None means D, without a projection.
       num_segments: number of token types (sentence A/B); 0 means that the family has none.
       embed_norm: whether the sum of embeddings is normalized.
       pad_gradient: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
       position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
-      unique_layers: number of stored layers shared by the L that run; None means L (ALBERT: its groups).
+      pad_positions: whether padding takes a place when the model counts positions itself (RoBERTa: it does not).
+      unique_layers: number of stored layers, each run in turn by its share of the L; None means L (ALBERT: its groups).
       tie_embeddings: whether the vocabulary product uses the token embedding.
       classifier_dropout: rate before a classifier; None means `hidden_dropout`.
       init_std: standard deviation of random kernels and embeddings.
@@ -89,6 +92,7 @@ class TransformerConfig:
     pad_gradient: PadGradient = "kept"
     positions: Positions = "learned"
     position_offset: int = 0
+    pad_positions: PadPositions = "taken"
     activation: Activation = "gelu"
     attention: AttentionConfig = AttentionConfig()
     unique_layers: int | None = None
@@ -125,8 +129,12 @@ class TransformerConfig:
                 f"num_layers {self.num_layers} does not divide by the {len(self.attention.pattern)} windows of "
                 "attention.pattern, which a scan needs; set stack='loop'."
             )
-        if self.num_layers % self.layers_stored:
-            raise ConfigError(f"num_layers {self.num_layers} does not divide by unique_layers {self.unique_layers}.")
+        if self.layers_stored > self.num_layers:
+            raise ConfigError(
+                f"unique_layers {self.unique_layers} is more than num_layers {self.num_layers}; lower it."
+            )
+        if self.pad_positions == "skipped" and self.pad_id is None:
+            raise ConfigError("pad_positions='skipped' needs a pad_id, to know padding when it sees it.")
         if self.label_names and len(self.label_names) != self.num_labels:
             raise ConfigError(f"label_names has {len(self.label_names)} names for num_labels {self.num_labels}.")
         for name in ("embed_dropout", "hidden_dropout", "attention_dropout", "classifier_dropout"):

@@ -7,7 +7,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
@@ -53,11 +53,10 @@ class Embedder(nnx.Module):
         self.position = Embedding(rows, "length", config, rngs=rngs) if learned else None
         self.token_type = Embedding(config.num_segments, "types", config, rngs=rngs) if config.num_segments else None
         self.norm = Norm(config.embedding_width, config) if config.embed_norm else None
-        factorized = config.embedding_width != config.width
         self.projection = (
-            Linear({"features": config.embedding_width}, {"embed": config.width}, config, rngs=rngs)
-            if factorized
-            else None
+            None
+            if config.embed_width is None
+            else Linear({"features": config.embed_width}, {"embed": config.width}, config, rngs=rngs)
         )
 
     def __call__(
@@ -68,13 +67,12 @@ class Embedder(nnx.Module):
         *,
         dropout_key: Array | None = None,
     ) -> Float[Array, "B T D"]:
-        x = self.token(tokens)
-        if self.config.pad_gradient == "dropped" and self.config.pad_id is not None:
-            x = jnp.where((tokens == self.config.pad_id)[:, :, None], jax.lax.stop_gradient(x), x)
+        pad_id = self.config.pad_id
+        x = self._train_except(self.token(tokens), None if pad_id is None else tokens == pad_id)
         if self.token_type is not None:
             x = x + self.token_type(jnp.zeros_like(tokens) if token_types is None else token_types)
         if self.position is not None:
-            x = x + self.position(positions + self.config.position_offset)
+            x = x + self._train_except(self.position(positions + self.config.position_offset), positions < 0)
         elif self.config.positions == "sinusoidal":
             table = sinusoids(self.config.max_length, self.config.embedding_width)
             x = x + jnp.take(jnp.asarray(table, x.dtype), positions, axis=0, mode="fill", fill_value=jnp.nan)
@@ -82,3 +80,9 @@ class Embedder(nnx.Module):
             x = self.norm(x)
         x = dropout(x, self.config.embed_dropout, dropout_key)
         return x if self.projection is None else self.projection(x)
+
+    def _train_except(self, x: Float[Array, "B T E"], padding: Bool[Array, "B T"] | None) -> Float[Array, "B T E"]:
+        """The vectors looked up, without the gradient of those at padding if the config drops it."""
+        if self.config.pad_gradient == "kept" or padding is None:
+            return x
+        return jnp.where(padding[:, :, None], jax.lax.stop_gradient(x), x)

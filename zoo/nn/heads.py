@@ -5,12 +5,13 @@
 import dataclasses
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from zoo.errors import ConfigError
-from zoo.nn.config import TransformerConfig
+from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.embed import Embedding
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.mlp import ACTIVATIONS
@@ -89,9 +90,11 @@ class CausalLMHead(Head):
 class MaskedLMHead(Head):
     """Dense layer, activation, norm, then the vocabulary product with a bias (BERT, section 3.1)."""
 
+    activation: ClassVar[Activation | None] = None  # the feed-forward network's
+
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         width, vocab = config.embedding_width, config.vocab_size
-        self.activation = config.activation
+        self.kind = self.activation or config.activation
         self.transform = Linear({"embed": config.width}, {"features": width}, config, rngs=rngs)
         self.norm = Norm(width, config)
         self.vocabulary = (
@@ -100,9 +103,27 @@ class MaskedLMHead(Head):
         self.bias = nnx.Param(jnp.zeros((vocab,), jnp.dtype(config.param_dtype)), axes=("vocab",))
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        x = self.norm(ACTIVATIONS[self.activation](self.transform(features.wanted())))
+        x = self.norm(ACTIVATIONS[self.kind](self.transform(features.wanted())))
         logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
         return {"logits": logits + self.bias[...].astype(logits.dtype)[None, None]}
+
+
+class GeluMaskedLMHead(MaskedLMHead):
+    """The same with a GELU, whatever the network has."""
+
+    activation = "gelu"
+
+
+class ReplacedTokenHead(Head):
+    """A score a token, positive if it was replaced (ELECTRA, arXiv:2003.10555, section 2)."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.activation = config.activation
+        self.transform = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs)
+        self.score = Linear({"embed": config.width}, {"classes": 1}, config, rngs=rngs)
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return {"logits": self.score(ACTIVATIONS[self.activation](self.transform(features.hidden))).squeeze(-1)}
 
 
 class PairHead(Head):
@@ -127,7 +148,10 @@ class PretrainingHead(MaskedLMHead):
         self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return super().__call__(features) | {"pair_logits": self.pair(features.first())}
+        return super().__call__(features) | {"pair_logits": self.pair(self.pair_vector(features))}
+
+    def pair_vector(self, features: Features) -> Float[Array, "B D"]:
+        return features.first()
 
 
 class Classifier(Head):
@@ -136,13 +160,15 @@ class Classifier(Head):
     bias: ClassVar[bool] = True
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        rate = config.classifier_dropout
-        self.rate = config.hidden_dropout if rate is None else rate
+        self.rate = self.dropout_rate(config)
         classes = {"classes": self.num_classes(config)}
         self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, rngs=rngs)
 
     def num_classes(self, config: TransformerConfig) -> int:
         return config.num_labels
+
+    def dropout_rate(self, config: TransformerConfig) -> float:
+        return config.hidden_dropout if config.classifier_dropout is None else config.classifier_dropout
 
     def vectors(self, features: Features) -> Float[Array, "*B D"]:
         raise NotImplementedError
@@ -158,6 +184,22 @@ class PooledClassifier(Classifier):
 
     def vectors(self, features: Features) -> Float[Array, "B D"]:
         return features.first()
+
+
+class DenseClassifier(Classifier):
+    """One label a sequence, from its first token through a dense layer, with dropout before it and behind."""
+
+    activation: ClassVar[Activation] = "tanh"
+    drops_input: ClassVar[bool] = True
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config, rngs=rngs)
+        self.dense = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs)
+
+    def vectors(self, features: Features) -> Float[Array, "B D"]:
+        key = features.dropout_key if self.drops_input else None
+        key = None if key is None else jax.random.fold_in(key, 1)  # the base class drops with the key itself
+        return ACTIVATIONS[self.activation](self.dense(dropout(features.hidden[:, 0], self.rate, key)))
 
 
 class LastTokenClassifier(Classifier):
@@ -183,11 +225,11 @@ class TokenClassifier(Classifier):
 class SpanHead(TokenClassifier):
     """Start and end logits of an answer (BERT, section 4.2)."""
 
-    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        super().__init__(config.replace(classifier_dropout=0.0), rngs=rngs)
-
     def num_classes(self, config: TransformerConfig) -> int:
         return 2
+
+    def dropout_rate(self, config: TransformerConfig) -> float:
+        return 0.0
 
 
 class PooledChoice(PooledClassifier):

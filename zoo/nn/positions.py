@@ -14,6 +14,12 @@ def sinusoids(length: int, width: int) -> Float[np.ndarray, "T D"]:
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width].astype(np.float32)
 
 
+def past_padding(tokens: Int[Array, "B T"], pad_id: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
+    """`start, start + 1, ...` for the tokens that are no padding; padding takes no place, and is at -1."""
+    real = tokens != pad_id
+    return jnp.where(real, start + jnp.cumsum(real, axis=1, dtype=jnp.int32) - 1, -1)
+
+
 def consecutive(batch: int, length: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
     """`start, start + 1, ...` in every row."""
     return jnp.broadcast_to(start + jnp.arange(length, dtype=jnp.int32), (batch, length))

@@ -86,7 +86,7 @@ class Stack(nnx.Module):
     def _scan(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
         """Scans over whole periods of the attention pattern, so that the windows stay static."""
         num_layers, pattern = self.config.num_layers, self.config.attention.pattern
-        shared_by = num_layers // self.config.layers_stored
+        stored = self.config.layers_stored
         params, starts = nnx.state(self.blocks), jnp.arange(0, num_layers, len(pattern), dtype=jnp.int32)
 
         def by_period(leaf):
@@ -95,16 +95,16 @@ class Stack(nnx.Module):
         def period(carry, inputs):
             (x, cache), (start, scanned), states = carry, inputs, []
             for place, window in enumerate(pattern):
-                if shared_by == 1:
+                if stored == num_layers:
                     layer_params = jax.tree.map(lambda leaf, place=place: leaf[place], scanned)
                 else:
-                    layer_params = _pick(params, (start + place) // shared_by)
+                    layer_params = _pick(params, (start + place) * stored // num_layers)
                 x, cache = layer(layer_params, x, cache, start + place, window)
                 states.append(x)
             return (x, cache), states if keep else []
 
         # Layers of their own are scanned over: their gradients are then written once, not added up at every step.
-        scanned = jax.tree.map(by_period, params) if shared_by == 1 else None
+        scanned = jax.tree.map(by_period, params) if stored == num_layers else None
         (x, cache), states = jax.lax.scan(period, (x, cache), (starts, scanned))
         return StackOutput(x, cache, tuple(state[step] for step in range(len(starts)) for state in states))
 

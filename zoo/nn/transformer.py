@@ -19,7 +19,7 @@ from zoo.nn.heads import Features, Head
 from zoo.nn.inputs import check_inputs
 from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
-from zoo.nn.positions import consecutive
+from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
 
 Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, which says what to mend
@@ -89,7 +89,7 @@ class Transformer(nnx.Module):
           tokens: ids; `[B, C, T]` for a `multiple_choice` head.
           token_types: sentence A (0) or B (1) of each token; None is all 0.
           segments: which document of a packed row each token belongs to, 0 for padding; a 0/1 attention mask will do.
-          positions: 0-based place of each token; None counts along the row.
+          positions: 0-based place of each token; None counts along the row, as `pad_positions` says.
           dropout_key: turns dropout on.
           logits_at: positions at which vocabulary logits are computed; None is all.
           cache: keys and values of the tokens before these.
@@ -136,7 +136,7 @@ class Transformer(nnx.Module):
     ) -> Output:
         embed_key, stack_key, head_key = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
         if positions is None:
-            positions = consecutive(*tokens.shape, start=0 if cache is None else cache.length)
+            positions = self._positions(tokens, start=0 if cache is None else cache.length)
         if cache is not None:
             segments = jnp.ones_like(tokens) if segments is None else segments
             cache = cache.admit(segments)
@@ -166,6 +166,11 @@ class Transformer(nnx.Module):
             dropout_key=head_key,
         )
         return dataclasses.replace(out, **self.head(features))
+
+    def _positions(self, tokens: Int[Array, "B T"], start: Int[Array, ""] | int) -> Int[Array, "B T"]:
+        if self.config.pad_positions == "skipped" and self.config.pad_id is not None:
+            return past_padding(tokens, self.config.pad_id, start)
+        return consecutive(*tokens.shape, start=start)
 
 
 def _platform(model: Transformer) -> str:

@@ -1,0 +1,41 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""GPT (Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training"): a post-norm causal decoder.
+
+The one size is that released at github.com/openai/finetune-transformer-lm. Its GELU is the tanh approximation.
+"""
+
+from typing import Any
+
+from zoo.models.family import Family
+from zoo.nn import heads
+from zoo.nn.config import AttentionConfig, TransformerConfig
+
+
+def config(num_layers: int = 12, width: int = 768, num_heads: int = 12, **changes) -> TransformerConfig:
+    """The GPT of section 4.1, or another of its kind."""
+    fields: dict[str, Any] = dict(
+        family="gpt",
+        vocab_size=40478,
+        width=width,
+        num_layers=num_layers,
+        num_heads=num_heads,
+        mlp_width=4 * width,
+        max_length=512,
+        norm_eps=1e-5,
+        activation="gelu_tanh",
+        attention=AttentionConfig(causal=True),
+        embed_dropout=0.1,
+        hidden_dropout=0.1,
+        attention_dropout=0.1,
+    )
+    return TransformerConfig(**(fields | changes))
+
+
+HEADS = {
+    "causal_lm": heads.CausalLMHead,
+    "sequence_classification": heads.LastTokenClassifier,
+    "multiple_choice": heads.LastTokenChoice,
+}
+
+FAMILY = Family(name="gpt", sizes={"openai-gpt": config()}, heads=HEADS)
