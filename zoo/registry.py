@@ -9,7 +9,7 @@ import jax
 from flax import nnx
 
 from zoo.errors import ConfigError
-from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta
+from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer
 from zoo.models.family import Family
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
@@ -24,6 +24,9 @@ FAMILIES: dict[str, Family] = {
         albert.FAMILY,
         electra.FAMILY,
         distilbert.FAMILY,
+        transformer.FAMILY,
+        transformer.MARIAN,
+        t5.FAMILY,
         gpt.FAMILY,
         gpt2.FAMILY,
         gpt3.FAMILY,
@@ -40,6 +43,8 @@ _ORGANISATIONS = {
     "albert": ("albert", "Apache-2.0"),
     "electra": ("google", "Apache-2.0"),
     "distilbert": ("distilbert", "Apache-2.0"),
+    "marian": ("Helsinki-NLP", "Apache-2.0"),
+    "t5": ("google", "Apache-2.0"),
     "gpt": ("openai-community", "MIT"),
     "gpt2": ("openai-community", "MIT"),
     "gpt-neo": ("EleutherAI", "MIT"),
@@ -49,6 +54,7 @@ _REPOSITORIES = {
     "bert-mini": ("google/bert_uncased_L-4_H-256_A-4", "Apache-2.0"),
     "bert-small": ("google/bert_uncased_L-4_H-512_A-8", "Apache-2.0"),
     "bert-medium": ("google/bert_uncased_L-8_H-512_A-8", "Apache-2.0"),
+    **{f"t5-{size}": (f"google-t5/t5-{size}", "Apache-2.0") for size in ("small", "base", "large", "3b", "11b")},
     "distilroberta-base": ("distilbert/distilroberta-base", "Apache-2.0"),
     "distilgpt2": ("distilbert/distilgpt2", "Apache-2.0"),
 }

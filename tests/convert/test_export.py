@@ -15,6 +15,7 @@ from flax import nnx
 
 from zoo import registry
 from zoo.convert.hub import FAMILIES, save
+from zoo.nn.encoder_decoder import EncoderDecoder
 
 torch = pytest.importorskip("torch", reason="needs the extra `parity`")
 with warnings.catch_warnings():
@@ -36,10 +37,14 @@ def _model(family: str, head: str | None, **changes):
     """Random values everywhere, biases and scales included."""
     kind = registry.FAMILIES[family]
     config = kind.suit(next(iter(kind.sizes.values())).replace(**(SIZES | changes)), head)
-    if config.pad_id is None:
+    if config.pad_id is None or config.pad_id >= config.vocab_size:
         config = config.replace(pad_id=0)
     if family == "gpt":
         config = config.replace(mlp_width=4 * config.width)  # the torch library has no key for another
+    if family == "t5" and not config.tie_embeddings:
+        config = config.replace(logits_scale="none")
+    if config.decoder_layers is not None:
+        config = config.replace(decoder_layers=3, decoder_start_id=0, eos_id=1, kv_width=config.kv_width and 5)
     graphdef, params = nnx.split(kind.build(config, head=head, rngs=nnx.Rngs(0)))
     leaves, treedef = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
@@ -58,10 +63,19 @@ def test_the_torch_library_loads_what_we_save(family, head, when, tmp_path):
 
     shape = (2, 3, 7) if head == "multiple_choice" else (2, 7)
     tokens = np.random.default_rng(0).integers(2, 43, shape)
+    ours, others = {}, {}
+    if model.config.decoder_layers is not None:
+        tokens[:, -1] = model.config.eos_id
+    if isinstance(model, EncoderDecoder) and head != "sequence_classification":
+        targets = np.random.default_rng(1).integers(2, 43, (2, 5))
+        ours, others = (
+            {"decoder_tokens": jnp.asarray(targets, jnp.int32)},
+            {"decoder_input_ids": torch.from_numpy(targets)},
+        )
     with jax.default_matmul_precision("highest"):
-        out = model(jnp.asarray(tokens, jnp.int32))
+        out = model(jnp.asarray(tokens, jnp.int32), **ours)
     with torch.no_grad():
-        found = theirs.eval()(torch.from_numpy(tokens), return_dict=True)
+        found = theirs.eval()(torch.from_numpy(tokens), return_dict=True, **others)
     worst = max(float(np.abs(ours - theirs.numpy()).max()) for ours, theirs in _pairs(out, found))
     print(f"\n{family:11} {head!s:24} {when:7} worst error {worst:.1e}")
     assert worst < 1e-4

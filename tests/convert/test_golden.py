@@ -47,7 +47,8 @@ def outputs(golden, folder) -> dict:
 
     def run(params):
         out = nnx.merge(graphdef, params)(**inputs, return_hidden_states=True)
-        found = {name: getattr(out, name) for name in names} | {"hidden_states": jnp.stack(out.hidden_states)}
+        found = {name: getattr(out, name) for name in names}
+        found = {name: jnp.stack(value) if name.endswith("hidden_states") else value for name, value in found.items()}
         return _loss(found, inputs["segments"]), found
 
     with jax.default_matmul_precision("highest"):
@@ -61,18 +62,31 @@ def _group(golden: dict, prefix: str) -> dict:
 
 
 def _write_folder(folder: Path, golden: dict, kind: str) -> Path:
-    save_file(golden[kind], folder / "model.safetensors", {"format": "pt"})
+    tensors = golden[kind]
+    if kind == "grads":
+        tensors = {name: tensor for name, tensor in tensors.items() if not _is_constant(name)}
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(str(golden["config"]))
     return folder
+
+
+def _is_constant(name: str) -> bool:
+    """Whether it is a table that the config describes: no parameter, and not to be held in halves as goldens are."""
+    return name.endswith("embed_positions.weight")
+
+
+def _is_decoded(name: str, outputs: dict) -> bool:
+    """Whether it is a decoder's output, which has no padding."""
+    return any("encoder_hidden_states" in other for other in outputs) and "encoder" not in name
 
 
 def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
     """As in make_golden.py."""
     total = jnp.float32(0)
     for name, values in outputs.items():
-        values = values[-1] if name == "hidden_states" else values
+        values = values[-1] if name.endswith("hidden_states") else values
         rows = segments.reshape(-1, segments.shape[-1]).astype(jnp.float32)
-        if values.shape[:2] == rows.shape:
+        if values.shape[:2] == rows.shape and not _is_decoded(name, outputs):
             values = values * rows.reshape(*rows.shape, *(1,) * (values.ndim - 2))
         total += (values * jnp.sin(jnp.arange(values.size, dtype=jnp.float32)).reshape(values.shape)).sum()
     return total
@@ -80,11 +94,11 @@ def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
 
 def test_there_is_a_golden_for_every_family_and_head():
     """Siblings, which are a family under another name, have one alone; GPT-3 is not in the torch library."""
-    families = set(FAMILIES) - {"xlm-roberta", "camembert", "gpt3"}
+    families = set(FAMILIES) - {"xlm-roberta", "camembert", "transformer", "gpt3"}
     heads = {f"{family}_{head or 'bare'}" for family in families for head in FAMILIES[family].weights.heads}
     variants = {case for case in CASES if case.split("_")[1] == "variant"}
     assert heads | variants == set(CASES)
-    assert {case.split("_")[0] for case in variants} == set(FAMILIES) - {"gpt3"}
+    assert {case.split("_")[0] for case in variants} == set(FAMILIES) - {"transformer", "gpt3"}
 
 
 def test_outputs_equal_the_torch_library(golden, outputs):
@@ -92,12 +106,14 @@ def test_outputs_equal_the_torch_library(golden, outputs):
     for name, expected in _group(golden, "outputs/").items():
         found = np.asarray(outputs[name])
         assert found.shape == expected.shape, name
-        if expected.shape == real.shape:  # what stands at padding is nobody's business
+        if _is_decoded(f"outputs/{name}", golden):
+            pass
+        elif expected.shape == real.shape:  # what stands at padding is nobody's business
             found, expected = found[real], expected[real]
         elif expected.ndim >= 3:
             found, expected = found[..., real, :], expected[..., real, :]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=name)
-        kind = "hidden layers" if name == "hidden_states" else "outputs"
+        kind = "hidden layers" if name.endswith("hidden_states") else "outputs"
         record(golden["case"], kind, float(np.abs(found - expected).max()))
 
 
@@ -118,6 +134,9 @@ def test_import_then_export_is_byte_identical(golden, folder, tmp_path):
     for name, expected in golden["weights"].items():
         if name.endswith(".bias") and f"{name.removesuffix('bias')}decoder.bias" in found:
             continue  # untied, the library saves this bias but computes with the decoder's
+        if _is_constant(name):
+            np.testing.assert_allclose(found[name], expected, atol=1e-3)
+            continue
         assert found[name].dtype == expected.dtype and found[name].tobytes() == expected.tobytes(), name
 
 
@@ -127,4 +146,6 @@ def test_config_survives_a_round_trip(golden, folder, tmp_path):
     assert load(tmp_path).config == model.config
     before, after = (json.loads(text) for text in (str(golden["config"]), (tmp_path / "config.json").read_text()))
     computed = {key: value for key, value in after.items() if key in before and before[key] is not None}
+    if before.get("scale_decoder_outputs") is False:
+        del computed["tie_word_embeddings"]  # T5 says of untied embeddings that they are tied, and saves both
     assert computed == {key: before[key] for key in computed}

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from zoo import registry
 from zoo.convert import hub, safetensors
 from zoo.convert.families import FAMILIES
+from zoo.convert.table import conditions
 from zoo.errors import ConfigError, FormatError, ZooError
 from zoo.generation import generate
 from zoo.parallel.mesh import make_mesh
@@ -68,7 +69,7 @@ def test_rows_cover_every_parameter_once(family, head):
     for tied in (True, False):
         model = registry.FAMILIES[family].abstract(make(family, tie_embeddings=tied).config, head=head)
         paths = [".".join(path) for path, _ in nnx.to_flat_state(nnx.state(model))]
-        parts = FAMILIES[family].weights.parts(head, "tied" if tied else "untied", paths)
+        parts = FAMILIES[family].weights.parts(head, conditions(model.config), paths)
         rows = [row for part in parts for row in part]
         assert sorted(path for row in rows for path in row.paths) == sorted(paths)
 
@@ -77,6 +78,14 @@ def test_a_projection_that_the_config_does_not_have_is_unexpected(tmp_path):
     hub.save(make("electra", embed_width=None), tmp_path)
     edit(tmp_path, lambda tensors: tensors | {"embeddings_project.bias": np.zeros(16, np.float32)})
     with pytest.raises(FormatError, match=r"unexpected: embeddings_project.bias \[16\]"):
+        hub.load(tmp_path)
+
+
+def test_sinusoids_that_are_others_are_refused(tmp_path):
+    hub.save(make("marian", decoder_layers=1, pad_id=0, decoder_start_id=0), tmp_path)
+    hub.load(tmp_path)
+    edit(tmp_path, lambda tensors: tensors | {"encoder.embed_positions.weight": np.zeros((8, 16), np.float32)})
+    with pytest.raises(FormatError, match=r"'encoder.embed_positions.weight' is not what its config.json makes of it"):
         hub.load(tmp_path)
 
 

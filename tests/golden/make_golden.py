@@ -64,6 +64,35 @@ NEO = dict(
     window_size=3,
     pad_token_id=0,
 )
+T5 = dict(
+    vocab_size=37,
+    d_model=12,
+    d_kv=5,
+    d_ff=17,
+    num_layers=3,
+    num_decoder_layers=2,
+    num_heads=3,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=9,
+    decoder_start_token_id=0,
+)
+MARIAN = dict(
+    vocab_size=37,
+    d_model=14,
+    encoder_layers=3,
+    decoder_layers=2,
+    encoder_attention_heads=2,
+    decoder_attention_heads=2,
+    encoder_ffn_dim=17,
+    decoder_ffn_dim=17,
+    max_position_embeddings=13,
+    activation_function="swish",
+    scale_embedding=True,
+    pad_token_id=36,
+    decoder_start_token_id=36,
+    eos_token_id=0,
+    forced_eos_token_id=0,
+)
 LABELS = {"id2label": {0: "no", 1: "maybe", 2: "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}}
 
 
@@ -139,6 +168,22 @@ CASES = {
         "DistilBertForMaskedLM",
         DISTILBERT | dict(n_layers=1, activation="relu", sinusoidal_pos_embds=True, tie_word_embeddings=False),
     ),
+    **cases("t5", "T5", T5, bare="Model", seq2seq_lm="ForConditionalGeneration", **CLASSIFIERS),
+    # Version 1.1: gated, unscaled, with an output table of its own.
+    "t5_variant": (
+        "T5ForConditionalGeneration",
+        T5 | dict(num_decoder_layers=None, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    ),
+    # The same without that table.
+    "t5_variant_unscaled": (
+        "T5ForConditionalGeneration",
+        T5 | dict(num_layers=1, num_decoder_layers=1, feed_forward_proj="gated-silu", tie_word_embeddings=False),
+    ),
+    **cases("marian", "Marian", MARIAN, bare="Model", seq2seq_lm="MTModel"),
+    "marian_variant": (
+        "MarianMTModel",
+        MARIAN | dict(encoder_layers=1, decoder_layers=1, activation_function="relu", scale_embedding=False),
+    ),
     **cases("gpt", "OpenAIGPT", GPT, bare="Model", causal_lm="LMHeadModel", multiple_choice="DoubleHeadsModel"),
     **cases("gpt", "OpenAIGPT", GPT, sequence_classification="ForSequenceClassification"),
     "gpt_variant": ("OpenAIGPTLMHeadModel", GPT | dict(n_layer=1, afn="silu", tie_word_embeddings=False)),
@@ -186,6 +231,8 @@ def make_case(hub_class: str, config: dict) -> dict[str, np.ndarray]:
     model.eval()
     choices = 3 if hub_class.endswith(("MultipleChoice", "DoubleHeadsModel")) else 0
     inputs = make_inputs(model.config, choices)
+    if hub_class == "T5ForConditionalGeneration" and config.get("feed_forward_proj") == "gated-gelu":
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight).half().float())
     outputs = run(model, inputs)
     loss(outputs, inputs["segments"]).backward()
     text, weights = saved(model)
@@ -203,6 +250,8 @@ def make_case(hub_class: str, config: dict) -> dict[str, np.ndarray]:
 def randomize(model: torch.nn.Module) -> None:
     """Large values everywhere, biases and scales included, so that every parameter matters; halves, for small files."""
     for name, param in model.named_parameters():
+        if not param.requires_grad:
+            continue  # Marian's sinusoids
         scale = name.endswith("weight") and ("norm" in name.lower() or ".ln_" in name)
         values = 1 + 0.3 * torch.randn_like(param) if scale else 0.3 * torch.randn_like(param)
         param.data.copy_(values.half())
@@ -217,6 +266,11 @@ def make_inputs(config, choices: int) -> dict[str, torch.Tensor]:
     pad_id = config.pad_token_id
     tokens = torch.where(segments == 1, tokens + (tokens >= pad_id), pad_id)  # no padding among the tokens
     inputs = {"tokens": tokens, "segments": segments}
+    if config.is_encoder_decoder and config.architectures is None and not config.id2label.get(2):
+        inputs["decoder_tokens"] = torch.randint(0, config.vocab_size - 1, (3, 9))
+    if config.model_type == "t5":  # one end token a row, as its classifier wants it
+        tokens[tokens == 1] = 2
+        tokens[torch.arange(3), segments.sum(-1) - 1] = 1
     if getattr(config, "type_vocab_size", 0):
         inputs["token_types"] = torch.randint(0, config.type_vocab_size, shape)
     return inputs
@@ -224,6 +278,7 @@ def make_inputs(config, choices: int) -> dict[str, torch.Tensor]:
 
 def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     names = {"tokens": "input_ids", "segments": "attention_mask", "token_types": "token_type_ids"}
+    names["decoder_tokens"] = "decoder_input_ids"
     kwargs = {names[name]: ids for name, ids in inputs.items()}
     two_heads = type(model).__name__.endswith("DoubleHeadsModel")
     if two_heads:
@@ -238,6 +293,9 @@ def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         outputs["logits"] = torch.stack([found.start_logits, found.end_logits], dim=-1)
     if two_heads:
         outputs["lm_logits"] = found.logits.flatten(0, 1)
+    if "encoder_hidden_states" in found:
+        outputs["encoder_hidden_states"] = torch.stack(found.encoder_hidden_states)
+        return outputs | {"hidden_states": torch.stack(found.decoder_hidden_states)}
     return outputs | {"hidden_states": torch.stack([h.reshape(-1, *h.shape[-2:]) for h in found.hidden_states])}
 
 
@@ -245,9 +303,10 @@ def loss(outputs: dict[str, torch.Tensor], segments: torch.Tensor) -> torch.Tens
     """A fixed sum over all outputs, padding excluded; `tests/convert/test_golden.py` has the same."""
     total = torch.zeros(())
     for name, values in outputs.items():
-        values = values[-1] if name == "hidden_states" else values
+        values = values[-1] if name.endswith("hidden_states") else values
         rows = segments.reshape(-1, segments.shape[-1])
-        if values.shape[:2] == rows.shape:
+        decoded = "encoder_hidden_states" in outputs and not name.startswith("encoder")  # has no padding
+        if values.shape[:2] == rows.shape and not decoded:
             values = values * rows.reshape(*rows.shape, *(1,) * (values.ndim - 2))
         total = total + (values * torch.sin(torch.arange(values.numel()).float()).reshape(values.shape)).sum()
     return total

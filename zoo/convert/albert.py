@@ -47,7 +47,7 @@ TABLE = Table(
     ties=(
         Tie("predictions.decoder.weight", "albert.embeddings.word_embeddings.weight"),
         Tie("predictions.decoder.bias", "predictions.bias"),
-        Tie("predictions.bias", "predictions.decoder.bias", when="untied"),
+        Tie("predictions.bias", "predictions.decoder.bias", when="untied", saved="untied"),
     ),
     buffers=bert.buffers("albert"),
     respell=bert.RESPELL,

@@ -69,7 +69,7 @@ TABLE = Table(
     ties=(
         Tie("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
         Tie("cls.predictions.decoder.bias", "cls.predictions.bias"),
-        Tie("cls.predictions.bias", "cls.predictions.decoder.bias", when="untied"),
+        Tie("cls.predictions.bias", "cls.predictions.decoder.bias", when="untied", saved="untied"),
     ),
     buffers=buffers("bert"),
     respell=RESPELL,

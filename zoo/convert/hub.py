@@ -22,7 +22,7 @@ from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config
 from zoo.convert.fetch import CONFIG, TOKENIZER_FILES, locate
 from zoo.convert.files import Pending, partial
 from zoo.convert.json_files import write_json
-from zoo.convert.table import Row, Source, Table, When, match
+from zoo.convert.table import Row, Source, Table, conditions, match
 from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
@@ -69,15 +69,18 @@ def load(
     folder = path if path.is_dir() else path.parent
     config, named = read_config(folder, head)
     config = _adapt(config, named, num_labels, dtype, param_dtype)
+    is_orbax = path.is_dir() and orbax.is_checkpoint(path)
+    tensors = {} if is_orbax else weights.read(path)
+    if config.logits_scale == "none" and FAMILIES[config.family].weights.untied_by in tensors:
+        config = config.replace(tie_embeddings=False)
     graphdef, state = nnx.split(registry.family_of(config).abstract(config, head=named))
     shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
-    if path.is_dir() and orbax.is_checkpoint(path):
+    if is_orbax:
         return nnx.merge(graphdef, orbax.read(path, state, shardings))
-    tensors = weights.read(path)
     found = match(
         FAMILIES[config.family].weights,
+        config=config,
         head=named,
-        when=_when(config),
         params={name: param.shape for name, param in _by_name(state).items()},
         weights=tensors,
         new_head="refused" if head == AUTO else "allowed",
@@ -129,7 +132,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
 
 
 def _save(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:
-    if model.stack.is_unstacked:
+    if model.is_for_inference:
         raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
     config = hub_config(model.config, model.head_name)
     tensors = _pending(FAMILIES[model.config.family].weights, model)
@@ -195,10 +198,6 @@ def _adapt(config: TransformerConfig, head, num_labels, dtype, param_dtype) -> T
     return config.replace(**changes)
 
 
-def _when(config: TransformerConfig) -> When:
-    return "tied" if config.tie_embeddings else "untied"
-
-
 def _name(path: tuple) -> str:
     return ".".join(map(str, path))
 
@@ -260,17 +259,24 @@ def _report(source, head: str | None, new: list[str], passed_over: list[str]) ->
 def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
     """Every tensor of the model, by its saved name, made only when it is written."""
     params = {name: param[...] for name, param in _by_name(nnx.state(model)).items()}
-    when, tensors = _when(model.config), {}
+    when, tensors = conditions(model.config), {}
+
+    def name(hub: str) -> str:
+        return table.saved_name(hub, model.head_name, when)
+
     for row in (row for part in table.parts(model.head_name, when, params) for row in part):
         values = [params[path] for path in row.paths]
-        for layer, name in enumerate(row.names(values[0].shape)):
+        for layer, hub in enumerate(row.names(values[0].shape)):
             share = values[0].shape[0] if row.stacked else 1
             make = functools.partial(_join, row, values, layer)
-            saved = table.saved_name(name, model.head_name, when)
             leaf = row.paths[0].rpartition(".")[2]
-            tensors[saved] = Pending(sum(value.nbytes for value in values) // share, make, leaf)
-    copies = {tie.copy: tensors[tie.original] for tie in table.ties if tie.when == when and tie.original in tensors}
-    return tensors | (copies if when == "untied" else {})
+            tensors[name(hub)] = Pending(sum(value.nbytes for value in values) // share, make, leaf)
+    copies = [tie for tie in table.ties if tie.saved in when and name(tie.original) in tensors]
+    for constant in table.constants:
+        if model.head_name in constant.saved_by:
+            array = constant.make(model.config).astype(jnp.dtype(model.config.param_dtype))
+            tensors[name(constant.hub)] = Pending(array.nbytes, functools.partial(np.asarray, array), "embedding")
+    return tensors | {name(tie.copy): tensors[name(tie.original)] for tie in copies}
 
 
 def _join(row: Row, values: list[jax.Array], layer: int) -> np.ndarray:

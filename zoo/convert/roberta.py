@@ -37,7 +37,7 @@ TABLE = Table(
     ties=(
         Tie("lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"),
         Tie("lm_head.decoder.bias", "lm_head.bias"),
-        Tie("lm_head.bias", "lm_head.decoder.bias", when="untied"),
+        Tie("lm_head.bias", "lm_head.decoder.bias", when="untied", saved="untied"),
     ),
     buffers=bert.buffers("roberta"),
     respell=bert.RESPELL,

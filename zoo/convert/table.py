@@ -10,16 +10,17 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 
 from zoo.convert.config import Field
 from zoo.errors import FormatError
+from zoo.nn.config import TransformerConfig
 
 Shape = tuple[int, ...]
-When = Literal["tied", "untied"]
+When = Literal["tied", "untied", "plain", "gated", "always"]
 
 _MAX_LISTED = 200  # of each kind of mismatch
 
@@ -33,13 +34,13 @@ class Row:
       params: paths of the parameters; more than one if the tensor fuses them.
       axes: `"NH D -> D N H"` says that the Hub's first axis is N and H merged and its second D, and that the parameter
         has them apart and in another order; a digit is the axis that counts fused parameters. None changes nothing.
-      when: whether the row holds only for tied, or only for untied, embeddings.
+      when: whether the row holds only for tied or untied embeddings, or a plain or gated feed-forward network.
     """
 
     hub: str
     params: str | tuple[str, ...]
     axes: str | None = None
-    when: When | None = None
+    when: When = "always"
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -96,13 +97,25 @@ class Row:
 class Tie:
     """A tensor that repeats another one, and may be left out.
 
-    A `tied` copy is not saved, and one that differs is an error. An `untied` copy is one that the torch library saves
-    but does not compute with once the embeddings are untied: it is saved too, and may differ.
+    Attributes:
+      when: of which models. Of untied ones it may differ, since the torch library then saves but does not use it; of
+        others a copy that differs is an error.
+      saved: of which models the torch library wants the copy, too.
     """
 
     copy: str
     original: str
     when: When = "tied"
+    saved: When | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A tensor that is no parameter, because the config says what it holds; one that differs is an error."""
+
+    hub: str
+    make: Callable[[TransformerConfig], np.ndarray]
+    saved_by: tuple[str | None, ...]  # heads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +126,7 @@ class HubHead:
       parts: groups of rows; a file has a group as a whole, or lacks it.
       fields: keys that config.json has for this head alone.
       num_labels: what its config.json must say, or None if that is the model's C.
+      bare_names: whether the body's tensors lack the table's prefix, as they do without a head.
       tied_names: of tied tensors that this class alone saves under their other name: the table's name, and that one.
     """
 
@@ -120,6 +134,7 @@ class HubHead:
     parts: tuple[tuple[Row, ...], ...] = ()
     fields: tuple[Field, ...] = ()
     num_labels: int | None = None
+    bare_names: bool = False
     tied_names: tuple[tuple[str, str], ...] = ()
 
 
@@ -148,8 +163,10 @@ class Table:
 
     Attributes:
       prefix: what the names of the body start with in a model with a head, and in a bare one do not.
+      untied_by: a tensor whose presence unties embeddings where logits are not scaled, whatever config.json says (T5).
       body: rows of the parameters that every head shares. heads: by the names of the public door.
-      ties: tensors that repeat others. buffers: saved tensors that are no parameters, and are passed over.
+      constants: tensors of known values. ties: tensors that repeat others.
+      buffers: saved tensors that are no parameters, and are passed over.
       respell: old endings of names and today's.
     """
 
@@ -157,23 +174,25 @@ class Table:
     body: tuple[Row, ...]
     heads: Mapping[str | None, HubHead]
     ties: tuple[Tie, ...] = ()
+    constants: tuple[Constant, ...] = ()
     buffers: tuple[str, ...] = ()
     respell: tuple[tuple[str, str], ...] = ()
+    untied_by: str | None = None
 
     def head_of(self, hub_class: str) -> str | None:
         """The head that a class of the torch library carries; KeyError for a class that is not in the table."""
         return {head.hub_class: name for name, head in self.heads.items()}[hub_class]
 
-    def parts(self, head: str | None, when: When, params: Container[str]) -> Iterator[list[Row]]:
+    def parts(self, head: str | None, when: Container[When], params: Container[str]) -> Iterator[list[Row]]:
         """The groups of rows of a model, the body's first; a row whose parameter the model lacks is left out."""
         for part in (self.body, *self.heads[head].parts):
-            yield [row for row in part if row.when in (None, when) and row.paths[0] in params]
+            yield [row for row in part if row.when in when and row.paths[0] in params]
 
-    def saved_name(self, name: str, head: str | None, when: When) -> str:
+    def saved_name(self, name: str, head: str | None, when: Container[When]) -> str:
         """The name as the torch library saves it."""
-        if when == "tied":
+        if "tied" in when:
             name = dict(self.heads[head].tied_names).get(name, name)
-        return name.removeprefix(self.prefix) if head is None else name
+        return name.removeprefix(self.prefix) if head is None or self.heads[head].bare_names else name
 
     def canonical(self, name: str) -> str:
         """The table's spelling of a name found in a file."""
@@ -190,7 +209,13 @@ class Table:
     def _known(self) -> frozenset[str]:
         rows = [row for head in self.heads.values() for part in head.parts for row in part]
         ties = [name for tie in self.ties for name in (tie.copy, tie.original)]
-        return frozenset([*(row.hub for row in (*self.body, *rows)), *ties, *self.buffers])
+        names = [*(row.hub for row in (*self.body, *rows, *self.constants)), *ties, *self.buffers]
+        return frozenset(name if "{layer}" in name else _pattern(name) for name in names)
+
+
+def conditions(config: TransformerConfig) -> frozenset[When]:
+    """What rows may ask of a model."""
+    return frozenset(("tied" if config.tie_embeddings else "untied", config.mlp, "always"))
 
 
 def _pattern(name: str) -> str:
@@ -230,8 +255,8 @@ def _listing(kind: str, lines: list[str]) -> Iterable[str]:
 def match(
     table: Table,
     *,
+    config: TransformerConfig,
     head: str | None,
-    when: When,
     params: Mapping[str, Shape],
     weights: Mapping[str, np.ndarray],
     new_head: Literal["allowed", "refused"],
@@ -240,7 +265,6 @@ def match(
     """Finds every parameter of a model in a checkpoint.
 
     Args:
-      when: whether the model's embeddings are tied.
       params: shapes by path. weights: tensors by the names in the file.
       new_head: whether a group of a head's tensors may be absent as a whole.
       where: the checkpoint, for messages.
@@ -248,13 +272,16 @@ def match(
     Raises:
       FormatError: two spellings of one tensor, or a tied copy that differs; see `Match.check` for the rest.
     """
-    found = _spellings(table, weights, where)
+    found, when = _spellings(table, weights, where), conditions(config)
+    for constant in table.constants:
+        if constant.hub in found:
+            _check_constant(constant, config, found[constant.hub], weights, where)
     result, used = Match(), set()
     parts = list(table.parts(head, when, params))
     needed = {row.hub for part in parts for row in part}
     lacking = {row.hub for row in table.body} - needed
     for tie in table.ties:
-        if tie.when == when and tie.original in needed and tie.copy in found:
+        if tie.when in when and tie.original in needed and tie.copy in found:
             _follow_tie(tie, found, weights, where)
     for number, part in enumerate(parts):
         names = [name for row in part for name in row.names(params[row.paths[0]])]
@@ -304,11 +331,17 @@ def _follow_tie(tie: Tie, found: dict[str, str], weights: Mapping[str, np.ndarra
         found[tie.original] = found.pop(tie.copy)
         return
     copy, original = found[tie.copy], found[tie.original]
-    if tie.when == "tied" and not np.array_equal(weights[copy], weights[original]):
+    if tie.when != "untied" and not np.array_equal(weights[copy], weights[original]):
         raise FormatError(
             f"{where}: config.json ties {copy!r} to {original!r}, but they differ. "
             'To keep both, set "tie_word_embeddings": false in config.json; to keep one, delete the other.'
         )
+
+
+def _check_constant(constant: Constant, config: TransformerConfig, name: str, weights, where: str) -> None:
+    expected, tensor = constant.make(config), weights[name]
+    if tensor.shape != expected.shape or not np.allclose(tensor.astype(np.float32), expected, rtol=0, atol=1e-2):
+        raise FormatError(f"{where}: {name!r} is not what its config.json makes of it; fetch the folder again.")
 
 
 def _as_in_file(table: Table, name: str, found: Mapping[str, str]) -> str:

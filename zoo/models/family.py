@@ -10,6 +10,7 @@ from flax import nnx
 
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
+from zoo.nn.encoder_decoder import EncoderDecoder
 from zoo.nn.heads import Head
 from zoo.nn.transformer import Transformer
 
@@ -23,12 +24,14 @@ class Family:
       sizes: the published configs by name.
       heads: the heads by the names of the public door.
       bare_pooler: whether a model without a head has a pooler.
+      encoder_heads: heads that read the encoder, of a family with a decoder: their models have none.
     """
 
     name: str
     sizes: Mapping[str, TransformerConfig]
     heads: Mapping[str, type[Head]]
     bare_pooler: bool = False
+    encoder_heads: tuple[str, ...] = ()
 
     def suit(self, config: TransformerConfig, head: str | None) -> TransformerConfig:
         """The config of a new model with that head: `causal_lm` makes the attention causal."""
@@ -43,6 +46,8 @@ class Family:
                 f"{self.name} has no head {head!r}; choose one of {', '.join(sorted(self.heads))} or None."
             )
         head_type = None if head is None else self.heads[head]
+        if config.decoder_layers is not None and head not in self.encoder_heads:
+            return EncoderDecoder(config, head_name=head, head_type=head_type, rngs=rngs)
         pooler = self.bare_pooler if head_type is None else head_type.needs_pooler
         return Transformer(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 

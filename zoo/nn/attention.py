@@ -10,18 +10,18 @@ from jaxtyping import Array, Float, Int
 from zoo.kernels.attention import AttentionMask, attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
-from zoo.nn.init import residual_init
+from zoo.nn.init import query_init, residual_init
 from zoo.nn.linear import Linear
 
 
 class Attention(nnx.Module):
-    """Self-attention; with a cache, the queries also see the keys held there."""
+    """Attention of a sequence to itself, or to a source; with a cache, the queries also see the keys held there."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.config = config
         width, heads = {"embed": config.width}, {"heads": config.num_heads, "kv": config.head_width}
         bias = config.attention.bias
-        self.query = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
+        self.query = Linear(width, heads, config, bias=bias == "all", init=query_init(config), rngs=rngs)
         self.key = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
         self.value = Linear(width, heads, config, bias=bias == "all", rngs=rngs)
         self.out = Linear(heads, width, config, bias=bias != "none", init=residual_init(config), rngs=rngs)
@@ -31,11 +31,14 @@ class Attention(nnx.Module):
         x: Float[Array, "B T D"],
         mask: AttentionMask,
         *,
+        source: Float[Array, "B S D"] | None = None,
+        bias: Float[Array, "#B #N T S"] | None = None,
         dropout_key: Array | None = None,
         cache: Cache | None = None,
         layer: Int[Array, ""] | int = 0,
     ) -> tuple[Float[Array, "B T D"], Cache | None]:
-        query, key, value = self.query(x), self.key(x), self.value(x)
+        source = x if source is None else source
+        query, key, value = self.query(x), self.key(source), self.value(source)
         if cache is not None:
             cache = cache.write(layer, key, value)
             key, value = cache.read(layer)
@@ -45,6 +48,7 @@ class Attention(nnx.Module):
             key,
             value,
             mask=mask,
+            bias=bias,
             dropout_rate=self.config.attention_dropout,
             dropout_key=dropout_key,
             scale=self.config.attention.scale,

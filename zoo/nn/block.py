@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One Transformer layer: attention and feed-forward network, each with its residual sum, dropout and norm."""
 
+import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
@@ -16,14 +19,27 @@ from zoo.nn.linear import dropout
 from zoo.nn.mlp import Mlp
 from zoo.nn.norm import Norm
 
+Attends = Literal["itself", "source"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a decoder reads besides its own tokens: an encoder's output, and which of it is no padding (not 0)."""
+
+    hidden: Float[Array, "B S D"]
+    segments: Int[Array, "B S"] | None
+
 
 class Block(nnx.Module):
-    """The layer that every family is made of."""
+    """The layer that every family is made of; a decoder's also attends to a source."""
 
-    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, attends: Attends = "itself", rngs: nnx.Rngs):
         self.config = config
         self.attention = Attention(config, rngs=rngs)
         self.attention_norm = Norm(config.width, config)
+        self.cross = Attention(config, rngs=rngs) if attends == "source" else None
+        self.cross_norm = Norm(config.width, config) if attends == "source" else None
         self.mlp = Mlp(config, rngs=rngs)
         self.mlp_norm = Norm(config.width, config)
 
@@ -32,22 +48,36 @@ class Block(nnx.Module):
         x: Float[Array, "B T D"],
         mask: AttentionMask,
         *,
+        source: Source | None = None,
+        bias: Float[Array, "#B #N T S"] | None = None,
         dropout_key: Array | None = None,
         cache: Cache | None = None,
         layer: Int[Array, ""] | int = 0,
     ) -> tuple[Float[Array, "B T D"], Cache | None]:
-        keys = (None, None, None) if dropout_key is None else jax.random.split(dropout_key, 3)
+        keys = (None,) * 6 if dropout_key is None else jax.random.split(dropout_key, 6)
 
         def attend(x):
             nonlocal cache
-            y, cache = self.attention(x, mask, dropout_key=keys[0], cache=cache, layer=layer)
+            y, cache = self.attention(x, mask, bias=bias, dropout_key=keys[0], cache=cache, layer=layer)
             return y
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
-        x = self._residual(x, self.mlp, self.mlp_norm, keys[2])
+        if self.cross is not None and self.cross_norm is not None and source is not None:
+            cross, sees = self.cross, _sees(source, x.shape[1])
+            read = lambda x: cross(x, sees, source=source.hidden, dropout_key=keys[2])[0]  # noqa: E731
+            x = self._residual(x, read, self.cross_norm, keys[3])
+        x = self._residual(x, lambda x: self.mlp(x, dropout_key=keys[4]), self.mlp_norm, keys[5])
         return x, cache
 
     def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
         if self.config.norm_order == "pre":
             return x + dropout(sublayer(norm(x)), self.config.hidden_dropout, dropout_key)
         return norm(x + dropout(sublayer(x), self.config.hidden_dropout, dropout_key))
+
+
+def _sees(source: Source, length: int) -> AttentionMask:
+    """Every token sees all of the source but its padding."""
+    if source.segments is None:
+        return AttentionMask()
+    real = (source.segments != 0).astype(jnp.int32)
+    return AttentionMask(query_segments=jnp.ones((real.shape[0], length), jnp.int32), key_segments=real)

@@ -46,6 +46,11 @@ class Cache:
             blank = tuple(jnp.zeros(shape[1:] if batch == 1 else shape, dtype) for _ in range(num_layers))
         return cls(key=blank, value=blank, segments=jnp.zeros((batch, capacity), jnp.int32), length=jnp.int32(0))
 
+    @property
+    def capacity(self) -> int:
+        """S, filled or not."""
+        return self.segments.shape[1]
+
     def admit(self, segments: Int[Array, "B T"]) -> "Cache":
         """Marks the next T places as taken; their keys and values are written layer by layer."""
         placed = jax.lax.dynamic_update_slice(self.segments, segments.astype(jnp.int32), (0, self.length))

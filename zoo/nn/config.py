@@ -13,14 +13,18 @@ from zoo.errors import ConfigError
 
 NormOrder = Literal["post", "pre"]
 NormKind = Literal["layer", "rms"]
-Positions = Literal["learned", "sinusoidal", "none"]
+Positions = Literal["learned", "sinusoidal", "buckets", "none"]
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 StackKind = Literal["scan", "loop"]
 Remat = Literal["none", "full", "dots"]
 PadGradient = Literal["kept", "dropped"]
 PadPositions = Literal["taken", "skipped"]
 AttentionBias = Literal["all", "out", "none"]
-Init = Literal["normal", "truncated_normal"]
+MlpKind = Literal["plain", "gated"]
+MlpBias = Literal["all", "none"]
+EmbedScale = Literal["none", "sqrt_width"]
+LogitsScale = Literal["none", "inverse_sqrt_width"]
+Init = Literal["normal", "truncated_normal", "fan_in", "fan_avg"]
 
 _MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
 
@@ -57,23 +61,32 @@ class TransformerConfig:
 
     Attributes:
       family: key of the family in `zoo.registry`.
+      decoder_layers: layers of the decoder that an encoder of L layers has; None is a model of one stack.
       vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
+      kv_width: H; None means D / N.
       max_length: the longest sequence that the positions allow.
+      positions: a learned or sinusoidal table added to the tokens, or biases of scores by distance, in buckets (T5).
+      position_buckets: R. position_span: distance in tokens from which all share the last bucket.
       embed_width: E, projected to D even if it equals D (ALBERT); None means D, without a projection.
       num_segments: number of token types (sentence A/B); 0 means that the family has none.
-      embed_norm: whether the sum of embeddings is normalized.
+      embed_norm: whether the sum of embeddings is normalized. embed_scale: factor on the token's.
+      mlp: whether the activation stands alone or gates a second product (arXiv:2002.05202).
+      mlp_bias: whether the feed-forward network has biases.
       pad_gradient: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
       position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
       pad_positions: whether padding takes a place when the model counts positions itself (RoBERTa: it does not).
       unique_layers: number of stored layers, each run in turn by its share of the L; None means L (ALBERT: its groups).
       tie_embeddings: whether the vocabulary product uses the token embedding.
+      logits_scale: factor on the vectors that the vocabulary product reads.
+      mlp_dropout: rate between the feed-forward network's products. output_dropout: rate behind the last layer.
       classifier_dropout: rate before a classifier; None means `hidden_dropout`.
-      init_std: standard deviation of random kernels and embeddings.
+      init_std: standard deviation of random kernels and embeddings, or a factor on it where `init` goes by the fan.
       init_depth_scaled: whether residual output kernels start smaller by sqrt(2 L) (GPT-2, section 2.3).
       stack: how the layers run; both read the same parameters.
       remat: what the backward pass recomputes: nothing, everything, or all but the matrix products.
       dtype: computation. param_dtype: storage.
+      decoder_start_id: what a decoder reads before the first token.
     """
 
     family: str
@@ -84,22 +97,32 @@ class TransformerConfig:
     mlp_width: int
     max_length: int
     embed_width: int | None = None
+    kv_width: int | None = None
+    decoder_layers: int | None = None
     num_segments: int = 0
     norm_order: NormOrder = "post"
     norm: NormKind = "layer"
     norm_eps: float = 1e-12
     embed_norm: bool = False
+    embed_scale: EmbedScale = "none"
     pad_gradient: PadGradient = "kept"
     positions: Positions = "learned"
     position_offset: int = 0
     pad_positions: PadPositions = "taken"
+    position_buckets: int = 32
+    position_span: int = 128
     activation: Activation = "gelu"
+    mlp: MlpKind = "plain"
+    mlp_bias: MlpBias = "all"
     attention: AttentionConfig = AttentionConfig()
     unique_layers: int | None = None
     tie_embeddings: bool = True
+    logits_scale: LogitsScale = "none"
     embed_dropout: float = 0.0
     hidden_dropout: float = 0.0
     attention_dropout: float = 0.0
+    mlp_dropout: float = 0.0
+    output_dropout: float = 0.0
     classifier_dropout: float | None = None
     init: Init = "normal"
     init_std: float = 0.02
@@ -111,6 +134,7 @@ class TransformerConfig:
     pad_id: int | None = None
     bos_id: int | None = None
     eos_id: int | None = None
+    decoder_start_id: int | None = None
     num_labels: int = 2
     label_names: tuple[str, ...] = ()
 
@@ -118,11 +142,13 @@ class TransformerConfig:
         check_fields(self)
         for name in ("vocab_size", "width", "num_layers", "num_heads", "mlp_width", "max_length", "num_labels"):
             _check_range(self, name, 1)
-        for name in ("embed_width", "unique_layers"):
+        for name in ("embed_width", "kv_width", "decoder_layers", "unique_layers"):
             if getattr(self, name) is not None:
                 _check_range(self, name, 1)
         _check_range(self, "num_segments", 0)
-        if self.width % self.num_heads:
+        _check_range(self, "position_buckets", 4)
+        _check_range(self, "position_span", self.position_buckets)
+        if self.kv_width is None and self.width % self.num_heads:
             raise ConfigError(f"width {self.width} does not divide by num_heads {self.num_heads}; change one of them.")
         if self.stack == "scan" and self.num_layers % len(self.attention.pattern):
             raise ConfigError(
@@ -137,7 +163,7 @@ class TransformerConfig:
             raise ConfigError("pad_positions='skipped' needs a pad_id, to know padding when it sees it.")
         if self.label_names and len(self.label_names) != self.num_labels:
             raise ConfigError(f"label_names has {len(self.label_names)} names for num_labels {self.num_labels}.")
-        for name in ("embed_dropout", "hidden_dropout", "attention_dropout", "classifier_dropout"):
+        for name in (name for name in vars(self) if name.endswith("_dropout")):
             rate = getattr(self, name)
             if rate is not None and not 0.0 <= rate < 1.0:
                 raise ConfigError(f"{name} must be at least 0 and below 1; found {rate!r}.")
@@ -145,7 +171,7 @@ class TransformerConfig:
     @property
     def head_width(self) -> int:
         """H, the width of one attention head."""
-        return self.width // self.num_heads
+        return self.kv_width or self.width // self.num_heads
 
     @property
     def embedding_width(self) -> int:
@@ -156,6 +182,12 @@ class TransformerConfig:
     def layers_stored(self) -> int:
         """How many layers have parameters of their own."""
         return self.unique_layers or self.num_layers
+
+    @property
+    def decoder(self) -> "TransformerConfig":
+        """The decoder's stack: the encoder's sizes, its own depth, and causal."""
+        depth = self.num_layers if self.decoder_layers is None else self.decoder_layers
+        return self.replace(num_layers=depth, attention=dataclasses.replace(self.attention, causal=True))
 
     def replace(self, **changes) -> "TransformerConfig":
         """A copy with some fields changed; an unknown name is a ConfigError."""

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.nn.config import TransformerConfig
-from zoo.nn.init import kernel_init
+from zoo.nn.init import embedding_init
 from zoo.nn.linear import Linear, dropout, multiply_rows
 from zoo.nn.norm import Norm
 from zoo.nn.positions import sinusoids
@@ -23,7 +23,7 @@ class Embedding(nnx.Module):
         self.dtype = jnp.dtype(config.dtype)
         self.tuned: Literal["cpu"] | None = None
         shape = (size, config.embedding_width)
-        table = kernel_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
+        table = embedding_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
         self.embedding = nnx.Param(table, axes=(axis, "embed"))
 
     def __call__(self, ids: Int[Array, "B T"]) -> Float[Array, "B T E"]:
@@ -69,6 +69,8 @@ class Embedder(nnx.Module):
     ) -> Float[Array, "B T D"]:
         pad_id = self.config.pad_id
         x = self._train_except(self.token(tokens), None if pad_id is None else tokens == pad_id)
+        if self.config.embed_scale == "sqrt_width":
+            x = x * jnp.sqrt(self.config.embedding_width).astype(x.dtype)
         if self.token_type is not None:
             x = x + self.token_type(jnp.zeros_like(tokens) if token_types is None else token_types)
         if self.position is not None:

@@ -24,14 +24,15 @@ class Features:
 
     Attributes:
       hidden: the stack's output. pooled: the first token's, through the pooler, or None.
-      tokens, segments: the model's inputs. token: the token embedding, for tied logits.
+      tokens, segments: the model's inputs; the encoder's, if it has a decoder too.
+      token: the token embedding, for tied logits.
       logits_at: the positions whose vocabulary logits are wanted; None is all.
     """
 
     hidden: Float[Array, "B T D"]
     pooled: Float[Array, "B D"] | None
-    tokens: Int[Array, "B T"]
-    segments: Int[Array, "B T"] | None
+    tokens: Int[Array, "B S"]
+    segments: Int[Array, "B S"] | None
     token: Embedding
     logits_at: Int[Array, "B M"] | None
     dropout_key: Array | None
@@ -75,7 +76,7 @@ class CausalLMHead(Head):
     """Vocabulary logits straight from the hidden vectors."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        tied = config.tie_embeddings
+        tied, self.scale = config.tie_embeddings, config.logits_scale
         self.vocabulary = (
             None
             if tied
@@ -84,6 +85,8 @@ class CausalLMHead(Head):
 
     def __call__(self, features: Features) -> dict[str, Array]:
         x = features.wanted()
+        if self.scale == "inverse_sqrt_width":
+            x = x * (x.shape[-1] ** -0.5)
         return {"logits": features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)}
 
 
@@ -199,7 +202,10 @@ class DenseClassifier(Classifier):
     def vectors(self, features: Features) -> Float[Array, "B D"]:
         key = features.dropout_key if self.drops_input else None
         key = None if key is None else jax.random.fold_in(key, 1)  # the base class drops with the key itself
-        return ACTIVATIONS[self.activation](self.dense(dropout(features.hidden[:, 0], self.rate, key)))
+        return ACTIVATIONS[self.activation](self.dense(dropout(self.read(features), self.rate, key)))
+
+    def read(self, features: Features) -> Float[Array, "B D"]:
+        return features.hidden[:, 0]
 
 
 class LastTokenClassifier(Classifier):

@@ -11,9 +11,30 @@ from zoo.nn.config import TransformerConfig
 
 
 def kernel_init(config: TransformerConfig) -> Initializer:
-    """For kernels and embeddings (BERT: truncated at two standard deviations; GPT-2: not)."""
-    makers = {"normal": jax.nn.initializers.normal, "truncated_normal": jax.nn.initializers.truncated_normal}
-    return makers[config.init](config.init_std)
+    """For kernels (BERT: truncated at two standard deviations; GPT-2: not; T5 and the Transformer: by the fan)."""
+    makers = {
+        "normal": lambda: jax.nn.initializers.normal(config.init_std),
+        "truncated_normal": lambda: jax.nn.initializers.truncated_normal(config.init_std),
+        "fan_in": lambda: jax.nn.initializers.variance_scaling(config.init_std**2, "fan_in", "normal"),
+        "fan_avg": lambda: jax.nn.initializers.variance_scaling(config.init_std**2, "fan_avg", "uniform"),
+    }
+    return makers[config.init]()
+
+
+def embedding_init(config: TransformerConfig) -> Initializer:
+    """For tables: as kernels, or if those go by the fan, of variance 1 (T5) or 1/D (Transformer)."""
+    if config.init == "fan_in":
+        return jax.nn.initializers.normal(config.init_std)
+    if config.init == "fan_avg":
+        return jax.nn.initializers.normal(config.init_std / math.sqrt(config.width))
+    return kernel_init(config)
+
+
+def query_init(config: TransformerConfig) -> Initializer:
+    """For the query: where scores are not scaled and kernels go by the fan, the query's is smaller instead (T5)."""
+    if config.init == "fan_in" and config.attention.scale == 1.0:
+        return kernel_init(config.replace(init_std=config.init_std / math.sqrt(config.head_width)))
+    return kernel_init(config)
 
 
 def residual_init(config: TransformerConfig) -> Initializer:

@@ -9,19 +9,25 @@ from zoo.errors import InputError
 from zoo.nn.config import TransformerConfig
 
 
-def check_inputs(config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0) -> None:
-    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows."""
+def check_inputs(
+    config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = ""
+) -> None:
+    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows.
+
+    Args:
+      start: tokens before these, in a cache. of: `decoder_` where the ids are the decoder's.
+    """
     if tokens.ndim < 2:
-        raise InputError(f"tokens must be [B, T]; found shape {tokens.shape}. Add a batch axis: tokens[None].")
+        raise InputError(f"{of}tokens must be [B, T]; found shape {tokens.shape}. Add a batch axis: {of}tokens[None].")
     length = tokens.shape[-1]
     if length == 0:
-        raise InputError(f"tokens has shape {tokens.shape}; a sequence needs at least one token.")
-    if config.positions == "learned" and start + length > config.max_length:
+        raise InputError(f"{of}tokens has shape {tokens.shape}; a sequence needs at least one token.")
+    if config.positions in ("learned", "sinusoidal") and start + length > config.max_length:
         raise InputError(
             f"The sequence has {start + length} tokens; the model has positions for {config.max_length}. "
             "Truncate it, or split it into windows."
         )
-    _check_ids("tokens", tokens, tokens.shape, config.vocab_size)
+    _check_ids(f"{of}tokens", tokens, tokens.shape, config.vocab_size)
     if token_types is not None:
         if not config.num_segments:
             raise InputError("This model has no token types; leave token_types out.")
@@ -29,8 +35,8 @@ def check_inputs(config: TransformerConfig, tokens, token_types, segments, posit
     if positions is not None:
         _check_ids("positions", positions, tokens.shape, config.max_length)
     if segments is not None:
-        _check_ids("segments", segments, tokens.shape, np.iinfo(np.int32).max)
-        _check_rows(segments)
+        _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
+        _check_rows(f"{of}segments", segments)
 
 
 def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
@@ -50,9 +56,9 @@ def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
         )
 
 
-def _check_rows(segments) -> None:
+def _check_rows(name: str, segments) -> None:
     if isinstance(segments, Tracer):
         return
     empty = np.flatnonzero(~np.asarray(segments).any(axis=-1))
     if len(empty):
-        raise InputError(f"Row {empty[0]} of segments is all padding (0); give it a token or leave it out.")
+        raise InputError(f"Row {empty[0]} of {name} is all padding (0); give it a token or leave it out.")

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import residual_init
-from zoo.nn.linear import Linear
+from zoo.nn.linear import Linear, dropout
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": functools.partial(jax.nn.gelu, approximate=False),
@@ -24,14 +24,16 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Mlp(nnx.Module):
-    """`down(activation(up(x)))`."""
+    """`down(activation(up(x)))`, or `down(activation(gate(x)) * up(x))`."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        self.activation = config.activation
-        self.up = Linear({"embed": config.width}, {"mlp": config.mlp_width}, config, rngs=rngs)
-        self.down = Linear(
-            {"mlp": config.mlp_width}, {"embed": config.width}, config, init=residual_init(config), rngs=rngs
-        )
+        self.activation, self.rate = config.activation, config.mlp_dropout
+        width, inner, bias = {"embed": config.width}, {"mlp": config.mlp_width}, config.mlp_bias == "all"
+        self.gate = Linear(width, inner, config, bias=bias, rngs=rngs) if config.mlp == "gated" else None
+        self.up = Linear(width, inner, config, bias=bias, rngs=rngs)
+        self.down = Linear(inner, width, config, bias=bias, init=residual_init(config), rngs=rngs)
 
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
-        return self.down(ACTIVATIONS[self.activation](self.up(x)))
+    def __call__(self, x: Float[Array, "B T D"], *, dropout_key: Array | None = None) -> Float[Array, "B T D"]:
+        activate = ACTIVATIONS[self.activation]
+        inner = activate(self.up(x)) if self.gate is None else activate(self.gate(x)) * self.up(x)
+        return self.down(dropout(inner, self.rate, dropout_key))

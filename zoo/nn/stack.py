@@ -12,9 +12,10 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
-from zoo.nn.block import Block
+from zoo.nn.block import Attends, Block, Source
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.positions import BucketBias
 
 _REMAT_POLICIES = {"full": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
 
@@ -30,10 +31,11 @@ class StackOutput(NamedTuple):
 class Stack(nnx.Module):
     """L layers from `config.layers_stored` sets of parameters; layer `i` uses set `i * stored // L`."""
 
-    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, attends: Attends = "itself", rngs: nnx.Rngs):
         self.config = config
         keys = jax.random.split(rngs.params(), config.layers_stored)
-        self.blocks = nnx.vmap(lambda key: Block(config, rngs=nnx.Rngs(key)))(keys)
+        self.blocks = nnx.vmap(lambda key: Block(config, attends=attends, rngs=nnx.Rngs(key)))(keys)
+        self.bias = BucketBias(config, rngs=rngs) if config.positions == "buckets" else None
         for param in _variables(self.blocks):
             param.set_metadata(axes=("layers", *param.get_metadata()["axes"]))
 
@@ -56,16 +58,23 @@ class Stack(nnx.Module):
         x: Float[Array, "B T D"],
         mask: AttentionMask,
         *,
+        source: Source | None = None,
         dropout_key: Array | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
     ) -> StackOutput:
+        bias, length = None, x.shape[1]
+        if self.bias is not None and cache is None:
+            bias = self.bias(length, length)
+        elif self.bias is not None and cache is not None:
+            bias = self.bias(length, cache.capacity, cache.length - length)
         graphdef = nnx.graphdef(self.blocks[0] if isinstance(self.blocks, nnx.List) else self.blocks)
 
         def layer(params, x, cache, index, window):
             block = nnx.merge(graphdef, params)
             key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
-            return block(x, dataclasses.replace(mask, window=window), dropout_key=key, cache=cache, layer=index)
+            seen = dataclasses.replace(mask, window=window)
+            return block(x, seen, source=source, bias=bias, dropout_key=key, cache=cache, layer=index)
 
         scans = self.config.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop

@@ -3,6 +3,7 @@
 """The model that every family is: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.heads import Features, Head
 from zoo.nn.inputs import check_inputs
-from zoo.nn.linear import Linear
+from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
@@ -36,6 +37,7 @@ class Output:
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
+      encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
     hidden: Float[Array, "B T D"]
@@ -45,6 +47,16 @@ class Output:
     lm_logits: Float[Array, "..."] | None = None
     hidden_states: tuple[Float[Array, "B T D"], ...] | None = None
     cache: Cache | None = None
+    encoder_hidden: Float[Array, "B S D"] | None = None
+    encoder_hidden_states: tuple[Float[Array, "B S D"], ...] | None = None
+
+
+class Layers(NamedTuple):
+    """What a stack made of its tokens, from embedding to final norm, and all that lies between if it was asked for."""
+
+    hidden: Float[Array, "B T D"]
+    hidden_states: tuple[Float[Array, "B T D"], ...] | None
+    cache: Cache | None
 
 
 class Transformer(nnx.Module):
@@ -99,10 +111,6 @@ class Transformer(nnx.Module):
         """
         check_inputs(self.config, tokens, token_types, segments, positions)
         choices = tokens.shape[1] if tokens.ndim == 3 else None
-
-        def flat(ids):
-            return None if ids is None else jnp.asarray(ids, jnp.int32).reshape(-1, ids.shape[-1])
-
         out = self._run(
             flat(tokens),
             flat(token_types),
@@ -123,47 +131,69 @@ class Transformer(nnx.Module):
         Each layer has arrays of its own: a slice of a stacked one is a copy, made anew at every call. On a CPU the
         kernels are transposed as well. Parameters are then held twice if the model is kept.
         """
-        model = nnx.merge(*nnx.split(self))
-        model.stack.unstack()
-        if _platform(self) == "cpu":
-            for _, module in nnx.iter_modules(model):
-                if isinstance(module, Linear | Embedding):
-                    module.tune_for_cpu()
+        model, on_cpu = nnx.merge(*nnx.split(self)), _platform(self) == "cpu"
+        for _, module in nnx.iter_modules(model):
+            if isinstance(module, Stack):
+                module.unstack()
+        for _, module in nnx.iter_modules(model):
+            if on_cpu and isinstance(module, Linear | Embedding):
+                module.tune_for_cpu()
         return model
+
+    @property
+    def is_for_inference(self) -> bool:
+        """Whether `for_inference` made it."""
+        return self.stack.is_unstacked
 
     def _run(
         self, tokens, token_types, segments, positions, dropout_key, *, logits_at, cache, return_hidden_states
     ) -> Output:
-        embed_key, stack_key, head_key = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
+        body_key, head_key = (None, None) if dropout_key is None else jax.random.split(dropout_key)
+        layers = self._through(
+            self.stack,
+            self.final_norm,
+            tokens,
+            token_types,
+            segments,
+            positions,
+            body_key,
+            cache=cache,
+            keep=return_hidden_states,
+        )
+        pooled = None if self.pooler is None else jnp.tanh(self.pooler(layers.hidden[:, 0]))
+        out = Output(hidden=layers.hidden, pooled=pooled, hidden_states=layers.hidden_states, cache=layers.cache)
+        return self._read(out, tokens, segments, head_key, logits_at)
+
+    def _through(
+        self, stack, norm, tokens, token_types, segments, positions, dropout_key, *, source=None, cache=None, keep
+    ) -> Layers:
+        embed_key, stack_key, out_key = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
         if positions is None:
             positions = self._positions(tokens, start=0 if cache is None else cache.length)
         if cache is not None:
             segments = jnp.ones_like(tokens) if segments is None else segments
             cache = cache.admit(segments)
         embedded = self.embed(tokens, token_types, positions, dropout_key=embed_key)
-        mask = AttentionMask(causal=self.config.attention.causal, query_segments=segments, key_segments=segments)
-        x, cache, layers = self.stack(
-            embedded, mask, dropout_key=stack_key, cache=cache, return_hidden_states=return_hidden_states
+        mask = AttentionMask(causal=stack.config.attention.causal, query_segments=segments, key_segments=segments)
+        x, cache, layers = stack(
+            embedded, mask, source=source, dropout_key=stack_key, cache=cache, return_hidden_states=keep
         )
-        hidden = x if self.final_norm is None else self.final_norm(x)
-        pooled = None if self.pooler is None else jnp.tanh(self.pooler(hidden[:, 0]))
-        out = Output(
-            hidden=hidden,
-            pooled=pooled,
-            # The last of them is what the head reads, as in the torch library.
-            hidden_states=(embedded, *layers[:-1], hidden) if return_hidden_states else None,
-            cache=cache,
-        )
+        hidden = dropout(x if norm is None else norm(x), self.config.output_dropout, out_key)
+        # The last of them is what the head reads, as in the torch library.
+        return Layers(hidden, (embedded, *layers[:-1], hidden) if keep else None, cache)
+
+    def _read(self, out: Output, tokens, segments, dropout_key, logits_at) -> Output:
+        """Adds what the head makes of it."""
         if self.head is None:
             return out
         features = Features(
-            hidden=hidden,
-            pooled=pooled,
+            hidden=out.hidden,
+            pooled=out.pooled,
             tokens=tokens,
             segments=segments,
             token=self.embed.token,
             logits_at=logits_at,
-            dropout_key=head_key,
+            dropout_key=dropout_key,
         )
         return dataclasses.replace(out, **self.head(features))
 
@@ -171,6 +201,11 @@ class Transformer(nnx.Module):
         if self.config.pad_positions == "skipped" and self.config.pad_id is not None:
             return past_padding(tokens, self.config.pad_id, start)
         return consecutive(*tokens.shape, start=start)
+
+
+def flat(ids: Ids | None) -> Int[Array, "B T"] | None:
+    """Ids as int32 rows."""
+    return None if ids is None else jnp.asarray(ids, jnp.int32).reshape(-1, ids.shape[-1])
 
 
 def _platform(model: Transformer) -> str:

@@ -10,7 +10,7 @@ from zoo.errors import ConfigError
 
 # Every logical axis has a row in every preset: None says that it is whole on each device, on purpose.
 _WHOLE: dict[str, str | None] = dict.fromkeys(
-    ("embed", "mlp", "heads", "kv", "vocab", "layers", "length", "types", "classes", "features"), None
+    ("embed", "mlp", "heads", "kv", "vocab", "layers", "length", "types", "buckets", "classes", "features"), None
 )
 PRESETS: dict[str, dict[str, str | None]] = {
     "dp": _WHOLE,
