@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BERT pretraining with masked language modelling on English Wikipedia, or on Shakespeare in two minutes.
+"""BERT pretraining with masked language modelling on English Wikipedia, or on Shakespeare in a few minutes.
 
 Paper      Devlin et al. 2018, arXiv 1810.04805, section 3.1 and appendix A.2: 256 rows a step, a million steps, Adam of
            1e-4 with decay 0.01, 10,000 steps of warm-up and a linear fall, dropout 0.1; 80/10/10 on 15 % of the tokens.
@@ -78,7 +78,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
 
 
 def _shrink(config: ml_collections.ConfigDict) -> None:
-    """About two minutes on 2 CPU cores. A loop over layers trains faster than a scan there, and dropout is slow."""
+    """A few minutes on 2 CPU cores. A loop over layers trains faster than a scan there, and dropout is slow."""
     config.model = common.model("bert-tiny", dropout=0.0, dtype="float32")
     config.model.stack = "loop"
     config.data.update(source="embedded", validation_fraction=0.05)

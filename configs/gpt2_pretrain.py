@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 pretraining from scratch on OpenWebText, or on Shakespeare in two minutes.
+"""GPT-2 pretraining from scratch on OpenWebText, or on Shakespeare in a few minutes.
 
 Paper      Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2. It gives the context
            (1024), the batch (512) and the vocabulary (50,257), but neither optimizer nor schedule. Those are GPT-3's
@@ -78,7 +78,7 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
 
 
 def _shrink(config: ml_collections.ConfigDict) -> None:
-    """About two minutes on 2 CPU cores. A loop over layers trains faster than a scan there."""
+    """About four minutes on 2 CPU cores. A loop over layers trains faster than a scan there."""
     config.model = common.model(
         "gpt2",
         dropout=0.0,

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
         print(f"{prompt}{text.strip()}\n")
     _say("What lies where")
     print(f"   loss curve        {workdir}/loss.png")
-    print(f"   TensorBoard logs  {workdir}/tensorboard   (tensorboard --logdir={workdir}/tensorboard)")
+    print(f"   TensorBoard logs  {workdir}/tensorboard   (pip install tensorboard)")
     print(f"   metrics           {workdir}/metrics.jsonl")
     print(f"   the model         {workdir}/model         (zoo.load, or the torch library's from_pretrained)")
 

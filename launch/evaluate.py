@@ -18,6 +18,7 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it, the workdir's own data."
 )
 _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry; without it, the latest checkpoint.")
+flags.register_validator("workdir", bool, message="must name a folder")
 
 
 def main(argv: list[str]) -> None:

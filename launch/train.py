@@ -18,6 +18,7 @@ _WORKDIR = flags.DEFINE_string(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it the text in the package is prepared in the workdir."
 )
+flags.register_validator("workdir", bool, message="must name a folder")
 
 
 def main(argv: list[str]) -> None:

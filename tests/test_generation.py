@@ -114,6 +114,8 @@ def test_sampling_follows_the_distribution(model):
         (dict(prompts=[[1, 37]]), InputError, "is 37; expected 0 to 36"),
         (dict(prompts=[[1] * 41]), InputError, "41 tokens; the model has positions for 40"),
         (dict(max_new_tokens=0), ConfigError, "max_new_tokens"),
+        (dict(max_new_tokens=True), ConfigError, "whole number"),
+        (dict(temperature=float("inf")), ConfigError, "finite"),
         (dict(temperature=-1.0), ConfigError, "temperature"),
         (dict(temperature=float("nan")), ConfigError, "temperature"),
         (dict(top_k=0), ConfigError, "top_k"),
@@ -123,6 +125,25 @@ def test_sampling_follows_the_distribution(model):
 def test_refuses(model, changes, error, message):
     with pytest.raises(error, match=message):
         zoo.generate(model, **(dict(prompts=[[1]]) | changes))
+
+
+def test_a_tokenizer_of_another_model_is_refused(model, caplog):
+    class Tokens:
+        def __init__(self, vocab_size):
+            self.vocab_size = vocab_size
+
+        def encode(self, text):
+            return [1]
+
+        def decode(self, row):
+            raise InputError("id 30 at index 0 is outside the vocabulary of 5 tokens.")
+
+    with pytest.raises(ConfigError, match="The tokenizer has 99 tokens and the model 37"):
+        zoo.generate(model, ["a"], tokenizer=Tokens(99))
+    with pytest.raises(InputError, match="Their vocabularies have 37 and 5 tokens"):
+        zoo.generate(model, ["a"], tokenizer=Tokens(5))
+    zoo.generate(model, [[1]], top_k=3)
+    assert "top_k and top_p change nothing" in caplog.text
 
 
 def test_refuses_a_model_without_a_language_head():

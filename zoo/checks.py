@@ -3,6 +3,7 @@
 """Type checks for frozen configs: what a dataclass annotation promises and Python does not enforce."""
 
 import dataclasses
+import math
 from typing import Literal, get_args, get_origin
 
 from zoo.errors import ConfigError
@@ -26,11 +27,13 @@ def _matches(value, kind) -> bool:
     if kind is None or kind is type(None):
         return value is None
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, kind)
 
 
 def _describe(kind) -> str:
+    if kind is float:
+        return "a finite float"
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind).replace("typing.", "")

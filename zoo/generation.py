@@ -4,6 +4,7 @@
 
 import dataclasses
 import functools
+import logging
 import weakref
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -18,6 +19,8 @@ from zoo.errors import ConfigError, InputError
 from zoo.nn.cache import Cache
 from zoo.nn.inputs import check_inputs
 from zoo.nn.transformer import Transformer
+
+_log = logging.getLogger(__name__)
 
 _BUCKET = 32  # prompts are padded to multiples of this many tokens, so that nearby lengths share a compiled program
 
@@ -74,6 +77,11 @@ def generate(
       ConfigError: a setting out of range, a model without a `causal_lm` head, or one whose tokens see ahead.
     """
     _check_settings(model, max_new_tokens, temperature, top_k, top_p)
+    if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
+        raise ConfigError(
+            f"The tokenizer has {tokenizer.vocab_size} tokens and the model {model.config.vocab_size}; they do not "
+            "belong together. Take both from one folder."
+        )
     ids = _encode(prompts, tokenizer)
     tokens, segments = _left_pad(model, ids)
     settings = _Settings(
@@ -98,7 +106,7 @@ def generate(
     return Generation(
         tokens=rows,
         finish=["eos" if end else "length" for end in np.asarray(ended)],
-        texts=None if tokenizer is None else [tokenizer.decode(row) for row in rows],
+        texts=None if tokenizer is None else _decode_texts(model, tokenizer, rows),
     )
 
 
@@ -211,10 +219,12 @@ def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
             "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
             "If it was trained causally, set that to true."
         )
-    if max_new_tokens < 1:
-        raise ConfigError(f"max_new_tokens must be 1 or more; found {max_new_tokens}.")
-    if not temperature >= 0.0:
-        raise ConfigError(f"temperature must be 0 or more; found {temperature}.")
+    if type(max_new_tokens) is not int or max_new_tokens < 1:
+        raise ConfigError(f"max_new_tokens must be a whole number, 1 or more; found {max_new_tokens!r}.")
+    if not 0.0 <= temperature < float("inf"):
+        raise ConfigError(f"temperature must be 0 or more, and finite; found {temperature}.")
+    if temperature == 0.0 and (top_k is not None or top_p is not None):
+        _log.warning("temperature is 0, so that the likeliest token is taken: top_k and top_p change nothing.")
     if top_k is not None and not 1 <= top_k <= model.config.vocab_size:
         raise ConfigError(f"top_k must lie between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
     if top_p is not None and not 0.0 < top_p <= 1.0:
@@ -250,6 +260,16 @@ def _left_pad(model: Transformer, ids: list[np.ndarray]) -> tuple[np.ndarray, np
         segments[index, length - row.size :] = 1
     check_inputs(model.config, tokens, None, segments, None)
     return tokens.astype(np.int32), segments.astype(np.int32)
+
+
+def _decode_texts(model: Transformer, tokenizer, rows: list[list[int]]) -> list[str]:
+    try:
+        return [tokenizer.decode(row) for row in rows]
+    except InputError as error:  # a vocabulary may be padded, but a trained model does not make such tokens
+        raise InputError(
+            f"The model made a token that the tokenizer lacks ({error}) Their vocabularies have "
+            f"{model.config.vocab_size} and {tokenizer.vocab_size} tokens: do they belong together?"
+        ) from error
 
 
 def _end_token(model: Transformer, eos_id: int | None) -> int:

@@ -108,6 +108,8 @@ def create(config: TransformerConfig, *, head: str | None = None, seed: int = 0)
     Raises:
       ConfigError: for a family or head that does not exist.
     """
+    if not isinstance(config, TransformerConfig):
+        raise ConfigError(f"zoo.create takes a config, as zoo.config(name) gives; found {config!r:.80}.")
     # Graph and parameters are made under jit: the initializers of a large model run fused and in parallel.
     family = family_of(config)
     config = family.suit(config, head)

@@ -230,7 +230,7 @@ def test_a_save_that_fails_leaves_the_last_one(bert, monkeypatch):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
     monkeypatch.setattr(hub, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(ConfigError, match="No space left"):
-        hub.save(make("bert"), bert)
+        hub.save(make("bert", "pretraining"), bert)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
 
 
@@ -329,8 +329,25 @@ def test_a_full_disk_is_said_and_leaves_the_last_one(bert, monkeypatch):
 
     monkeypatch.setattr(safetensors, "save_file", full)
     with pytest.raises(ConfigError, match="No space left"):
-        hub.save(make("bert"), bert)
+        hub.save(make("bert", "pretraining"), bert)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
+
+
+def test_another_model_is_not_overwritten(bert, tmp_path):
+    before = {path.name: path.read_bytes() for path in bert.iterdir()}
+    for other in (make("bert", "masked_lm"), make("gpt2", "causal_lm")):
+        with pytest.raises(
+            ConfigError, match="holds another model .bert, head 'pretraining'., which is not overwritten"
+        ):
+            hub.save(other, bert)
+    assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
+    model = hub.load(bert)
+    model.head.bias[...] = model.head.bias[...] + 1.0
+    hub.save(model, bert)
+    assert_same(hub.load(bert), model)
+    (bert / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ConfigError, match="holds a model that is not this one"):
+        hub.save(model, bert)
 
 
 def test_the_launcher_converts_and_refuses(bert, tmp_path):

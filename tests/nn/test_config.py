@@ -19,7 +19,12 @@ CONFIG = TransformerConfig(
     [
         (dict(width=True), "width must be int; found True"),
         (dict(width=15.0), "width must be int"),
-        (dict(hidden_dropout=None), "hidden_dropout must be float"),
+        (dict(hidden_dropout=None), "hidden_dropout must be a finite float"),
+        (dict(norm_eps=float("nan")), "norm_eps must be a finite float"),
+        (dict(dtype="int32"), "floating-point dtype, such as 'bfloat16'; found 'int32'"),
+        (dict(param_dtype="float33"), "floating-point dtype"),
+        (dict(decoder_layers=0), "decoder_layers must lie between 1"),
+        (dict(position_buckets=2), "position_buckets must lie between 4"),
         (dict(hidden_dropout=1.0), "below 1"),
         (dict(norm="batch"), "'layer', 'rms'"),
         (dict(num_heads=4), "does not divide"),

@@ -38,6 +38,9 @@ def model():
         (dict(tokens=TOKENS, segments=np.array([[1, 1, 0, 0], [0, 0, 0, 0]])), "Row 1 of segments is all padding"),
         (dict(tokens=TOKENS, positions=TOKENS * 7), "positions"),
         (dict(tokens=TOKENS.astype(np.float32)), "must be integers; found float32"),
+        (dict(tokens=[[1, 2]]), "not list; use np.asarray"),
+        (dict(tokens=TOKENS, logits_at=np.array([[0], [4]])), r"logits_at\[1, 0\] is 4; expected 0 to 3"),
+        (dict(tokens=TOKENS, logits_at=np.array([0, 1])), r"logits_at must be \[B, M\] with B = 2"),
     ],
 )
 def test_refuses(model, inputs, message):

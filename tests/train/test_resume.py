@@ -116,6 +116,7 @@ def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
     assert stop_when(at_step(7), workdir, data_dir, signal.SIGTERM) == 143
     saved = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
     assert 7 <= saved < STEPS
+    assert stop_when(at_step(9), workdir, data_dir, signal.SIGINT) == 130
     assert stop_when(at_step(STEPS - 1), workdir, data_dir) == killed
     finish(workdir, data_dir)
     assert fingerprint(workdir) == expected

@@ -83,7 +83,7 @@ class Field:
     def read(self, hub: Mapping[str, Any], where: str) -> Any:
         """The field's value; ConfigError for a key that is absent, of the wrong type, or not supported."""
         if self.hub not in hub and self.default is REQUIRED:
-            near = difflib.get_close_matches(self.hub, hub, n=1)
+            near = difflib.get_close_matches(self.hub, hub, n=1, cutoff=0.75)
             hint = f" Is {near[0]!r} a misspelling of it?" if near else ""
             raise ConfigError(f"{where} lacks {self.hub!r}.{hint}")
         value = hub.get(self.hub, self.default)

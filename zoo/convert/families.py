@@ -72,7 +72,10 @@ def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str 
     config = tables.config.read(hub, str(where), hub_head.fields)
     classes = hub.get("architectures")
     if not isinstance(classes, list) or hub_head.hub_class not in classes:  # a new head
-        config = registry.family_of(config).suit(config, named)
+        suited = registry.family_of(config).suit(config, named)
+        if suited.attention.causal and not config.attention.causal:
+            _log.warning("%s: its tokens were trained to see ahead; as a causal_lm it needs fine-tuning.", where)
+        config = suited
     if named == "causal_lm" and not config.attention.causal:
         _log.warning("%s: 'is_decoder' is false, so that its tokens see ahead and it cannot generate text.", where)
     return config, named

@@ -37,6 +37,8 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
     Raises:
       ConfigError: no such path, and no such name (the nearest are said). FormatError: a file of another kind.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise ConfigError(f"A model is named by a folder, a file or a registry name; found {type(source).__name__}.")
     path = Path(source).expanduser()
     if path.is_dir() or (path.suffix in SUFFIXES and path.exists()):
         return path

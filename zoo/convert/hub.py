@@ -24,7 +24,7 @@ from zoo.convert.files import Pending, partial
 from zoo.convert.json_files import write_json
 from zoo.convert.table import Row, Source, Table, conditions, match
 from zoo.convert.tokenizer import Tokenizer, load_tokenizer
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
 from zoo.parallel import rules as sharding_rules
@@ -86,7 +86,7 @@ def load(
         new_head="refused" if head == AUTO else "allowed",
         where=str(path),
     )
-    found.check(str(path), _hint(head, named))
+    found.check(str(path), _hint(head, named) if found.lacks_part else _WHOLE)
     places = dict.fromkeys(_by_name(state)) if shardings is None else _places(shardings)
     values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places)
     _report(source, named, found.new, found.passed_over)
@@ -125,10 +125,31 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       max_shard_bytes: above this the weights are split over several files with an index.
 
     Raises:
-      ConfigError: the torch library has no such model, or the folder cannot be written.
+      ConfigError: the torch library has no such model, or the folder cannot be written, or it holds another model.
     """
     folder = Path(folder)
+    _check_target(model, folder)
     _save(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
+
+
+def _check_target(model: Transformer, folder: Path) -> None:
+    """A model replaces an earlier state of itself, and no other model."""
+    if not (folder / CONFIG).exists():
+        return
+    try:
+        config, head = read_config(folder, AUTO)
+    except ZooError as error:
+        raise ConfigError(f"{folder} holds a model that is not this one ({error}); choose another folder.") from error
+    there, here = _identity(config, head), _identity(model.config, model.head_name)
+    if there != here:
+        raise ConfigError(
+            f"{folder} holds another model ({config.family}, head {head!r}), which is not overwritten; choose another "
+            "folder, or empty it."
+        )
+
+
+def _identity(config: TransformerConfig, head: str | None) -> tuple:
+    return config.family, head, config.vocab_size, config.width, config.num_layers
 
 
 def _save(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:
@@ -206,12 +227,15 @@ def _by_name(state: nnx.State) -> dict[str, nnx.Variable]:
     return {_name(path): param for path, param in nnx.to_flat_state(state)}
 
 
+_WHOLE = "Is the file whole, and config.json its own?"
+
+
 def _hint(head: str | None, named: str | None) -> str:
-    if head == AUTO and named is not None:
+    if head != AUTO:
+        return _WHOLE
+    if named is not None:
         return f"Is the file whole? To start {named!r} with new parameters, ask for it: head={named!r}."
-    if head == AUTO:
-        return "Is the file whole, and config.json its own? To start missing parts of the bare model anew: head=None."
-    return "Is the file whole, and config.json its own?"
+    return f"{_WHOLE} To start missing parts of the bare model anew: head=None."
 
 
 def _places(shardings: nnx.State) -> dict[str, NamedSharding]:

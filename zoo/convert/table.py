@@ -229,6 +229,7 @@ class Match:
     Attributes:
       sources: of each parameter that the file holds. new: parameters of an asked-for head that it lacks.
       passed_over: tensors left alone because they belong to other heads, or are no parameters.
+      lacks_part: whether the head, or the pooler, is absent as a whole.
     """
 
     sources: dict[str, Source] = dataclasses.field(default_factory=dict)
@@ -237,6 +238,7 @@ class Match:
     missing: list[str] = dataclasses.field(default_factory=list)
     unexpected: list[str] = dataclasses.field(default_factory=list)
     misshaped: list[str] = dataclasses.field(default_factory=list)
+    lacks_part: bool = False
 
     def check(self, where: str, hint: str) -> None:
         """One FormatError that lists all that does not fit."""
@@ -285,9 +287,11 @@ def match(
             _follow_tie(tie, found, weights, where)
     for number, part in enumerate(parts):
         names = [name for row in part for name in row.names(params[row.paths[0]])]
-        if number and new_head == "allowed" and not any(name in found for name in names):
-            result.new += [path for row in part for path in row.paths]
-            continue
+        if number and names and not any(name in found for name in names):
+            result.lacks_part = True
+            if new_head == "allowed":
+                result.new += [path for row in part for path in row.paths]
+                continue
         used.update(names)
         for row in part:
             _match_row(table, row, params, found, weights, result)

@@ -270,6 +270,8 @@ def _special_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str,
 
 
 def _checked(texts: Iterable[Any]) -> list[str]:
+    if isinstance(texts, str):
+        raise InputError("texts must be a list; wrap the one text in brackets.")
     return list(each_checked(texts))
 
 

@@ -3,8 +3,8 @@
 """The Transformer (arXiv:1706.03762): the encoder-decoder that the other families descend from.
 
 Base and big are those of table 3, with the 37,000 word pieces of section 5.1 in one table for both sides and the
-output; no weights were released. Attention has no biases there. Marian's translators (OPUS-MT, arXiv:1804.00344) are the
-same with biases, Swish and a fixed bias of the logits.
+output; no weights were released. Attention has no biases there. Marian's translators (arXiv:1804.00344) are the same
+with biases, Swish and a fixed bias of the logits.
 """
 
 from typing import Any

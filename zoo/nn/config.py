@@ -8,6 +8,8 @@ A family is a set of values for these fields; nothing in `zoo.nn` asks for a fam
 import dataclasses
 from typing import Literal
 
+import jax.numpy as jnp
+
 from zoo.checks import check_fields
 from zoo.errors import ConfigError
 
@@ -140,6 +142,8 @@ class TransformerConfig:
 
     def __post_init__(self):
         check_fields(self)
+        for name in ("dtype", "param_dtype"):
+            _check_dtype(name, getattr(self, name))
         for name in ("vocab_size", "width", "num_layers", "num_heads", "mlp_width", "max_length", "num_labels"):
             _check_range(self, name, 1)
         for name in ("embed_width", "kv_width", "decoder_layers", "unique_layers"):
@@ -195,6 +199,15 @@ class TransformerConfig:
         if unknown:
             raise ConfigError(f"TransformerConfig has no field {', '.join(sorted(unknown))}; see its docstring.")
         return dataclasses.replace(self, **changes)
+
+
+def _check_dtype(name: str, value: str) -> None:
+    try:
+        floating = jnp.issubdtype(jnp.dtype(value), jnp.floating)
+    except TypeError:
+        floating = False
+    if not floating:
+        raise ConfigError(f"{name} must be a floating-point dtype, such as 'bfloat16'; found {value!r}.")
 
 
 def _check_range(config, name: str, low: int) -> None:

@@ -62,7 +62,7 @@ class EncoderDecoder(Transformer):
         """
         check_inputs(self.config, tokens, token_types, segments, positions)
         decoder_tokens = shift_right(self.config, tokens) if decoder_tokens is None else decoder_tokens
-        check_inputs(self.config, decoder_tokens, None, decoder_segments, None, of="decoder_")
+        check_inputs(self.config, decoder_tokens, None, decoder_segments, None, of="decoder_", logits_at=logits_at)
         keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
         rows, marks = flat(tokens), flat(segments)
         encoder = self._through(

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of what a user hands to a model. Inside `jax.jit` values are unknown and only shapes are checked."""
 
+import math
+
 import numpy as np
 from jax.core import Tracer
 
@@ -10,13 +12,15 @@ from zoo.nn.config import TransformerConfig
 
 
 def check_inputs(
-    config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = ""
+    config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = "", logits_at=None
 ) -> None:
     """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows.
 
     Args:
       start: tokens before these, in a cache. of: `decoder_` where the ids are the decoder's.
     """
+    if not hasattr(tokens, "ndim"):
+        raise InputError(f"{of}tokens must be an array [B, T], not {type(tokens).__name__}; use np.asarray.")
     if tokens.ndim < 2:
         raise InputError(f"{of}tokens must be [B, T]; found shape {tokens.shape}. Add a batch axis: {of}tokens[None].")
     length = tokens.shape[-1]
@@ -37,6 +41,11 @@ def check_inputs(
     if segments is not None:
         _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
         _check_rows(f"{of}segments", segments)
+    if logits_at is not None:
+        rows = math.prod(tokens.shape[:-1])
+        if logits_at.ndim != 2 or logits_at.shape[0] != rows:
+            raise InputError(f"logits_at must be [B, M] with B = {rows}; found shape {tuple(logits_at.shape)}.")
+        _check_ids("logits_at", logits_at, logits_at.shape, length)
 
 
 def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
@@ -51,8 +60,8 @@ def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
     if len(bad):
         where = tuple(int(i) for i in bad[0])
         raise InputError(
-            f"{name}[{', '.join(map(str, where))}] is {ids[where]}; expected 0 to {limit - 1}. "
-            "Was the text encoded with this model's tokenizer?"
+            f"{name}[{', '.join(map(str, where))}] is {ids[where]}; expected 0 to {limit - 1}."
+            + (" Was the text encoded with this model's tokenizer?" if name.endswith("tokens") else "")
         )
 
 

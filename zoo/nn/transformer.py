@@ -109,7 +109,7 @@ class Transformer(nnx.Module):
         Raises:
           InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
         """
-        check_inputs(self.config, tokens, token_types, segments, positions)
+        check_inputs(self.config, tokens, token_types, segments, positions, logits_at=logits_at)
         choices = tokens.shape[1] if tokens.ndim == 3 else None
         out = self._run(
             flat(tokens),

@@ -40,12 +40,18 @@ class Plan(NamedTuple):
         Raises:
           ConfigError: for anything that would fail later.
         """
-        parse_mesh(config.mesh)
-        preset(config.rules)
         task = make_task(config, tokenizer)
         model = model_config(config, tokenizer, task.head)
         hub_config(model, task.head)  # refused now if the torch library's format could not hold the trained model
         return cls(config, task, model)
+
+
+def check_names(config: RunConfig) -> None:
+    """ConfigError for a mesh, preset, task or model that does not exist."""
+    parse_mesh(config.mesh)
+    preset(config.rules)
+    tasks.find(config.task["name"])
+    registry.lookup(config.model["name"])
 
 
 class Machine(NamedTuple):

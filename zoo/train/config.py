@@ -45,9 +45,13 @@ class OptimizerConfig:
     def __post_init__(self):
         if self.warmup_steps < 0:
             raise ConfigError(f"optimizer.warmup_steps must be 0 or more; found {self.warmup_steps}.")
-        for name in ("learning_rate", "weight_decay", "clip_norm", "eps"):
+        for name in ("learning_rate", "weight_decay", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"optimizer.{name} must be 0 or more; found {getattr(self, name)!r}.")
+        if self.eps <= 0:
+            raise ConfigError(f"optimizer.eps must be above 0; found {self.eps!r}.")
+        if not 0 <= self.end_fraction <= 1:
+            raise ConfigError(f"optimizer.end_fraction must lie between 0 and 1; found {self.end_fraction!r}.")
         for name in ("b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimizer.{name} must be at least 0 and below 1; found {getattr(self, name)!r}.")
@@ -92,6 +96,10 @@ class RunConfig:
         for name in (*positive, "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
+        if self.eval_batches < 0:
+            raise ConfigError(f"eval_batches must be 0 (all) or more; found {self.eval_batches}.")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed must lie between 0 and {2**32 - 1}; found {self.seed}.")
         if self.batch_size % self.accumulation:
             raise ConfigError(f"batch_size {self.batch_size} does not divide by accumulation {self.accumulation}.")
         if self.optimizer.warmup_steps > self.num_steps:

@@ -16,7 +16,7 @@ from flax import nnx
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.train.build import Machine, Plan
+from zoo.train.build import Machine, Plan, check_names
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.corpus import Corpus
@@ -29,19 +29,21 @@ from zoo.train.workdir import DATA, MODEL, claim, leads, pin_data
 
 _log = logging.getLogger(__name__)
 
-PREEMPTED = 143  # exit code after SIGTERM, as a shell reports it: 128 + 15
+SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
 
 
 def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
 
-    After SIGTERM it finishes the step, saves, and exits with code 143; the same command goes on from there.
+    After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
+    there. A second signal ends it at once.
 
     Raises:
       ZooError: for anything the user can mend, most of it before a device is touched.
     """
     with contextlib.ExitStack() as stack:
-        # 1. All that can be refused without a device.
+        # 1. All that can be refused without a device, and names before anything is written.
+        check_names(config)
         stack.enter_context(claim(workdir, config))
         data = Corpus.open(config, workdir / DATA, data_dir)
         pin_data(workdir, data.recipe)
@@ -58,14 +60,15 @@ def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dic
         report = stack.enter_context(_open_report(config, workdir, int(state.step)))
         # 4. The steps.
         run = _Run(plan, machine, data, checkpoints, report)
-        state, interrupted = run.steps(state, batches)
+        state, signalled = run.steps(state, batches)
         # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
         summary = report.finish()
-        if not interrupted:
+        if not signalled:
             _export(plan, machine, data, state, workdir / MODEL)
-    if interrupted:
-        _log.warning("stopped by SIGTERM after step %d; the same command goes on from there.", int(state.step))
-        raise SystemExit(PREEMPTED)
+    if signalled:
+        name = signal.Signals(signalled).name
+        _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
+        raise SystemExit(SIGNALLED + signalled)
     print(describe(summary, workdir))
     return summary
 
@@ -83,18 +86,18 @@ class _Run:
         self.eval_step = make_eval_step(machine.graphdef, plan.task)
         self.skipped, self.skipped_in_a_row = 0, 0
 
-    def steps(self, state: TrainState, batches) -> tuple[TrainState, bool]:
-        """Runs to the last step, or to a SIGTERM; returns the state and whether it was the latter."""
+    def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
+        """Runs to the last step, or to a signal; returns the state and the signal's number, or 0."""
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
         pending, stopping = None, False
-        with _sigterm() as told:
+        with _signals() as told:
             for step in range(first, config.num_steps + 1):
                 state, sums = self.train_step(state, self.machine.put(next(batches)))
                 # The device is busy with this step: only now are the last one's numbers read.
                 self._record(pending)
                 pending = (step, sums)
-                stopping = told.is_set() or self.checkpoints.reached_preemption(step)
+                stopping = bool(told) or self.checkpoints.reached_preemption(step)
                 evaluating, saving = self._due(step, config.eval_every), self._due(step, config.checkpoint_every)
                 if evaluating or saving or stopping:
                     # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
@@ -107,7 +110,7 @@ class _Run:
                     self.report.restart_clock(step)
                 if stopping:
                     break
-        return state, stopping and step < config.num_steps
+        return state, (told[0] if told else signal.SIGTERM) if stopping and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps
@@ -157,19 +160,23 @@ def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folde
 
 
 @contextlib.contextmanager
-def _sigterm() -> Iterator[threading.Event]:
-    """An event that a first SIGTERM sets; a second one ends the process at once."""
-    told = threading.Event()
+def _signals() -> Iterator[list[int]]:
+    """A list to which the first SIGTERM or SIGINT adds its number; a second one ends the process at once."""
+    told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield told  # Python lets the main thread alone handle signals
         return
 
     def handle(number, frame):
-        told.set()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        told.append(number)
+        for each in previous:
+            signal.signal(each, signal.SIG_DFL)
 
-    previous = signal.signal(signal.SIGTERM, handle)
+    previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    for each in previous:
+        signal.signal(each, handle)
     try:
         yield told
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for each, handler in previous.items():
+            signal.signal(each, handler)
