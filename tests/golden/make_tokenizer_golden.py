@@ -6,11 +6,21 @@ python tests/golden/make_tokenizer_golden.py ASSETS/tokenizers
 """
 
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from tokenizers.models import BPE, WordPiece
-from transformers import BertTokenizer, GPT2Tokenizer
+from transformers import (
+    AlbertTokenizer,
+    BertTokenizer,
+    GPT2Tokenizer,
+    OpenAIGPTTokenizer,
+    RobertaTokenizer,
+    T5Tokenizer,
+    XLNetTokenizer,
+)
 
 TEXTS = [
     "Hello, world! It's 3.14 o'clock.",
@@ -25,6 +35,7 @@ TEXTS = [
     "مرحبا بالعالم \u200fשלום\u200e עולם",  # noqa: RUF001
     "a" * 300,
     "unaffable ##ing [CLS] [MASK] [SEP] [PAD] <|endoftext|>",
+    "one <mask> two <mask>. <pad> <s></s> <extra_id_3> <sep><cls> <eop>",
     "non\u00a0breaking\u2003spaces \u2028 line separator",
     "İstanbul ẞtraße ΑΒΓ ЖЗИ",
     "  two  spaces   inside and at the end  ",
@@ -42,19 +53,44 @@ def make(assets: Path) -> dict:
     vocab = json.loads((gpt2 / "encoder.json").read_text(encoding="utf-8"))
     merges = BPE.read_file(str(gpt2 / "encoder.json"), str(gpt2 / "vocab.bpe"))[1]
     everyone = {**bert, "gpt2": GPT2Tokenizer(vocab=vocab, merges=merges)}
+    with tempfile.TemporaryDirectory() as folder:
+        everyone |= {name: _from_files(assets, name, Path(folder) / name) for name in FROM_FILES}
     return {
         "texts": TEXTS,
         "pairs": PAIRS,
         "ids": {name: [tokenizer(text)["input_ids"] for text in TEXTS] for name, tokenizer in everyone.items()},
         "pair_ids": {name: [tokenizer(*pair)["input_ids"] for pair in PAIRS] for name, tokenizer in everyone.items()},
         "pair_types": {
-            name: [tokenizer(*pair)["token_type_ids"] for pair in PAIRS] for name, tokenizer in bert.items()
+            name: [tokenizer(*pair, return_token_type_ids=True)["token_type_ids"] for pair in PAIRS]
+            for name, tokenizer in everyone.items()
+            if name.startswith(("bert", "albert", "xlnet"))
         },
         "decoded": {
             name: [tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) for text in TEXTS]
             for name, tokenizer in everyone.items()
         },
     }
+
+
+# Class of the library, and the files that it is made from, under the names that it expects.
+FROM_FILES = {
+    "roberta-base": (RobertaTokenizer, {"vocab.json": "vocab.json", "merges.txt": "merges.txt"}),
+    "openai-gpt": (
+        OpenAIGPTTokenizer,
+        {"encoder_bpe_40000.json": "vocab.json", "vocab_40000.bpe": "merges.txt"},
+    ),
+    "albert-base-v2": (AlbertTokenizer, {"spiece.model": "spiece.model"}),
+    "t5": (T5Tokenizer, {"spiece.model": "spiece.model"}),
+    "xlnet-base-cased": (XLNetTokenizer, {"spiece.model": "spiece.model"}),
+}
+
+
+def _from_files(assets: Path, name: str, folder: Path):
+    kind, files = FROM_FILES[name]
+    folder.mkdir()
+    for source, target in files.items():
+        shutil.copyfile(assets / name / source, folder / target)
+    return kind.from_pretrained(folder)
 
 
 def _bert(folder: Path, *, lower_case: bool) -> BertTokenizer:

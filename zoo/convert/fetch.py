@@ -21,6 +21,8 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
 )
 
 # The patterns of each format, the one to fetch first.

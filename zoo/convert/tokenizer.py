@@ -15,6 +15,7 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
+from zoo.convert import unigram
 from zoo.convert.json_files import read_json, write_json
 from zoo.convert.vocabulary import check_ids, read_merges, read_text, read_vocab_json, read_vocab_txt
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
@@ -23,10 +24,14 @@ ROLES = ("pad", "cls", "sep", "mask", "unk", "bos", "eos")
 
 BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 _ROBERTA = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+_ALBERT = {**BERT, "bos": "[CLS]", "eos": "[SEP]", "pad": "<pad>", "unk": "<unk>"}
+_XLNET = {"cls": "<cls>", "sep": "<sep>", "bos": "<s>", "eos": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
 GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
 _T5 = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
 # The spellings to expect in a folder that does not declare its special tokens; the first that is all there.
-_SPELLINGS = (BERT, _ROBERTA, GPT2, _T5)
+_SPELLINGS = (BERT, _ALBERT, _XLNET, _ROBERTA, GPT2, _T5, {"unk": "<unk>"})
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
+_WORD_END = "</w>"  # what GPT's BPE marks the end of a word with
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -168,8 +173,9 @@ class Tokenizer:
 def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of a Hub folder.
 
-    Read from `tokenizer.json`, else `vocab.txt`, else `vocab.json` and `merges.txt`, else GPT-2's original
-    `encoder.json` and `vocab.bpe`; `tokenizer_config.json` and `special_tokens_map.json` are heeded if there.
+    Read from `tokenizer.json`, else `vocab.txt`, else a SentencePiece model, else `vocab.json` and `merges.txt`, else
+    the files that GPT-2 and GPT were released with; `tokenizer_config.json` and `special_tokens_map.json` are heeded if
+    there, and so is the family that config.json names.
 
     Raises:
       FormatError: no such files, or files that are damaged or contradict each other.
@@ -180,7 +186,10 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     vocab = backend.get_vocab()
     check_ids(vocab, folder)
     special = _special_tokens(folder, config, vocab)
-    backend.add_special_tokens([*dict.fromkeys(special.values())])
+    # SentencePiece's mask stands for a word with the space before it.
+    spaced = special.get("mask") if isinstance(backend.model, models.Unigram) else None
+    names = dict.fromkeys(special.values())
+    backend.add_special_tokens([tokenizers.AddedToken(name, lstrip=name == spaced, special=True) for name in names])
     return Tokenizer(backend, special, config)
 
 
@@ -208,6 +217,19 @@ def byte_bpe(
     backend = tokenizers.Tokenizer(models.BPE(vocab, merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
     backend.decoder = decoders.ByteLevel()
+    if {"<s>", "</s>", "<mask>"} <= vocab.keys():
+        ends = (("</s>", vocab["</s>"]), ("<s>", vocab["<s>"]))
+        backend.post_processor = processors.RobertaProcessing(*ends, add_prefix_space=add_prefix_space)
+    return backend
+
+
+def word_bpe(vocab: dict[str, int], merges: list[tuple[str, str]]) -> tokenizers.Tokenizer:
+    """GPT's BPE (Radford et al. 2018, section 4.1): of lower-cased words, whose last piece says that it is the last."""
+    model = models.BPE(vocab, merges, unk_token="<unk>", end_of_word_suffix=_WORD_END, fuse_unk=False)
+    backend = tokenizers.Tokenizer(model)
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.BPEDecoder(suffix=_WORD_END)
     return backend
 
 
@@ -216,15 +238,41 @@ def _read_backend(folder: Path, config: Mapping[str, Any]) -> tokenizers.Tokeniz
         return _built(path, lambda: tokenizers.Tokenizer.from_str(read_text(path)))
     if (path := folder / "vocab.txt").is_file():
         return _built(path, lambda: _read_wordpiece(path, config))
-    for names in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
+    for name in _SENTENCEPIECE:
+        if (path := folder / name).is_file():
+            return _built(path, lambda: _read_unigram(path, config))
+    for names in _BPE_FILES:
         vocab, merges = (folder / name for name in names)
         if vocab.is_file():
-            prefix = bool(config.get("add_prefix_space", False))
-            return _built(merges, lambda: byte_bpe(read_vocab_json(vocab), read_merges(merges), prefix))  # noqa: B023
+            return _built(merges, lambda: _read_bpe(vocab, merges, config))  # noqa: B023
+    pairs = [" with ".join(names) for names in _BPE_FILES]
+    expected = ", ".join(["tokenizer.json", "vocab.txt", *_SENTENCEPIECE, *pairs])
     raise FormatError(
-        f"{folder} holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or encoder.json "
-        "with vocab.bpe. Give the folder of a model, or copy these files into it."
+        f"{folder} holds no tokenizer: expected {expected}. Give the folder of a model, or copy these files into it."
     )
+
+
+_BPE_FILES = (
+    ("vocab.json", "merges.txt"),
+    ("encoder.json", "vocab.bpe"),
+    ("encoder_bpe_40000.json", "vocab_40000.bpe"),
+)
+
+
+def _read_bpe(vocab_file: Path, merges_file: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    vocab, merges = read_vocab_json(vocab_file), read_merges(merges_file)
+    if any(token.endswith(_WORD_END) for token in vocab):
+        return word_bpe(vocab, merges)
+    return byte_bpe(vocab, merges, bool(config.get("add_prefix_space", False)))
+
+
+def _read_unigram(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    pieces = unigram.read_pieces(path)
+    model_type = read_json(path.parent / "config.json", default={}).get("model_type")
+    if model_type not in unigram.BY_MODEL_TYPE:
+        model_type = unigram.guess_model_type(pieces, path.name)
+    options = {"lower_case": bool(config["do_lower_case"])} if "do_lower_case" in config else {}
+    return unigram.BY_MODEL_TYPE[model_type](pieces, **(options if model_type in ("albert", "xlnet") else {}))
 
 
 def _read_wordpiece(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
