@@ -186,10 +186,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     vocab = backend.get_vocab()
     check_ids(vocab, folder)
     special = _special_tokens(folder, config, vocab)
-    # SentencePiece's mask stands for a word with the space before it.
-    spaced = special.get("mask") if isinstance(backend.model, models.Unigram) else None
-    names = dict.fromkeys(special.values())
-    backend.add_special_tokens([tokenizers.AddedToken(name, lstrip=name == spaced, special=True) for name in names])
+    backend.add_special_tokens([*dict.fromkeys(special.values())])
     return Tokenizer(backend, special, config)
 
 
