@@ -9,7 +9,7 @@ import jax
 from flax import nnx
 
 from zoo.errors import ConfigError
-from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer
+from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer, xlnet
 from zoo.models.family import Family
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
@@ -24,6 +24,7 @@ FAMILIES: dict[str, Family] = {
         albert.FAMILY,
         electra.FAMILY,
         distilbert.FAMILY,
+        xlnet.FAMILY,
         transformer.FAMILY,
         transformer.MARIAN,
         t5.FAMILY,
@@ -43,6 +44,7 @@ _ORGANISATIONS = {
     "albert": ("albert", "Apache-2.0"),
     "electra": ("google", "Apache-2.0"),
     "distilbert": ("distilbert", "Apache-2.0"),
+    "xlnet": ("xlnet", "MIT"),
     "marian": ("Helsinki-NLP", "Apache-2.0"),
     "t5": ("google", "Apache-2.0"),
     "gpt": ("openai-community", "MIT"),

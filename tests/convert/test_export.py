@@ -36,7 +36,8 @@ HEADS = [
 def _model(family: str, head: str | None, **changes):
     """Random values everywhere, biases and scales included."""
     kind = registry.FAMILIES[family]
-    config = kind.suit(next(iter(kind.sizes.values())).replace(**(SIZES | changes)), head)
+    even = {"width": 24} if family == "xlnet" else {}  # its encoding of distances is even
+    config = kind.suit(next(iter(kind.sizes.values())).replace(**(SIZES | even | changes)), head)
     if config.pad_id is None or config.pad_id >= config.vocab_size:
         config = config.replace(pad_id=0)
     if family == "gpt":

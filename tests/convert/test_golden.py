@@ -48,7 +48,7 @@ def outputs(golden, folder) -> dict:
     def run(params):
         out = nnx.merge(graphdef, params)(**inputs, return_hidden_states=True)
         found = {name: getattr(out, name) for name in names}
-        found = {name: jnp.stack(value) if name.endswith("hidden_states") else value for name, value in found.items()}
+        found = {name: jnp.stack(value) if isinstance(value, tuple) else value for name, value in found.items()}
         return _loss(found, inputs["segments"]), found
 
     with jax.default_matmul_precision("highest"):
@@ -86,6 +86,8 @@ def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
     for name, values in outputs.items():
         values = values[-1] if name.endswith("hidden_states") else values
         rows = segments.reshape(-1, segments.shape[-1]).astype(jnp.float32)
+        if name == "memory":
+            continue
         if values.shape[:2] == rows.shape and not _is_decoded(name, outputs):
             values = values * rows.reshape(*rows.shape, *(1,) * (values.ndim - 2))
         total += (values * jnp.sin(jnp.arange(values.size, dtype=jnp.float32)).reshape(values.shape)).sum()
@@ -110,7 +112,7 @@ def test_outputs_equal_the_torch_library(golden, outputs):
             pass
         elif expected.shape == real.shape:  # what stands at padding is nobody's business
             found, expected = found[real], expected[real]
-        elif expected.ndim >= 3:
+        elif expected.shape[-3:-1] == real.shape:
             found, expected = found[..., real, :], expected[..., real, :]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=name)
         kind = "hidden layers" if name.endswith("hidden_states") else "outputs"

@@ -93,6 +93,7 @@ MARIAN = dict(
     eos_token_id=0,
     forced_eos_token_id=0,
 )
+XLNET = dict(vocab_size=37, d_model=12, n_layer=3, n_head=3, d_inner=17, pad_token_id=5, mem_len=None)
 LABELS = {"id2label": {0: "no", 1: "maybe", 2: "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}}
 
 
@@ -168,6 +169,15 @@ CASES = {
         "DistilBertForMaskedLM",
         DISTILBERT | dict(n_layers=1, activation="relu", sinusoidal_pos_embds=True, tie_word_embeddings=False),
     ),
+    **cases("xlnet", "XLNet", XLNET, bare="Model", permutation_lm="LMHeadModel", multiple_choice="ForMultipleChoice"),
+    **cases("xlnet", "XLNet", XLNET, **(CLASSIFIERS | {"question_answering": "ForQuestionAnsweringSimple"})),
+    # One way, distances held within 4, and untied.
+    "xlnet_variant": (
+        "XLNetLMHeadModel",
+        XLNET | dict(n_layer=1, attn_type="uni", clamp_len=4, tie_word_embeddings=False, ff_activation="relu"),
+    ),
+    # Predictions in a permuted order, behind a memory that keeps 6 tokens.
+    "xlnet_variant_permuted": ("XLNetLMHeadModel", XLNET | dict(mem_len=6)),
     **cases("t5", "T5", T5, bare="Model", seq2seq_lm="ForConditionalGeneration", **CLASSIFIERS),
     # Version 1.1: gated, unscaled, with an output table of its own.
     "t5_variant": (
@@ -242,7 +252,10 @@ def make_case(hub_class: str, config: dict) -> dict[str, np.ndarray]:
     return (
         {"config": np.array(text), "layout": np.array(json.dumps({name: w.shape for name, w in weights.items()}))}
         | {"weights": flat(weights, weights).astype(np.float16), "grads": flat(weights, grads)}
-        | {f"inputs/{name}": ids.numpy().astype(np.int32) for name, ids in inputs.items()}
+        | {
+            f"inputs/{name}": ids.numpy().astype(np.float32 if name == "memory" else np.int32)
+            for name, ids in inputs.items()
+        }
         | {f"outputs/{name}": output.detach().numpy() for name, output in outputs.items()}
     )
 
@@ -271,6 +284,13 @@ def make_inputs(config, choices: int) -> dict[str, torch.Tensor]:
     if config.model_type == "t5":  # one end token a row, as its classifier wants it
         tokens[tokens == 1] = 2
         tokens[torch.arange(3), segments.sum(-1) - 1] = 1
+    if config.model_type == "xlnet":
+        inputs["token_types"] = torch.randint(0, 3, shape)
+        if config.mem_len:
+            inputs["permutation_mask"] = (torch.rand(3, 11, 11) < 0.4).float()
+            inputs["permutation_mask"][:, :, 0] = 0  # so that everyone sees someone
+            inputs["target_mapping"] = torch.nn.functional.one_hot(torch.tensor([[2, 5, 7]] * 3), 11).float()
+            inputs["memory"] = torch.randn(config.n_layer, 4, 3, config.d_model).half().float()
     if getattr(config, "type_vocab_size", 0):
         inputs["token_types"] = torch.randint(0, config.type_vocab_size, shape)
     return inputs
@@ -278,7 +298,8 @@ def make_inputs(config, choices: int) -> dict[str, torch.Tensor]:
 
 def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     names = {"tokens": "input_ids", "segments": "attention_mask", "token_types": "token_type_ids"}
-    names["decoder_tokens"] = "decoder_input_ids"
+    names |= {"decoder_tokens": "decoder_input_ids", "permutation_mask": "perm_mask", "memory": "mems"}
+    names["target_mapping"] = "target_mapping"
     kwargs = {names[name]: ids for name, ids in inputs.items()}
     two_heads = type(model).__name__.endswith("DoubleHeadsModel")
     if two_heads:
@@ -287,12 +308,16 @@ def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             del kwargs[
                 "attention_mask"
             ]  # it takes none for [B, C, T]; padding comes last, and a causal model ignores it
+    if getattr(model.config, "attn_type", None) == "uni":
+        del kwargs["attention_mask"]  # the library cannot add it to a causal one; padding comes last, and is not seen
     found = model(**kwargs, output_hidden_states=True, return_dict=True)
     outputs = {ours: found[hub] for hub, ours in OUTPUTS.items() if found.get(hub) is not None}
     if hasattr(found, "start_logits"):
         outputs["logits"] = torch.stack([found.start_logits, found.end_logits], dim=-1)
     if two_heads:
         outputs["lm_logits"] = found.logits.flatten(0, 1)
+    if found.get("mems") is not None and "target_mapping" in inputs:
+        return outputs | {"memory": torch.stack(found.mems)}
     if "encoder_hidden_states" in found:
         outputs["encoder_hidden_states"] = torch.stack(found.encoder_hidden_states)
         return outputs | {"hidden_states": torch.stack(found.decoder_hidden_states)}
@@ -304,6 +329,8 @@ def loss(outputs: dict[str, torch.Tensor], segments: torch.Tensor) -> torch.Tens
     total = torch.zeros(())
     for name, values in outputs.items():
         values = values[-1] if name.endswith("hidden_states") else values
+        if name == "memory":
+            continue  # no gradient flows through it
         rows = segments.reshape(-1, segments.shape[-1])
         decoded = "encoder_hidden_states" in outputs and not name.startswith("encoder")  # has no padding
         if values.shape[:2] == rows.shape and not decoded:

@@ -23,7 +23,10 @@ FAMILIES = {
     for name, family in registry.FAMILIES.items()
     if name not in ("xlm-roberta", "camembert") and next(iter(family.sizes.values())).decoder_layers is None
 }
-LANGUAGE = {name: "masked_lm" if "masked_lm" in family.heads else "causal_lm" for name, family in FAMILIES.items()}
+LANGUAGE = {
+    name: next(head for head in ("masked_lm", "permutation_lm", "causal_lm") if head in family.heads)
+    for name, family in FAMILIES.items()
+}
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -37,7 +40,8 @@ def config(family: str, **changes):
     published = next(iter(FAMILIES[family].sizes.values()))
     pattern = tuple(window and 3 for window in published.attention.pattern)
     attention = dataclasses.replace(published.attention, pattern=pattern)
-    return published.replace(**(SIZES | {"attention": attention} | changes))
+    even = {"width": 24} if published.positions == "distances" else {}
+    return published.replace(**(SIZES | {"attention": attention} | even | changes))
 
 
 def suited(family: str, head: str | None, **changes):

@@ -23,6 +23,7 @@ CONFIG = TransformerConfig(
         (dict(norm_eps=float("nan")), "norm_eps must be a finite float"),
         (dict(dtype="int32"), "floating-point dtype, such as 'bfloat16'; found 'int32'"),
         (dict(param_dtype="float33"), "floating-point dtype"),
+        (dict(positions="distances"), "needs an even width"),
         (dict(decoder_layers=0), "decoder_layers must lie between 1"),
         (dict(position_buckets=2), "position_buckets must lie between 4"),
         (dict(hidden_dropout=1.0), "below 1"),

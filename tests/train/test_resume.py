@@ -116,10 +116,15 @@ def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
     assert stop_when(at_step(7), workdir, data_dir, signal.SIGTERM) == 143
     saved = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
     assert 7 <= saved < STEPS
-    assert stop_when(at_step(9), workdir, data_dir, signal.SIGINT) == 130
     assert stop_when(at_step(STEPS - 1), workdir, data_dir) == killed
     finish(workdir, data_dir)
     assert fingerprint(workdir) == expected
+
+
+def test_ctrl_c_saves_before_it_ends(tmp_path, uninterrupted):
+    data_dir, _ = uninterrupted
+    assert stop_when(at_step(3), tmp_path / "run", data_dir, signal.SIGINT) == 130
+    assert max(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()) >= 3
 
 
 @pytest.mark.slow

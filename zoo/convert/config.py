@@ -208,6 +208,8 @@ def _essence(config: TransformerConfig) -> dict[str, Any]:
     """What the model computes, in one spelling."""
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in _RUNTIME}
     fields["attention"] |= {"implementation": None, "pattern": tuple(set(config.attention.pattern))}
+    if config.positions in ("distances", "none"):
+        del fields["max_length"]  # nothing in the model knows of it
     return fields | {"unique_layers": config.layers_stored}
 
 

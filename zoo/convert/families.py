@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
-from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer
+from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer, xlnet
 from zoo.convert.config import ConfigTable
 from zoo.convert.fetch import CONFIG
 from zoo.convert.json_files import read_json
@@ -38,6 +38,7 @@ FAMILIES = {
     "albert": Tables(albert.CONFIG, albert.TABLE),
     "electra": Tables(electra.CONFIG, electra.TABLE),
     "distilbert": Tables(distilbert.CONFIG, distilbert.TABLE),
+    "xlnet": Tables(xlnet.CONFIG, xlnet.TABLE),
     "transformer": Tables(transformer.CONFIG, transformer.TABLE),
     "marian": Tables(transformer.MARIAN_CONFIG, transformer.MARIAN_TABLE),
     "t5": Tables(t5.CONFIG, t5.TABLE),

@@ -24,6 +24,7 @@ class Family:
       sizes: the published configs by name.
       heads: the heads by the names of the public door.
       bare_pooler: whether a model without a head has a pooler.
+      model: the class of its models, where it is not one of the two that others share.
       encoder_heads: heads that read the encoder, of a family with a decoder: their models have none.
     """
 
@@ -31,6 +32,7 @@ class Family:
     sizes: Mapping[str, TransformerConfig]
     heads: Mapping[str, type[Head]]
     bare_pooler: bool = False
+    model: type[Transformer] = Transformer
     encoder_heads: tuple[str, ...] = ()
 
     def suit(self, config: TransformerConfig, head: str | None) -> TransformerConfig:
@@ -49,7 +51,7 @@ class Family:
         if config.decoder_layers is not None and head not in self.encoder_heads:
             return EncoderDecoder(config, head_name=head, head_type=head_type, rngs=rngs)
         pooler = self.bare_pooler if head_type is None else head_type.needs_pooler
-        return Transformer(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
+        return self.model(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 
     def abstract(self, config: TransformerConfig, *, head: str | None) -> Transformer:
         """The same model with shapes in place of parameters: nothing is allocated."""

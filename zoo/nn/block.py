@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -34,9 +34,11 @@ class Source:
 class Block(nnx.Module):
     """The layer that every family is made of; a decoder's also attends to a source."""
 
+    attention_type: ClassVar[type[Attention]] = Attention
+
     def __init__(self, config: TransformerConfig, *, attends: Attends = "itself", rngs: nnx.Rngs):
         self.config = config
-        self.attention = Attention(config, rngs=rngs)
+        self.attention = self.attention_type(config, rngs=rngs)
         self.attention_norm = Norm(config.width, config)
         self.cross = Attention(config, rngs=rngs) if attends == "source" else None
         self.cross_norm = Norm(config.width, config) if attends == "source" else None

@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 
 NormOrder = Literal["post", "pre"]
 NormKind = Literal["layer", "rms"]
-Positions = Literal["learned", "sinusoidal", "buckets", "none"]
+Positions = Literal["learned", "sinusoidal", "buckets", "distances", "none"]
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 StackKind = Literal["scan", "loop"]
 Remat = Literal["none", "full", "dots"]
@@ -67,8 +67,11 @@ class TransformerConfig:
       vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
       kv_width: H; None means D / N.
       max_length: the longest sequence that the positions allow.
-      positions: a learned or sinusoidal table added to the tokens, or biases of scores by distance, in buckets (T5).
+      positions: a learned or sinusoidal table added to the tokens, or biases of scores by distance, in buckets (T5), or
+        scores of encoded distances (XLNet).
       position_buckets: R. position_span: distance in tokens from which all share the last bucket.
+      clamp_length: largest distance in tokens that is told from larger ones (XLNet); 0 tells all.
+      memory_length: tokens that a call remembers for the next one (XLNet); 0 remembers all.
       embed_width: E, projected to D even if it equals D (ALBERT); None means D, without a projection.
       num_segments: number of token types (sentence A/B); 0 means that the family has none.
       embed_norm: whether the sum of embeddings is normalized. embed_scale: factor on the token's.
@@ -113,6 +116,8 @@ class TransformerConfig:
     pad_positions: PadPositions = "taken"
     position_buckets: int = 32
     position_span: int = 128
+    clamp_length: int = 0
+    memory_length: int = 0
     activation: Activation = "gelu"
     mlp: MlpKind = "plain"
     mlp_bias: MlpBias = "all"
@@ -149,7 +154,8 @@ class TransformerConfig:
         for name in ("embed_width", "kv_width", "decoder_layers", "unique_layers"):
             if getattr(self, name) is not None:
                 _check_range(self, name, 1)
-        _check_range(self, "num_segments", 0)
+        for name in ("num_segments", "clamp_length", "memory_length"):
+            _check_range(self, name, 0)
         _check_range(self, "position_buckets", 4)
         _check_range(self, "position_span", self.position_buckets)
         if self.kv_width is None and self.width % self.num_heads:
@@ -163,6 +169,8 @@ class TransformerConfig:
             raise ConfigError(
                 f"unique_layers {self.unique_layers} is more than num_layers {self.num_layers}; lower it."
             )
+        if self.positions == "distances" and self.width % 2:
+            raise ConfigError(f"positions='distances' needs an even width; found {self.width}.")
         if self.pad_positions == "skipped" and self.pad_id is None:
             raise ConfigError("pad_positions='skipped' needs a pad_id, to know padding when it sees it.")
         if self.label_names and len(self.label_names) != self.num_labels:

@@ -4,15 +4,14 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.kernels.attention import AttentionMask
-from zoo.nn.block import Attends, Block, Source
+from zoo.nn.block import Attends, Block
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
@@ -23,18 +22,25 @@ _REMAT_POLICIES = {"full": None, "dots": jax.checkpoint_policies.dots_with_no_ba
 class StackOutput(NamedTuple):
     """The last layer's output, the cache with every layer's keys, and each layer's output if it was asked for."""
 
-    hidden: Float[Array, "B T D"]
+    hidden: Any
     cache: Cache | None
-    hidden_states: tuple[Float[Array, "B T D"], ...]
+    hidden_states: tuple[Any, ...]
 
 
 class Stack(nnx.Module):
     """L layers from `config.layers_stored` sets of parameters; layer `i` uses set `i * stored // L`."""
 
-    def __init__(self, config: TransformerConfig, *, attends: Attends = "itself", rngs: nnx.Rngs):
+    def __init__(
+        self,
+        config: TransformerConfig,
+        *,
+        attends: Attends = "itself",
+        block_type: type[Block] = Block,
+        rngs: nnx.Rngs,
+    ):
         self.config = config
         keys = jax.random.split(rngs.params(), config.layers_stored)
-        self.blocks = nnx.vmap(lambda key: Block(config, attends=attends, rngs=nnx.Rngs(key)))(keys)
+        self.blocks = nnx.vmap(lambda key: block_type(config, attends=attends, rngs=nnx.Rngs(key)))(keys)
         self.bias = BucketBias(config, rngs=rngs) if config.positions == "buckets" else None
         for param in _variables(self.blocks):
             param.set_metadata(axes=("layers", *param.get_metadata()["axes"]))
@@ -55,19 +61,16 @@ class Stack(nnx.Module):
 
     def __call__(
         self,
-        x: Float[Array, "B T D"],
-        mask: AttentionMask,
+        x: Any,
+        mask: Any,
         *,
-        source: Source | None = None,
+        source: Any = None,
         dropout_key: Array | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
     ) -> StackOutput:
-        bias, length = None, x.shape[1]
-        if self.bias is not None and cache is None:
-            bias = self.bias(length, length)
-        elif self.bias is not None and cache is not None:
-            bias = self.bias(length, cache.capacity, cache.length - length)
+        """Runs the layers over `x` [B, T, D], or whatever else the blocks carry, with the mask and source they read."""
+        bias = None if self.bias is None else self._biases(self.bias, x.shape[1], cache)
         graphdef = nnx.graphdef(self.blocks[0] if isinstance(self.blocks, nnx.List) else self.blocks)
 
         def layer(params, x, cache, index, window):
@@ -79,6 +82,11 @@ class Stack(nnx.Module):
         scans = self.config.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop
         return run(self._remat(layer), x, cache, keep=return_hidden_states)
+
+    def _biases(self, bias: BucketBias, length: int, cache: Cache | None) -> Float[Array, "1 N T S"]:
+        if cache is None:
+            return bias(length, length)
+        return bias(length, cache.capacity, cache.length - length)
 
     def _loop(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
         if isinstance(self.blocks, nnx.List):
@@ -115,7 +123,8 @@ class Stack(nnx.Module):
         # Layers of their own are scanned over: their gradients are then written once, not added up at every step.
         scanned = jax.tree.map(by_period, params) if stored == num_layers else None
         (x, cache), states = jax.lax.scan(period, (x, cache), (starts, scanned))
-        return StackOutput(x, cache, tuple(state[step] for step in range(len(starts)) for state in states))
+        kept = [jax.tree.map(lambda leaf: leaf[step], state) for step in range(len(starts)) for state in states]  # noqa: B023
+        return StackOutput(x, cache, tuple(kept))
 
     def _remat(self, layer: Callable) -> Callable:
         if self.config.remat == "none":

@@ -3,7 +3,7 @@
 """The model that every family is: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
+from zoo.nn.block import Block
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedder, Embedding
@@ -37,6 +38,7 @@ class Output:
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
+      memory: what each layer read, for the next call (XLNet).
       encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
@@ -45,8 +47,9 @@ class Output:
     logits: Float[Array, "..."] | None = None
     pair_logits: Float[Array, "B 2"] | None = None
     lm_logits: Float[Array, "..."] | None = None
-    hidden_states: tuple[Float[Array, "B T D"], ...] | None = None
+    hidden_states: tuple[Float[Array, "B _ D"], ...] | None = None
     cache: Cache | None = None
+    memory: tuple[Float[Array, "S B D"], ...] | None = None
     encoder_hidden: Float[Array, "B S D"] | None = None
     encoder_hidden_states: tuple[Float[Array, "B S D"], ...] | None = None
 
@@ -66,6 +69,8 @@ class Transformer(nnx.Module):
       config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
     """
 
+    block_type: ClassVar[type[Block]] = Block
+
     def __init__(
         self,
         config: TransformerConfig,
@@ -78,7 +83,7 @@ class Transformer(nnx.Module):
         self.config = config
         self.head_name = head_name
         self.embed = Embedder(config, rngs=rngs)
-        self.stack = Stack(config, rngs=rngs)
+        self.stack = Stack(config, block_type=self.block_type, rngs=rngs)
         self.final_norm = Norm(config.width, config) if config.norm_order == "pre" else None
         self.pooler = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs) if pooler else None
         self.head = None if head_type is None else head_type(config, rngs=rngs)

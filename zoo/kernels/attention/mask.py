@@ -19,6 +19,7 @@ class AttentionMask:
       causal: the key does not come after the query.
       window: the key lies fewer than this many tokens before the query (and after it, unless causal); None is no limit.
       query_segments, key_segments: both belong to the same document of a packed row; 0 is padding and sees nothing.
+      allowed: any other condition, as an array (XLNet's permutations).
       query_offset: place of the first query among the keys, in tokens (the filled length of a cache).
     """
 
@@ -26,6 +27,7 @@ class AttentionMask:
     window: int | None = dataclasses.field(default=None, metadata={"static": True})
     query_segments: Int[Array, "B T"] | None = None
     key_segments: Int[Array, "B S"] | None = None
+    allowed: Bool[Array, "#B T S"] | None = None
     query_offset: Int[Array, ""] | int = 0
 
     def dense(self, query_length: int, key_length: int) -> Bool[Array, "#B 1 #T #S"] | None:
@@ -42,4 +44,6 @@ class AttentionMask:
         if self.query_segments is not None and self.key_segments is not None:
             query, key = self.query_segments[:, None, :, None], self.key_segments[:, None, None, :]
             allowed.append((query == key) & (key != 0))
+        if self.allowed is not None:
+            allowed.append(self.allowed[:, None])
         return functools.reduce(jnp.logical_and, allowed) if allowed else None

@@ -1,0 +1,122 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What is XLNet's alone: two streams, orders of prediction, memory."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from zoo import registry
+from zoo.errors import ConfigError
+from zoo.nn.config import AttentionConfig
+
+SIZES = dict(vocab_size=31, width=12, num_layers=2, num_heads=3, mlp_width=17)
+TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, 31, (2, 9)), jnp.int32)
+
+
+@functools.cache
+def model(**changes):
+    """Random values everywhere; the same ones however the config is changed."""
+    config = registry.config("xlnet-base-cased", **(SIZES | changes))
+    graphdef, shapes = nnx.split(registry.FAMILIES["xlnet"].abstract(config, head="permutation_lm"))
+    rng = np.random.default_rng(7)
+    return nnx.merge(graphdef, jax.tree.map(lambda leaf: jnp.asarray(0.3 * rng.standard_normal(leaf.shape)), shapes))
+
+
+def one_hot(places: list[int]) -> jax.Array:
+    return jnp.broadcast_to(jax.nn.one_hot(jnp.asarray(places), 9), (2, len(places), 9))
+
+
+def order_mask(order: list[int]) -> jax.Array:
+    """1 where the row does not come after the column in the order."""
+    rank = np.argsort(order)
+    return jnp.broadcast_to(jnp.asarray(rank[:, None] <= rank[None, :], jnp.float32), (2, 9, 9))
+
+
+def moved(before, after) -> np.ndarray:
+    return np.asarray(jnp.abs(before - after).max(axis=(0, 2)) > 1e-5)
+
+
+def test_a_prediction_sees_what_precedes_it_in_the_order_and_not_itself():
+    """Of the order 3, 7, 0, ..., place 0 is predicted from 3 and 7, wherever they stand."""
+    order = [3, 7, 0, 5, 1, 8, 2, 6, 4]
+    run = functools.partial(model(), permutation_mask=order_mask(order), target_mapping=one_hot([7, 0, 4]))
+    before = run(TOKENS).logits
+    assert before.shape == (2, 3, 31)
+    for place, expected in ((3, [1, 1, 1]), (7, [0, 1, 1]), (0, [0, 0, 1]), (4, [0, 0, 0])):
+        after = run(TOKENS.at[:, place].set((TOKENS[:, place] + 1) % 31)).logits
+        np.testing.assert_array_equal(moved(before, after), np.array(expected, bool), err_msg=str(place))
+
+
+def test_the_content_stream_does_not_depend_on_what_is_predicted():
+    states = model()(TOKENS, target_mapping=one_hot([1, 2]), return_hidden_states=True).hidden_states
+    plain = model()(TOKENS, return_hidden_states=True).hidden_states
+    assert len(states) == 2 * len(plain) == 6
+    for content, expected in zip(states[::2], plain, strict=True):
+        np.testing.assert_allclose(content, expected, atol=1e-5)
+    assert [state.shape[1] for state in states[1::2]] == [2, 2, 2]
+
+
+def test_memory_makes_parts_equal_the_whole():
+    """A model that looks back alone computes the same in three parts, each with the memory of those before."""
+    causal = model(attention=AttentionConfig(causal=True, bias="none"))
+    whole, memory, found = causal(TOKENS).logits, None, []
+    for part in (TOKENS[:, :4], TOKENS[:, 4:5], TOKENS[:, 5:]):
+        out = causal(part, memory=memory)
+        memory = out.memory
+        found.append(out.logits)
+    np.testing.assert_allclose(jnp.concatenate(found, axis=1), whole, atol=2e-5)
+    assert [part.shape for part in memory] == [(9, 2, 12)] * 2
+
+
+def test_memory_keeps_as_many_as_it_is_told_and_no_gradient():
+    short = model(memory_length=3)
+    first = short(TOKENS)
+    assert [part.shape for part in first.memory] == [(3, 2, 12)] * 2
+    longer = short(TOKENS[:, :2], memory=first.memory)
+    np.testing.assert_array_equal(longer.memory[0][0], first.memory[0][2])
+    graphdef, params = nnx.split(short)
+    grads = jax.grad(lambda p: nnx.merge(graphdef, p)(TOKENS).memory[1].sum())(params)
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(grads))
+
+
+def test_only_whether_segments_differ_counts():
+    types = jnp.asarray([[0, 0, 0, 1, 1, 1, 2, 2, 2]] * 2, jnp.int32)
+    found = model()(TOKENS, token_types=types).logits
+    np.testing.assert_allclose(found, model()(TOKENS, token_types=7 - types).logits, atol=0)
+    assert float(jnp.abs(found - model()(TOKENS, token_types=types * 0).logits).max()) > 1e-3
+
+
+def test_distances_beyond_the_clamp_are_alike():
+    """Clamped at 1, a token far behind says the same from wherever it stands: a swap of two is not seen."""
+    one = model(clamp_length=1, num_layers=1)
+    swapped = TOKENS.at[:, 0].set(TOKENS[:, 1]).at[:, 1].set(TOKENS[:, 0])
+    np.testing.assert_allclose(one(TOKENS).logits[:, 4:], one(swapped).logits[:, 4:], atol=2e-5)
+    all_told = model(num_layers=1)
+    assert float(jnp.abs(all_told(TOKENS).logits - all_told(swapped).logits)[:, 4:].max()) > 1e-4
+
+
+def test_choices_and_dropout():
+    config = registry.config("xlnet-base-cased", **SIZES)
+    choice = registry.create(config, head="multiple_choice")
+    tokens = jnp.stack([TOKENS, TOKENS[::-1]], axis=1)
+    assert choice(tokens).logits.shape == (2, 2)
+    plain = model()(TOKENS).logits
+    assert float(jnp.abs(model()(TOKENS, dropout_key=jax.random.key(0)).logits - plain).max()) > 1e-2
+
+
+def test_what_the_library_can_do_and_this_cannot_is_refused(tmp_path):
+    import json
+
+    import zoo
+
+    zoo.save(registry.create(registry.config("xlnet-base-cased", **SIZES), head="permutation_lm"), tmp_path)
+    hub = json.loads((tmp_path / "config.json").read_text())
+    for key, value in (("same_length", True), ("bi_data", True), ("reuse_len", 3), ("attn_type", "tri")):
+        (tmp_path / "config.json").write_text(json.dumps(hub | {key: value}))
+        with pytest.raises(ConfigError, match=key):
+            zoo.load(tmp_path)

@@ -1,0 +1,160 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Two-stream attention with relative positions (XLNet, arXiv:1906.08237, sections 2.3 to 2.5).
+
+The content stream is an ordinary layer. The query stream knows where a token stands and not which it is; it runs
+through the same layer, with its own queries and the content stream's keys. Positions enter the scores by distance
+(arXiv:1901.02860, section 3.3), as do segments, by whether two tokens share one.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from zoo.kernels.attention import AttentionMask, attention
+from zoo.nn.attention import Attention
+from zoo.nn.block import Block
+from zoo.nn.config import TransformerConfig
+from zoo.nn.init import kernel_init
+from zoo.nn.linear import Linear
+
+
+class Streams(NamedTuple):
+    """What the layers carry; there is no query stream unless something is to be predicted."""
+
+    content: Float[Array, "B T D"]
+    query: Float[Array, "B M D"] | None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Relations:
+    """How tokens see and find one another.
+
+    Attributes:
+      content, query: which of the S keys, memory first, each token of the stream sees; None is all.
+      distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in segment.
+      places: one-hot, where each of the M predictions stands; None has the query stream stand everywhere.
+    """
+
+    content: Bool[Array, "#B T S"] | None
+    query: Bool[Array, "#B T S"] | None
+    distances: Float[Array, "R D"]
+    differs: Bool[Array, "B T S"] | None
+    places: Float[Array, "B M T"] | None
+    window: None = dataclasses.field(default=None, metadata={"static": True})
+
+
+class RelativeAttention(Attention):
+    """Attention whose scores also have the distance and the segments of the two tokens."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config, rngs=rngs)
+        heads = {"heads": config.num_heads, "kv": config.head_width}
+        self.position = Linear({"embed": config.width}, heads, config, bias=False, rngs=rngs)
+        shape, dtype, draw = tuple(heads.values()), jnp.dtype(config.param_dtype), kernel_init(config)
+        self.content_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
+        self.position_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
+        self.segment_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
+        self.segment = nnx.Param(draw(rngs.params(), (2, *shape), dtype), axes=("types", *heads))
+
+    def relate(
+        self,
+        x: Float[Array, "B M D"],
+        source: Float[Array, "B S D"],
+        allowed: Bool[Array, "#B T S"] | None,
+        relations: Relations,
+        *,
+        places: Float[Array, "B M T"] | None,
+        dropout_key: Array | None,
+    ) -> Float[Array, "B M D"]:
+        """Attention of one stream to the content stream and its memory, `source`."""
+        query, key, value = self.query(x), self.key(source), self.value(source)
+        if places is not None:
+            query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
+        scale = self.config.head_width**-0.5
+        near = jnp.einsum(
+            "BTNH,RNH->BNTR", query + self._row(self.position_bias), self.position(relations.distances[None])[0]
+        )
+        bias = _shift(near, key.shape[1])
+        if relations.differs is not None:
+            kinds = jnp.einsum(
+                "BTNH,sNH->BNTs", query + self._row(self.segment_bias), self.segment[...].astype(query.dtype)
+            )
+            bias = bias + jnp.where(relations.differs[:, None], kinds[..., 1:], kinds[..., :1])
+        mixed = attention(
+            query + self._row(self.content_bias),
+            key,
+            value,
+            mask=AttentionMask(allowed=allowed),
+            bias=bias * scale,
+            dropout_rate=self.config.attention_dropout,
+            dropout_key=dropout_key,
+            scale=scale,
+            implementation=self.config.attention.implementation,
+        )
+        if places is not None:
+            mixed = jnp.einsum("BTNH,BMT->BMNH", mixed, places.astype(mixed.dtype))
+        return self.out(mixed)
+
+    def _row(self, param: nnx.Param) -> Float[Array, "1 1 N H"]:
+        return param[...].astype(jnp.dtype(self.config.dtype))[None, None]
+
+
+def _shift(near: Float[Array, "B N T R"], length: int) -> Float[Array, "B N T S"]:
+    """Column r of row t is distance r from the top; the result's column s is that of key s from query t."""
+    batch, heads, queries, distances = near.shape
+    turned = near.reshape(batch, heads, distances, queries)[:, :, 1:]
+    return turned.reshape(batch, heads, queries, distances - 1)[..., :length]
+
+
+class TwoStreamBlock(Block):
+    """The layer for both streams; `source` is the memory of all layers [L, B, S, D]."""
+
+    attention_type: ClassVar[type[Attention]] = RelativeAttention
+
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        x: Streams,
+        mask: Relations,
+        *,
+        source: Float[Array, "L B S D"] | None = None,
+        bias: None = None,
+        dropout_key: Array | None = None,
+        cache: None = None,
+        layer: Int[Array, ""] | int = 0,
+    ) -> tuple[Streams, None]:
+        keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
+        content = x.content
+        if source is not None:
+            memory = jax.lax.dynamic_index_in_dim(source, layer, keepdims=False)
+            content = jnp.concatenate([memory.astype(content.dtype), content], axis=1)
+        query = x.query
+        if query is not None:
+            query = self._stream(query, content, mask.query, mask, mask.places, keys[1])
+        return Streams(self._stream(x.content, content, mask.content, mask, None, keys[0]), query), None
+
+    def _stream(self, x: Array, source: Array, allowed: Any, relations: Relations, places: Any, key: Any) -> Array:
+        keys = (None,) * 4 if key is None else jax.random.split(key, 4)
+
+        relate = cast(RelativeAttention, self.attention).relate
+
+        def attend(x):
+            return relate(x, source, allowed, relations, places=places, dropout_key=keys[0])
+
+        x = self._residual(x, attend, self.attention_norm, keys[1])
+        return self._residual(x, lambda x: self.mlp(x, dropout_key=keys[2]), self.mlp_norm, keys[3])
+
+
+def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np.ndarray, "R D"]:
+    """Sinusoids of the distances `first, first - 1, ... last`, each held within `clamp` (0 is no limit)."""
+    distances = np.arange(first, last - 1, -1.0)
+    if clamp:
+        distances = np.clip(distances, -clamp, clamp)
+    angles = distances[:, None] / np.power(10_000.0, np.arange(0, width, 2.0) / width)[None]
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
