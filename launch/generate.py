@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Continues prompts with a causal language model.
+"""Continues prompts with a causal language model, or answers them with an encoder-decoder.
 
 python -m launch.generate --model=DIR_OR_NAME --prompt="To be, or not" --temperature=0.8 --top_k=50
 """
@@ -25,7 +25,8 @@ def main(argv: list[str]) -> None:
     del argv
     import zoo
 
-    model = zoo.load(_MODEL.value, head="causal_lm", dtype=_DTYPE.value)
+    answers = zoo.config(_MODEL.value).decoder_layers is not None
+    model = zoo.load(_MODEL.value, head="seq2seq_lm" if answers else "causal_lm", dtype=_DTYPE.value)
     out = zoo.generate(
         model,
         _PROMPT.value,
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
         tokenizer=zoo.tokenizer(_MODEL.value),
     )
     for prompt, text, finish in zip(_PROMPT.value, out.texts, out.finish, strict=True):
-        print(f"{prompt}{text}\n[{finish}]")
+        print(f"{'' if answers else prompt}{text}\n[{finish}]")
 
 
 if __name__ == "__main__":

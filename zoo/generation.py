@@ -1,13 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text from a causal language model: one prefill, then one compiled loop over a cache of keys and values."""
+"""Text from a language model: one prefill, then one compiled loop over a cache of keys and values."""
 
 import dataclasses
 import functools
 import logging
 import weakref
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError, InputError
 from zoo.nn.cache import Cache
+from zoo.nn.encoder_decoder import EncoderDecoder
 from zoo.nn.inputs import check_inputs
-from zoo.nn.transformer import Transformer
+from zoo.nn.transformer import Output, Transformer
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Generation:
 class _Settings:
     """What the compiled program depends on."""
 
-    capacity: int
+    max_new: int
     greedy: bool
     top_k: int | None
     use_top_p: bool
@@ -62,10 +63,12 @@ def generate(
     eos_id: int | None = None,
     tokenizer: Any = None,
 ) -> Generation:
-    """Continues prompts of any lengths; a second call with like shapes compiles nothing.
+    """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
+
+    A second call with like shapes compiles nothing.
 
     Args:
-      model: with a `causal_lm` head.
+      model: with a `causal_lm` or a `seq2seq_lm` head.
       prompts: texts (with a `tokenizer`) or lists of ids.
       max_new_tokens: most tokens to add to each prompt; fewer if the model's positions run out.
       temperature: divides the logits before sampling; 0 always takes the likeliest token.
@@ -74,7 +77,7 @@ def generate(
 
     Raises:
       InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
-      ConfigError: a setting out of range, a model without a `causal_lm` head, or one whose tokens see ahead.
+      ConfigError: a setting out of range, a model without such a head, or one whose tokens see ahead.
     """
     _check_settings(model, max_new_tokens, temperature, top_k, top_p)
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
@@ -83,9 +86,9 @@ def generate(
             "belong together. Take both from one folder."
         )
     ids = _encode(prompts, tokenizer)
-    tokens, segments = _left_pad(model, ids)
+    tokens, segments = _pad(model, ids)
     settings = _Settings(
-        capacity=tokens.shape[1] + max_new_tokens,
+        max_new=max_new_tokens,
         greedy=temperature == 0.0,
         top_k=None if temperature == 0.0 else top_k,
         use_top_p=top_p is not None and temperature != 0.0,
@@ -151,13 +154,12 @@ class _State:
 @functools.partial(jax.jit, static_argnames=("graphdef", "settings"))
 def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, settings: _Settings):
     model = nnx.merge(graphdef, params)
-    batch, length = tokens.shape
-    max_new, max_length = settings.capacity - length, model.config.max_length
+    batch, max_new, longest = tokens.shape[0], settings.max_new, _longest(model)
     choose = functools.partial(_choose, temperature=temperature, top_p=top_p, settings=settings)
 
     def live(state: _State):
         # The token after a full sequence can still be chosen; it is never fed back.
-        return ~state.ended & (state.position <= max_length) & (state.counts < max_new)
+        return ~state.ended & (state.position <= longest) & (state.counts < max_new)
 
     def record(state: _State, logits, cache) -> _State:
         """Chooses the next tokens and stores them in the rows that are not finished."""
@@ -174,26 +176,59 @@ def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, sett
             cache=cache,
         )
 
-    def step(state: _State) -> _State:
-        out = model(state.token[:, None], positions=state.position[:, None] - 1, cache=state.cache)
-        return record(state, out.logits[:, -1], out.cache)
+    advance, out, position = _prefill(model, tokens, segments, max_new)
+    logits, cache = _last(out)
 
-    positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
-    cache = Cache.empty(model.config, batch, settings.capacity, layers="apart")
-    last = jnp.full((batch, 1), length - 1, jnp.int32)
-    out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=last)
+    def step(state: _State) -> _State:
+        return record(state, *_last(advance(state)))
+
     start = _State(
         step=jnp.int32(0),
         token=tokens[:, -1],
-        position=positions[:, -1] + 1,
+        position=position,
         new=jnp.zeros((batch, max_new), jnp.int32),
         counts=jnp.zeros((batch,), jnp.int32),
         ended=jnp.zeros((batch,), bool),
-        cache=out.cache,
+        cache=cache,
     )
-    start = record(start, out.logits[:, -1], out.cache)
+    start = record(start, logits, cache)
     final = jax.lax.while_loop(lambda state: jnp.any(live(state)), step, start)
     return final.new, final.counts, final.ended
+
+
+def _prefill(model: Transformer, tokens, segments, max_new: int) -> tuple[Callable[[_State], Output], Output, Array]:
+    """What reads one more token, what the model says of those given, and the position of the first new one."""
+    batch, length = tokens.shape
+    if isinstance(model, EncoderDecoder):
+        source = model.encode(tokens, segments)
+        cache = Cache.empty(model.config.decoder, batch, 1 + max_new, layers="apart")
+        first = jnp.full((batch, 1), cast(int, model.config.decoder_start_id), jnp.int32)
+        out = model.decode(first, source, cache=cache)
+        return (
+            lambda state: model.decode(state.token[:, None], source, cache=state.cache),
+            out,
+            jnp.ones((batch,), jnp.int32),
+        )
+    positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
+    cache = Cache.empty(model.config, batch, length + max_new, layers="apart")
+    last = jnp.full((batch, 1), length - 1, jnp.int32)
+    out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=last)
+    return (
+        lambda state: model(state.token[:, None], positions=state.position[:, None] - 1, cache=state.cache),
+        out,
+        positions[:, -1] + 1,
+    )
+
+
+def _last(out: Output) -> tuple[Float[Array, "B V"], Cache]:
+    """Of the last token: what the model says comes next, and the cache with it."""
+    return cast(Array, out.logits)[:, -1], cast(Cache, out.cache)
+
+
+def _longest(model: Transformer) -> int:
+    """The longest text that the positions allow, in tokens."""
+    unlimited = model.config.positions not in ("learned", "sinusoidal")
+    return np.iinfo(np.int32).max - 1 if unlimited else model.config.max_length
 
 
 def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _Settings) -> Int[Array, "B"]:
@@ -212,9 +247,13 @@ def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _
 
 
 def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
-    if model.head_name != "causal_lm":
-        raise ConfigError(f"Generation needs a causal_lm head; this model has {model.head_name!r}. Load it with one.")
-    if not model.config.attention.causal:
+    if model.head_name not in ("causal_lm", "seq2seq_lm"):
+        raise ConfigError(
+            f"Generation needs a causal_lm or seq2seq_lm head; this model has {model.head_name!r}. Load it with one."
+        )
+    if isinstance(model, EncoderDecoder) and model.config.decoder_start_id is None:
+        raise ConfigError("This model has no decoder_start_id, with which a decoder begins; set it in its config.")
+    if model.head_name == "causal_lm" and not model.config.attention.causal:
         raise ConfigError(
             "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
             "If it was trained causally, set that to true."
@@ -249,15 +288,15 @@ def _encode(prompts, tokenizer) -> list[np.ndarray]:
     return ids
 
 
-def _left_pad(model: Transformer, ids: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of one length that end together, and 1 where they hold a token."""
+def _pad(model: Transformer, ids: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of one length, and 1 where they hold a token; they end together, or for an encoder begin together."""
     longest = max(row.size for row in ids)
-    limit = model.config.max_length
-    length = max(longest, min(-(-longest // _BUCKET) * _BUCKET, limit))
+    length = max(longest, min(-(-longest // _BUCKET) * _BUCKET, _longest(model)))
     tokens, segments = np.zeros((2, len(ids), length), np.int64)
     for index, row in enumerate(ids):
-        tokens[index, length - row.size :] = row
-        segments[index, length - row.size :] = 1
+        place = slice(0, row.size) if isinstance(model, EncoderDecoder) else slice(length - row.size, length)
+        tokens[index, place] = row
+        segments[index, place] = 1
     check_inputs(model.config, tokens, None, segments, None)
     return tokens.astype(np.int32), segments.astype(np.int32)
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import registry
+from zoo import generation, registry
 from zoo.errors import ConfigError, InputError
+from zoo.generation import generate
 from zoo.nn.cache import Cache
 
 SIZES = dict(vocab_size=37, width=12, num_layers=2, decoder_layers=2, num_heads=3, kv_width=5, mlp_width=23)
@@ -140,6 +141,32 @@ def test_targets_are_the_tokens_behind_a_start_token_unless_given(family):
     graphdef, params = built(family, decoder_start_id=None)
     with pytest.raises(ConfigError, match="pass decoder_tokens"):
         nnx.merge(graphdef, params)(source)
+
+
+@every_family
+def test_generation_is_that_of_whole_targets(family):
+    """Greedy by hand, without a cache; rows of different lengths, each as if alone; and the end token ends."""
+    graphdef, params = built(family, eos_id=None)
+    model, prompts = nnx.merge(graphdef, params), [[5, 9, 4, 30, 2], [7, 3]]
+    tokens, marks = generation._pad(model, prompts)  # an encoder counts positions from the left
+    assert tokens[1, :3].tolist() == [7, 3, 0] and marks[1, :3].tolist() == [1, 1, 0]
+    found = generate(model, prompts, max_new_tokens=6)
+    for prompt, row in zip(prompts, found.tokens, strict=True):
+        targets = [0]
+        for _ in range(6):
+            logits = model(np.asarray([prompt]), decoder_tokens=np.asarray([targets])).logits
+            targets.append(int(logits[0, -1].argmax()))
+        assert row == targets[1:]
+    ended = generate(model, prompts, max_new_tokens=6, eos_id=found.tokens[0][2])
+    assert ended.finish[0] == "eos" and ended.tokens[0] == found.tokens[0][: len(ended.tokens[0])]
+
+
+def test_generation_stops_where_positions_end_and_only_there():
+    marian, t5 = (nnx.merge(*built(family, eos_id=None)) for family in ("marian", "t5"))
+    assert len(generate(marian, [[5, 9]], max_new_tokens=20).tokens[0]) == SIZES["max_length"]
+    assert len(generate(t5, [[5] * 15], max_new_tokens=20).tokens[0]) == 20
+    with pytest.raises(ConfigError, match="decoder_start_id"):
+        generate(nnx.merge(*built("t5", decoder_start_id=None)), [[5]])
 
 
 def test_bad_targets_are_refused():

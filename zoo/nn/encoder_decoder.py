@@ -75,12 +75,9 @@ class EncoderDecoder(Transformer):
             keys[0],
             keep=return_hidden_states,
         )
-        out = self.decode(
-            decoder_tokens,
-            Source(hidden=encoder.hidden, segments=marks),
-            decoder_segments=flat(decoder_segments),
-            dropout_key=keys[1],
-            return_hidden_states=return_hidden_states,
+        source = Source(hidden=encoder.hidden, segments=marks)
+        out = self._decode(
+            decoder_tokens, source, flat(decoder_segments), keys[1], cache=None, keep=return_hidden_states
         )
         out = dataclasses.replace(out, encoder_hidden=encoder.hidden, encoder_hidden_states=encoder.hidden_states)
         head_key = None if dropout_key is None else jax.random.fold_in(dropout_key, 1)
@@ -98,12 +95,14 @@ class EncoderDecoder(Transformer):
         decoder_tokens: Ids,
         source: Source,
         *,
-        decoder_segments: Int[Array, "B T"] | None = None,
-        dropout_key: Array | None = None,
         cache: Cache | None = None,
-        return_hidden_states: bool = False,
     ) -> Output:
-        """The decoder alone, without a head."""
+        """What comes after the tokens that the cache holds: the decoder alone, with the logits of a language model."""
+        out = self._decode(decoder_tokens, source, None, None, cache=cache, keep=False)
+        is_language_model = self.head_name == "seq2seq_lm"
+        return self._read(out, flat(decoder_tokens), None, None, None) if is_language_model else out
+
+    def _decode(self, decoder_tokens, source: Source, decoder_segments, dropout_key, *, cache, keep) -> Output:
         layers = self._through(
             self.decoder,
             self.decoder_norm,
@@ -114,7 +113,7 @@ class EncoderDecoder(Transformer):
             dropout_key,
             source=source,
             cache=cache,
-            keep=return_hidden_states,
+            keep=keep,
         )
         return Output(hidden=layers.hidden, hidden_states=layers.hidden_states, cache=layers.cache)
 
