@@ -148,7 +148,9 @@ def test_generation_is_that_of_whole_targets(family):
     """Greedy by hand, without a cache; rows of different lengths, each as if alone; and the end token ends."""
     graphdef, params = built(family, eos_id=None)
     model, prompts = nnx.merge(graphdef, params), [[5, 9, 4, 30, 2], [7, 3]]
-    tokens, marks = generation._pad(model, prompts)  # an encoder counts positions from the left
+    tokens, marks = generation._pad(
+        model, [np.asarray(row) for row in prompts]
+    )  # an encoder counts positions from the left
     assert tokens[1, :3].tolist() == [7, 3, 0] and marks[1, :3].tolist() == [1, 1, 0]
     found = generate(model, prompts, max_new_tokens=6)
     for prompt, row in zip(prompts, found.tokens, strict=True):
