@@ -343,6 +343,10 @@ def test_another_model_is_not_overwritten(bert, tmp_path):
     model.head.bias[...] = model.head.bias[...] + 1.0
     hub.save(model, bert)
     assert_same(hub.load(bert), model)
+    few, many = (make("bert", "sequence_classification", num_labels=count) for count in (3, 5))
+    hub.save(few, bert / "labels")
+    with pytest.raises(ConfigError, match="another model"):
+        hub.save(many, bert / "labels")
     (bert / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ConfigError, match="holds a model that is not this one"):
         hub.save(model, bert)

@@ -96,8 +96,13 @@ def test_nothing_is_run(name, tmp_path):
 
 def tensor(storage: str, *, offset=0, shape=(2,), strides=(1,), size=2, key="0") -> bytes:
     """A program that makes one tensor."""
-    integers = lambda values: b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", value) for value in values) + b"t"  # noqa: E731
-    text = lambda value: b"X" + struct.pack("<I", len(value)) + value.encode()  # noqa: E731
+
+    def integers(values) -> bytes:
+        return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", value) for value in values) + b"t"
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
     identity = b"(" + text("storage") + f"ctorch\n{storage}\n".encode() + text(key) + text("cpu")
     identity += b"\x8a\x08" + struct.pack("<q", size) + b"tQ"
     rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n(" + identity + integers([offset])[1:-1]

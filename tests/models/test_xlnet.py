@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from zoo import registry
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.nn.config import AttentionConfig
 
 SIZES = dict(vocab_size=31, width=12, num_layers=2, num_heads=3, mlp_width=17)
@@ -98,6 +98,27 @@ def test_distances_beyond_the_clamp_are_alike():
     np.testing.assert_allclose(one(TOKENS).logits[:, 4:], one(swapped).logits[:, 4:], atol=2e-5)
     all_told = model(num_layers=1)
     assert float(jnp.abs(all_told(TOKENS).logits - all_told(swapped).logits)[:, 4:].max()) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (dict(token_types=np.zeros((2, 8), np.int32)), "token_types must be"),
+        (dict(permutation_mask=np.zeros((2, 9, 8))), "permutation_mask must be"),
+        (dict(target_mapping=np.zeros((2, 3, 8))), "target_mapping must be"),
+        (dict(memory=[np.zeros((4, 2, 12), np.float32)]), "memory must be 2 arrays"),
+        (dict(memory=[np.zeros((4, 3, 12), np.float32)] * 2), "memory must be 2 arrays"),
+    ],
+)
+def test_shapes_that_are_not_the_tokens_are_refused(inputs, message):
+    inputs = {name: jax.tree.map(jnp.asarray, value) for name, value in inputs.items()}
+    with pytest.raises(InputError, match=message):
+        model()(TOKENS, **inputs)
+
+
+def test_positions_change_nothing_however_far():
+    far = jnp.full_like(TOKENS, 10_000)
+    np.testing.assert_array_equal(model()(TOKENS, positions=far).logits, model()(TOKENS).logits)
 
 
 def test_choices_and_dropout():

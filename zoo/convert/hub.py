@@ -149,7 +149,8 @@ def _check_target(model: Transformer, folder: Path) -> None:
 
 
 def _identity(config: TransformerConfig, head: str | None) -> tuple:
-    return config.family, head, config.vocab_size, config.width, config.num_layers
+    sizes = (config.vocab_size, config.width, config.mlp_width, config.num_layers, config.decoder_layers)
+    return config.family, head, *sizes, config.num_labels if head in _CLASSIFIERS else None
 
 
 def _save(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:

@@ -36,8 +36,7 @@ class Classifier(heads.DenseClassifier):
 class Choice(Classifier):
     """A score for each of the C sequences of `[B, C, T]`."""
 
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 1
+    classes = 1
 
 
 class SpanHead(heads.SpanHead):

@@ -9,6 +9,7 @@ released small one, which is as large.
 
 from typing import Any
 
+from zoo.models import bert
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.config import TransformerConfig
@@ -17,24 +18,9 @@ from zoo.nn.config import TransformerConfig
 def config(num_layers: int, width: int, embed_width: int | None = None, **changes) -> TransformerConfig:
     """An ELECTRA of the given depth and width; embeddings are projected only if their width is another."""
     fields: dict[str, Any] = dict(
-        family="electra",
-        vocab_size=30522,
-        width=width,
-        num_layers=num_layers,
-        num_heads=max(1, width // 64),
-        mlp_width=4 * width,
-        max_length=512,
-        embed_width=None if embed_width == width else embed_width,
-        num_segments=2,
-        embed_norm=True,
-        pad_gradient="dropped",
-        embed_dropout=0.1,
-        hidden_dropout=0.1,
-        attention_dropout=0.1,
-        init="truncated_normal",
-        pad_id=0,
+        family="electra", num_heads=max(1, width // 64), embed_width=None if embed_width == width else embed_width
     )
-    return TransformerConfig(**(fields | changes))
+    return bert.config(num_layers, width, **(fields | changes))
 
 
 def generator(discriminator: TransformerConfig, multiplier: float) -> TransformerConfig:
@@ -70,9 +56,7 @@ class Choice(Classifier):
     """A score for each of the C sequences of `[B, C, T]`; dropout only behind the dense layer."""
 
     drops_input = False
-
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 1
+    classes = 1
 
 
 HEADS = {

@@ -7,9 +7,10 @@ The one size is that released at github.com/openai/finetune-transformer-lm. Its 
 
 from typing import Any
 
+from zoo.models import gpt2
 from zoo.models.family import Family
 from zoo.nn import heads
-from zoo.nn.config import AttentionConfig, TransformerConfig
+from zoo.nn.config import TransformerConfig
 
 
 def config(num_layers: int = 12, width: int = 768, num_heads: int = 12, **changes) -> TransformerConfig:
@@ -17,19 +18,13 @@ def config(num_layers: int = 12, width: int = 768, num_heads: int = 12, **change
     fields: dict[str, Any] = dict(
         family="gpt",
         vocab_size=40478,
-        width=width,
-        num_layers=num_layers,
-        num_heads=num_heads,
-        mlp_width=4 * width,
         max_length=512,
-        norm_eps=1e-5,
-        activation="gelu_tanh",
-        attention=AttentionConfig(causal=True),
-        embed_dropout=0.1,
-        hidden_dropout=0.1,
-        attention_dropout=0.1,
+        norm_order="post",
+        init_depth_scaled=False,
+        bos_id=None,
+        eos_id=None,
     )
-    return TransformerConfig(**(fields | changes))
+    return gpt2.config(num_layers, width, num_heads, **(fields | changes))
 
 
 HEADS = {

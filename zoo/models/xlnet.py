@@ -7,6 +7,7 @@ and the classifying token last.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from zoo.errors import InputError
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.block import Block
@@ -93,6 +95,7 @@ class XLNet(Transformer):
             self.config, tokens, None, segments, positions, logits_at=logits_at if target_mapping is None else None
         )
         choices = tokens.shape[1] if tokens.ndim == 3 else None
+        self._check_relations(tokens, token_types, permutation_mask, target_mapping, memory)
         rows, types, marks = flat(tokens), flat(token_types), flat(segments)
         keys = (None,) * 6 if dropout_key is None else jax.random.split(dropout_key, 6)
         held = 0 if memory is None else memory[0].shape[0]
@@ -111,6 +114,24 @@ class XLNet(Transformer):
         if choices is None or out.logits is None:
             return out
         return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
+
+    def _check_relations(self, tokens, token_types, permutation_mask, target_mapping, memory) -> None:
+        """InputError for shapes that do not belong to the tokens."""
+        batch, length = math.prod(tokens.shape[:-1]), tokens.shape[-1]
+        if token_types is not None and token_types.shape != tokens.shape:
+            raise InputError(f"token_types must be {tuple(tokens.shape)} as tokens are; found {token_types.shape}.")
+        if permutation_mask is not None and permutation_mask.shape != (batch, length, length):
+            expected = (batch, length, length)
+            raise InputError(f"permutation_mask must be [B, T, T] = {expected}; found {permutation_mask.shape}.")
+        if target_mapping is not None and target_mapping.shape[::2] != (batch, length):
+            raise InputError(
+                f"target_mapping must be [B, M, T] with B = {batch} and T = {length}; found {target_mapping.shape}."
+            )
+        layers, width = self.config.num_layers, self.config.width
+        if memory is not None and [part.shape[1:] for part in memory] != [(batch, width)] * layers:
+            raise InputError(
+                f"memory must be {layers} arrays [S, {batch}, {width}]; found {[part.shape for part in memory]}."
+            )
 
     def _streams(self, tokens, target_mapping, content_key, query_key) -> Streams:
         content = self.embed(tokens, None, jnp.zeros_like(tokens), dropout_key=content_key)
@@ -191,8 +212,7 @@ class LastClassifier(heads.DenseClassifier):
 class Choice(LastClassifier):
     """A score for each of the C sequences of `[B, C, T]`."""
 
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 1
+    classes = 1
 
 
 class TokenClassifier(heads.TokenClassifier):

@@ -66,7 +66,10 @@ class Block(nnx.Module):
         x = self._residual(x, attend, self.attention_norm, keys[1])
         if self.cross is not None and self.cross_norm is not None and source is not None:
             cross, sees = self.cross, _sees(source, x.shape[1])
-            read = lambda x: cross(x, sees, source=source.hidden, dropout_key=keys[2])[0]  # noqa: E731
+
+            def read(x):
+                return cross(x, sees, source=source.hidden, dropout_key=keys[2])[0]
+
             x = self._residual(x, read, self.cross_norm, keys[3])
         x = self._residual(x, lambda x: self.mlp(x, dropout_key=keys[4]), self.mlp_norm, keys[5])
         return x, cache

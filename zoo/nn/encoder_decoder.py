@@ -63,7 +63,7 @@ class EncoderDecoder(Transformer):
         check_inputs(self.config, tokens, token_types, segments, positions)
         decoder_tokens = shift_right(self.config, tokens) if decoder_tokens is None else decoder_tokens
         check_inputs(self.config, decoder_tokens, None, decoder_segments, None, of="decoder_", logits_at=logits_at)
-        keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
+        keys = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
         rows, marks = flat(tokens), flat(segments)
         encoder = self._through(
             self.stack,
@@ -80,8 +80,7 @@ class EncoderDecoder(Transformer):
             decoder_tokens, source, flat(decoder_segments), keys[1], cache=None, keep=return_hidden_states
         )
         out = dataclasses.replace(out, encoder_hidden=encoder.hidden, encoder_hidden_states=encoder.hidden_states)
-        head_key = None if dropout_key is None else jax.random.fold_in(dropout_key, 1)
-        return self._read(out, rows, marks, head_key, logits_at)
+        return self._read(out, rows, marks, keys[2], logits_at)
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
         """What the decoder reads of the tokens [B, S]."""

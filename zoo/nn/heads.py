@@ -161,14 +161,12 @@ class Classifier(Head):
     """Dropout and one linear layer; the subclasses choose the vectors that it reads and the number of classes."""
 
     bias: ClassVar[bool] = True
+    classes: ClassVar[int | None] = None  # the config's number of labels
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.rate = self.dropout_rate(config)
-        classes = {"classes": self.num_classes(config)}
+        classes = {"classes": self.classes or config.num_labels}
         self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, rngs=rngs)
-
-    def num_classes(self, config: TransformerConfig) -> int:
-        return config.num_labels
 
     def dropout_rate(self, config: TransformerConfig) -> float:
         return config.hidden_dropout if config.classifier_dropout is None else config.classifier_dropout
@@ -231,8 +229,7 @@ class TokenClassifier(Classifier):
 class SpanHead(TokenClassifier):
     """Start and end logits of an answer (BERT, section 4.2)."""
 
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 2
+    classes = 2
 
     def dropout_rate(self, config: TransformerConfig) -> float:
         return 0.0
@@ -241,23 +238,20 @@ class SpanHead(TokenClassifier):
 class PooledChoice(PooledClassifier):
     """A score for each of the C sequences of `[B, C, T]`."""
 
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 1
+    classes = 1
 
 
 class LastTokenChoice(LastTokenClassifier):
     """A score for each of the C sequences beside the language model's logits (GPT, section 3.2)."""
 
     bias = True
+    classes = 1
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
         self.pad_id = None  # here the torch library looks at no token
         tied, width, vocab = config.tie_embeddings, config.width, config.vocab_size
         self.vocabulary = None if tied else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
-
-    def num_classes(self, config: TransformerConfig) -> int:
-        return 1
 
     def __call__(self, features: Features) -> dict[str, Array]:
         x = features.wanted()

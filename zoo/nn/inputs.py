@@ -37,7 +37,8 @@ def check_inputs(
             raise InputError("This model has no token types; leave token_types out.")
         _check_ids("token_types", token_types, tokens.shape, config.num_segments)
     if positions is not None:
-        _check_ids("positions", positions, tokens.shape, config.max_length)
+        limit = config.max_length if config.positions in ("learned", "sinusoidal") else np.iinfo(np.int32).max
+        _check_ids("positions", positions, tokens.shape, limit)
     if segments is not None:
         _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
         _check_rows(f"{of}segments", segments)

@@ -14,8 +14,13 @@ from zoo.nn.config import TransformerConfig
 
 
 def sinusoids(length: int, width: int) -> Float[np.ndarray, "T D"]:
-    """The fixed table, sines in the first half of the width and cosines in the second."""
-    angles = np.arange(length)[:, None] / np.power(10_000.0, 2 * np.arange((width + 1) // 2) / width)[None, :]
+    """The fixed table of the places 0, 1, ..."""
+    return encode_places(np.arange(length, dtype=np.float64), width)
+
+
+def encode_places(places: Float[np.ndarray, "T"], width: int) -> Float[np.ndarray, "T D"]:
+    """Places or distances as vectors, sines in the first half of the width and cosines in the second."""
+    angles = places[:, None] / np.power(10_000.0, 2 * np.arange((width + 1) // 2) / width)[None, :]
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width].astype(np.float32)
 
 

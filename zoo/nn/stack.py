@@ -123,7 +123,7 @@ class Stack(nnx.Module):
         # Layers of their own are scanned over: their gradients are then written once, not added up at every step.
         scanned = jax.tree.map(by_period, params) if stored == num_layers else None
         (x, cache), states = jax.lax.scan(period, (x, cache), (starts, scanned))
-        kept = [jax.tree.map(lambda leaf: leaf[step], state) for step in range(len(starts)) for state in states]  # noqa: B023
+        kept = [_at(state, step) for step in range(len(starts)) for state in states]
         return StackOutput(x, cache, tuple(kept))
 
     def _remat(self, layer: Callable) -> Callable:
@@ -136,6 +136,11 @@ class Stack(nnx.Module):
 
 def _variables(module: nnx.Module) -> list[nnx.Variable]:
     return jax.tree.leaves(nnx.state(module), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+def _at(states: Any, step: int) -> Any:
+    """One step of what a scan has stacked."""
+    return jax.tree.map(lambda leaf: leaf[step], states)
 
 
 def _pick(params: nnx.State, index: Int[Array, ""]) -> nnx.State:

@@ -22,6 +22,7 @@ from zoo.nn.block import Block
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
+from zoo.nn.positions import encode_places
 
 
 class Streams(NamedTuple):
@@ -156,5 +157,4 @@ def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np
     distances = np.arange(first, last - 1, -1.0)
     if clamp:
         distances = np.clip(distances, -clamp, clamp)
-    angles = distances[:, None] / np.power(10_000.0, np.arange(0, width, 2.0) / width)[None]
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
+    return encode_places(distances, width)
