@@ -6,6 +6,8 @@ import functools
 import json
 import logging
 import math
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +20,17 @@ from flax import nnx
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from benchmarks import load_memory
 from zoo import registry
-from zoo.convert import hub, safetensors
+from zoo.convert import hub, safetensors, weights
 from zoo.convert.families import FAMILIES
+from zoo.convert.files import fetch
 from zoo.convert.table import conditions
 from zoo.errors import ConfigError, FormatError, ZooError
 from zoo.generation import generate
 from zoo.parallel.mesh import make_mesh
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 SIZES = dict(vocab_size=24, width=16, num_layers=2, num_heads=4, mlp_width=32, max_length=8)
 
 
@@ -383,3 +388,25 @@ def test_a_dropout_rate_that_config_json_cannot_hold_is_said(tmp_path, caplog):
     config = registry.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
     hub.save(registry.create(config, head="masked_lm"), tmp_path)
     assert "hidden_dropout 0.25 from 0.1" in caplog.text or "embed_dropout 0.1 from 0.25" in caplog.text
+
+
+def test_loading_takes_little_memory_beyond_the_model(tmp_path):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs /proc to measure")
+    hub.save(registry.create(registry.config("bert-small")), tmp_path, max_shard_bytes=32_000_000)
+    largest = max(file.stat().st_size for file in tmp_path.glob("*.safetensors"))
+    assert load_memory.beyond_model(tmp_path) < 1.3 * largest
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_a_file_cut_short_while_it_is_read_is_an_error_and_no_signal(form, tmp_path):
+    name = {"safetensors": "model.safetensors", "bin": "pytorch_model.bin"}[form]
+    if form == "bin":
+        shutil.copy(GOLDEN / "torch" / "zip.bin", tmp_path / name)
+    else:
+        hub.save(make("bert"), tmp_path)
+    tensors = weights.read(tmp_path)
+    os.truncate(tmp_path / name, 100)
+    with pytest.raises(FormatError, match="cut short while"):
+        for tensor in tensors.values():
+            fetch(tensor)

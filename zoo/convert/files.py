@@ -4,15 +4,21 @@
 
 import dataclasses
 import io
+import math
 import os
 import stat
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.convert.json_files import read_json
 from zoo.errors import FormatError
+
+_ALIGNMENT = 64  # bytes, XLA's
+_PIECE = 8 * 2**20  # bytes read at a time
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -25,6 +31,81 @@ def open_regular(path: Path) -> io.BufferedReader:
         os.close(descriptor)
         raise FormatError(f"{path} is not a regular file.")
     return open(descriptor, "rb")
+
+
+class FileArray(np.ndarray):
+    """An array in a file: a view of its memory map, which says where the bytes are and is not touched by `fetch`.
+
+    To read the map itself would kill the process if the file were cut short meanwhile, and would keep what was read in
+    memory.
+    """
+
+    file: "_MappedFile | None" = None
+
+    def __array_finalize__(self, base: Any) -> None:
+        self.file = getattr(base, "file", None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _MappedFile:
+    name: str
+    descriptor: int
+    address: int
+
+
+def map_file(file: io.BufferedReader) -> np.ndarray:
+    """All bytes of an open file, uint8 `[size]`; views of it are for `fetch`."""
+    if not os.fstat(file.fileno()).st_size:
+        return np.empty(0, np.uint8)
+    whole = np.asarray(np.memmap(file, np.uint8, "r")).view(FileArray)
+    mapped = _MappedFile(str(file.name), os.dup(file.fileno()), whole.ctypes.data)
+    weakref.finalize(mapped, os.close, mapped.descriptor)
+    whole.file = mapped
+    return whole
+
+
+def fetch(view: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """The array itself, if it lies in a file; with `out` it is put there, by pieces of a few megabytes.
+
+    Raises:
+      FormatError: the file has become shorter, or can no longer be read.
+    """
+    file = view.file if isinstance(view, FileArray) else None
+    if out is None and (file is None or not view.size):
+        return np.asarray(view)
+    out = np.empty(view.shape, view.dtype) if out is None else out
+    if file is None or not view.ndim or not view.size:
+        out[...] = view if file is None else _read(file, view)
+        return out
+    axis = int(np.argmax(view.strides))
+    step = max(1, _PIECE // max(1, view.strides[axis]))
+    for start in range(0, view.shape[axis], step):
+        piece = (slice(None),) * axis + (slice(start, start + step),)
+        out[piece] = _read(file, view[piece])
+    return out
+
+
+def _read(file: _MappedFile, view: np.ndarray) -> np.ndarray:
+    """The bytes from the first to the last of a view, as that view."""
+    first, end = np.lib.array_utils.byte_bounds(view)
+    span, done = np.empty(end - first, np.uint8), 0
+    while done < len(span):
+        try:
+            count = os.preadv(file.descriptor, [span[done:].data], first - file.address + done)
+        except OSError as error:
+            raise FormatError(f"{file.name} cannot be read: {error.strerror}.") from error
+        if not count:
+            raise FormatError(f"{file.name} was cut short while it was read. Fetch it again.")
+        done += count
+    return np.ndarray(view.shape, view.dtype, span.data, view.ctypes.data - first, view.strides)
+
+
+def aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """An empty array where JAX wants one on a CPU, so that it takes it over instead of making a copy."""
+    num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    spare = np.empty(num_bytes + _ALIGNMENT, np.uint8)
+    first = -spare.ctypes.data % _ALIGNMENT
+    return spare[first : first + num_bytes].view(dtype).reshape(shape)
 
 
 def read_sharded(index: Path, read_file: Callable[[Path], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

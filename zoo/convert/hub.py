@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh, NamedSharding, Sharding
 
 from zoo import registry
 from zoo.convert import msgpack, orbax, safetensors, weights
@@ -87,7 +87,8 @@ def load(
         where=str(path),
     )
     found.check(str(path), _hint(head, named) if found.lacks_part else _WHOLE)
-    places = dict.fromkeys(_by_name(state)) if shardings is None else _places(shardings)
+    here = jnp.zeros(()).sharding  # of the default device
+    places = dict.fromkeys(_by_name(state), here) if shardings is None else _places(shardings)
     values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places)
     _report(source, named, found.new, found.passed_over)
     filled = [(path, param.replace(values[_name(path)])) for path, param in nnx.to_flat_state(state)]
@@ -244,9 +245,9 @@ def _places(shardings: nnx.State) -> dict[str, NamedSharding]:
 
 
 def _read(
-    sources: Mapping[str, Source], weights: Mapping[str, np.ndarray], state: nnx.State, places: Mapping[str, Any]
+    sources: Mapping[str, Source], weights: Mapping[str, np.ndarray], state: nnx.State, places: Mapping[str, Sharding]
 ) -> dict[str, jax.Array]:
-    """The parameters on their devices; each device's slice is copied out of the memory map by itself."""
+    """The parameters on their devices; each device's slice is read by itself."""
     values = {}
     for name, param in _by_name(state).items():
         if name not in sources:
@@ -255,14 +256,11 @@ def _read(
         def read(index, source=sources[name], param=param) -> np.ndarray:
             return source.read(weights, param.shape, index, param.dtype)
 
-        if places[name] is None:
-            values[name] = jnp.asarray(read((slice(None),) * len(param.shape)))
-        else:
-            values[name] = jax.make_array_from_callback(param.shape, places[name], read)
+        values[name] = jax.make_array_from_callback(param.shape, places[name], read)
     return values
 
 
-def _draw(config, head, names: list[str], places: Mapping[str, Any], seed: int) -> dict[str, jax.Array]:
+def _draw(config, head, names: list[str], places: Mapping[str, Sharding], seed: int) -> dict[str, jax.Array]:
     """Random values of some parameters, by the family's initializer; the compiler drops those of all others."""
     if not names:
         return {}

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""safetensors files, one or sharded with an index: read by memory map after strict checks, written in one piece.
+"""safetensors files, one or sharded with an index: read in place after strict checks, written in one piece.
 
 The format: 8 bytes of header length, a JSON header, then the tensors end to end
 (github.com/huggingface/safetensors#format). The reader is our own because the library lets repeated keys through.
@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from zoo.convert.files import Pending, open_regular, partial
+from zoo.convert.files import Pending, map_file, open_regular, partial
 from zoo.convert.json_files import parse_json, write_json
 from zoo.errors import ConfigError, FormatError
 
@@ -55,15 +55,14 @@ class _Tensor:
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of one file, each a view of the memory map: its bytes are read when they are looked at.
+    """The tensors of one file, each a view that `fetch` reads.
 
     Raises:
       FormatError: the file is absent, or breaks the format.
     """
     with open_regular(path) as file:
         tensors, start = _read_header(file, path)
-        size = os.fstat(file.fileno()).st_size - start
-        data = np.asarray(np.memmap(file, np.uint8, "r", start, (size,))) if size else np.empty(0, np.uint8)
+        data = map_file(file)[start:]
     return {
         name: data[tensor.start : tensor.stop].view(tensor.dtype).reshape(tensor.shape)
         for name, tensor in tensors.items()

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from zoo.convert.config import Field
+from zoo.convert.files import aligned, fetch
 from zoo.errors import FormatError
 from zoo.nn.config import TransformerConfig
 
@@ -147,13 +148,13 @@ class Source:
     tensors: tuple[str, ...]
 
     def read(self, weights: Mapping[str, np.ndarray], shape: Shape, index: tuple[slice, ...], dtype) -> np.ndarray:
-        """A slice of the parameter; only its own bytes are copied out of the memory map."""
+        """A slice of the parameter; only its own bytes are read."""
         if not self.row.stacked:
             shape, index = (1, *shape), (slice(None), *index)
         sizes = [len(range(*part.indices(size))) for part, size in zip(index, shape, strict=True)]
-        out = np.empty(sizes, dtype)
+        out = aligned(sizes, dtype)
         for layer, name in enumerate(self.tensors[index[0]]):
-            out[layer] = self.row.split(weights[name], shape[1:], self.place)[index[1:]]
+            fetch(self.row.split(weights[name], shape[1:], self.place)[index[1:]], out[layer, ...])
         return out if self.row.stacked else out[0]
 
 
@@ -335,7 +336,7 @@ def _follow_tie(tie: Tie, found: dict[str, str], weights: Mapping[str, np.ndarra
         found[tie.original] = found.pop(tie.copy)
         return
     copy, original = found[tie.copy], found[tie.original]
-    if tie.when != "untied" and not np.array_equal(weights[copy], weights[original]):
+    if tie.when != "untied" and not np.array_equal(fetch(weights[copy]), fetch(weights[original])):
         raise FormatError(
             f"{where}: config.json ties {copy!r} to {original!r}, but they differ. "
             'To keep both, set "tie_word_embeddings": false in config.json; to keep one, delete the other.'
@@ -344,7 +345,7 @@ def _follow_tie(tie: Tie, found: dict[str, str], weights: Mapping[str, np.ndarra
 
 def _check_constant(constant: Constant, config: TransformerConfig, name: str, weights, where: str) -> None:
     expected, tensor = constant.make(config), weights[name]
-    if tensor.shape != expected.shape or not np.allclose(tensor.astype(np.float32), expected, rtol=0, atol=1e-2):
+    if tensor.shape != expected.shape or not np.allclose(fetch(tensor).astype(np.float32), expected, atol=1e-2, rtol=0):
         raise FormatError(f"{where}: {name!r} is not what its config.json makes of it; fetch the folder again.")
 
 

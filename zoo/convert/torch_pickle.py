@@ -10,7 +10,6 @@ Files are zip archives (torch 1.6 and later, stored and not compressed) or the o
 
 import dataclasses
 import io
-import os
 import pickletools
 import zipfile
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from zoo.convert.files import open_regular
+from zoo.convert.files import map_file, open_regular
 from zoo.errors import FormatError
 
 _MAX_PICKLE = 64 * 2**20  # bytes: a hundred for each tensor, and no model has so many
@@ -66,7 +65,7 @@ class _Tensor:
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of one file, each a view of the memory map.
+    """The tensors of one file, each a view that `fetch` reads.
 
     Raises:
       FormatError: the file is damaged, or holds anything but a dictionary of tensors.
@@ -145,12 +144,11 @@ def _bytes(file: io.BufferedReader, start: int, size: int) -> bytes:
 def _views(
     file: io.BufferedReader, tensors: dict[str, _Tensor], extents: dict[str, tuple[int, int]]
 ) -> dict[str, np.ndarray]:
-    whole = os.fstat(file.fileno()).st_size
-    data = np.memmap(file, np.uint8, "r") if whole else np.empty(0, np.uint8)
+    data = map_file(file)
     views = {}
     for name, tensor in tensors.items():
         start, size = extents[tensor.storage.key]
-        if start + size > whole or tensor.storage.size * tensor.storage.dtype.itemsize > size:
+        if start + size > len(data) or tensor.storage.size * tensor.storage.dtype.itemsize > size:
             raise EOFError(f"the numbers of {name!r} end behind the file's end")
         last = tensor.offset + sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.strides, strict=True))
         if 0 in tensor.shape:
@@ -158,9 +156,9 @@ def _views(
             continue
         if last >= tensor.storage.size:
             raise ValueError(f"{name!r} reaches beyond its storage")
-        numbers = np.asarray(data[start : start + size]).view(tensor.storage.dtype)[tensor.offset :]
+        numbers = data[start : start + size].view(tensor.storage.dtype)[tensor.offset :]
         strides = [stride * tensor.storage.dtype.itemsize for stride in tensor.strides]
-        views[name] = np.lib.stride_tricks.as_strided(numbers, tensor.shape, strides, writeable=False)
+        views[name] = np.lib.stride_tricks.as_strided(numbers, tensor.shape, strides, subok=True, writeable=False)
     return views
 
 
