@@ -28,6 +28,7 @@ setup(
         "array_record>=0.8",
         "etils[epath]",
         "flax>=0.12.8",
+        "google-crc32c>=1.5",  # the checksums in TensorFlow's checkpoints
         "grain>=0.2.18",
         "huggingface_hub",
         "importlib_resources",  # tensorflow-datasets 4.9.10 imports it and does not say so
@@ -48,7 +49,6 @@ setup(
     extras_require={
         "tpu": ["jax[tpu]>=0.10.2"],
         "gpu": ["jax[cuda13]>=0.10.2"],
-        "tf": ["tensorflow"],
         "colab": COLAB,
         "test": [*COLAB, "beartype", "hypothesis", "pre-commit", "pyright[nodejs]", "pytest", "pytest-xdist", "ruff"],
         "parity": ["torch", "transformers>=5"],

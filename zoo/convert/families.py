@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
-from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer, xlnet
+from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, originals, roberta, t5, transformer, xlnet
 from zoo.convert.config import ConfigTable
 from zoo.convert.fetch import CONFIG
 from zoo.convert.json_files import read_json
 from zoo.convert.table import Table
+from zoo.convert.weights import find_original
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 
@@ -50,8 +51,10 @@ FAMILIES = {
 _BY_MODEL_TYPE = {tables.config.model_type: tables for tables in FAMILIES.values()}
 
 
-def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str | None]:
-    """The config of a folder, and the head: as asked for, or as config.json names it.
+def read_config(path: Path, head: str | None) -> tuple[TransformerConfig, str | None]:
+    """The config of a folder or of a file of weights, and the head: as asked for, or as config.json names it.
+
+    Where there is no config.json, the authors' own config stands for it, if the weights are as they released them.
 
     A `causal_lm` checkpoint is causal if its config.json says so (`is_decoder`), as in the torch library; a `causal_lm`
     head that is asked for on another checkpoint always is.
@@ -59,8 +62,9 @@ def read_config(folder: Path, head: str | None) -> tuple[TransformerConfig, str 
     Raises:
       ConfigError: an unknown family or head, or a config that is not supported. FormatError: no config.json.
     """
+    folder = path if path.is_dir() else path.parent
     where = folder / CONFIG
-    hub = read_json(where)
+    hub = read_json(where) if where.exists() else originals.hub_config(path, head)
     model_type = hub.get("model_type")
     if not isinstance(model_type, str) or model_type not in _BY_MODEL_TYPE:
         raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(_BY_MODEL_TYPE)}.")
@@ -98,3 +102,11 @@ def _named_head(hub: Mapping[str, Any], table: Table, where: Path) -> str | None
         return table.head_of(classes[0])
     except KeyError:
         raise ConfigError(f"{where}: no head is known for {classes[0]!r}; choose one, such as head=None.") from None
+
+
+def table_of(config: TransformerConfig, head: str | None, path: Path) -> Table:
+    """The table by whose names the weights of a folder or file are to be read."""
+    tables = FAMILIES[config.family]
+    if find_original(path) is None:
+        return tables.weights
+    return originals.table(tables.config.model_type, head, path)

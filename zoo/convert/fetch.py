@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo import registry
+from zoo.convert.tf_checkpoint import INDEX
 from zoo.convert.weights import SUFFIXES
 from zoo.errors import ConfigError, FormatError
 
@@ -44,6 +45,8 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
     path = Path(source).expanduser()
     if path.is_dir() or (path.suffix in SUFFIXES and path.exists()):
         return path
+    if (index := path.with_name(f"{path.name}{INDEX}")).exists():  # how TensorFlow calls a checkpoint
+        return index
     if path.exists():
         raise FormatError(f"{path} is neither a folder nor a file of the kinds that are read: {', '.join(SUFFIXES)}.")
     if len(path.parts) > 1 or path.suffix:

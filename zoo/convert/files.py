@@ -8,7 +8,7 @@ import math
 import os
 import stat
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ def fetch(view: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         piece = (slice(None),) * axis + (slice(start, start + step),)
         out[piece] = _read(file, view[piece])
     return out
+
+
+def each_piece(view: np.ndarray) -> Iterator[np.ndarray]:
+    """A one-dimensional array by pieces of a few megabytes."""
+    step = max(1, _PIECE // view.itemsize)
+    return (fetch(view[start : start + step]) for start in range(0, len(view), step))
 
 
 def _read(file: _MappedFile, view: np.ndarray) -> np.ndarray:

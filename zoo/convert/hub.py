@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, Sharding
 
 from zoo import registry
 from zoo.convert import msgpack, orbax, safetensors, weights
-from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config
+from zoo.convert.families import AUTO, FAMILIES, hub_config, read_config, table_of
 from zoo.convert.fetch import CONFIG, TOKENIZER_FILES, locate
 from zoo.convert.files import Pending, partial
 from zoo.convert.json_files import write_json
@@ -50,7 +50,8 @@ def load(
 ) -> Transformer:
     """A model from a registry name, a Hub folder, or a file of weights beside its config.json.
 
-    Weights are read from safetensors, `pytorch_model.bin` or `flax_model.msgpack`, in this order, sharded or not.
+    Weights are read from safetensors, `pytorch_model.bin` or `flax_model.msgpack`, in this order, sharded or not; else
+    as the authors of BERT, ALBERT, ELECTRA, XLNet, GPT and GPT-2 released them, with their own config.
 
     Args:
       head: a head's name, or None for the bare model; `auto` is the head that `architectures` in config.json names. A
@@ -66,8 +67,7 @@ def load(
     if rules is not None and mesh is None:
         raise ConfigError(f"rules={rules!r} needs a mesh; pass mesh=zoo.parallel.mesh.make_mesh(...).")
     path = locate(source)
-    folder = path if path.is_dir() else path.parent
-    config, named = read_config(folder, head)
+    config, named = read_config(path, head)
     config = _adapt(config, named, num_labels, dtype, param_dtype)
     is_orbax = path.is_dir() and orbax.is_checkpoint(path)
     tensors = {} if is_orbax else weights.read(path)
@@ -78,7 +78,7 @@ def load(
     if is_orbax:
         return nnx.merge(graphdef, orbax.read(path, state, shardings))
     found = match(
-        FAMILIES[config.family].weights,
+        table_of(config, named, path),
         config=config,
         head=named,
         params={name: param.shape for name, param in _by_name(state).items()},
@@ -114,7 +114,7 @@ def config(source: str | os.PathLike, **changes: Any) -> TransformerConfig:
     if isinstance(source, str) and source in registry.ENTRIES:
         return registry.config(source, **changes)
     path = locate(source)
-    return read_config(path if path.is_dir() else path.parent, AUTO)[0].replace(**changes)
+    return read_config(path, AUTO)[0].replace(**changes)
 
 
 def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:

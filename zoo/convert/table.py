@@ -23,6 +23,7 @@ from zoo.nn.config import TransformerConfig
 Shape = tuple[int, ...]
 When = Literal["tied", "untied", "plain", "gated", "always"]
 
+_LAYER = re.compile(r"\d+(?=[./])")  # its number in a name is the first that ends a word
 _MAX_LISTED = 200  # of each kind of mismatch
 
 
@@ -34,7 +35,8 @@ class Row:
       hub: its name in a model with a head; `{layer}` numbers the slices of parameters stacked `[L, ...]`.
       params: paths of the parameters; more than one if the tensor fuses them.
       axes: `"NH D -> D N H"` says that the Hub's first axis is N and H merged and its second D, and that the parameter
-        has them apart and in another order; a digit is the axis that counts fused parameters. None changes nothing.
+        has them apart and in another order; a digit is the axis that counts fused parameters, and an underscore one of
+        size 1 that the parameter lacks. None changes nothing.
       when: whether the row holds only for tied or untied embeddings, or a plain or gated feed-forward network.
     """
 
@@ -65,7 +67,7 @@ class Row:
     def split(self, tensor: np.ndarray, shape: Shape, place: int) -> np.ndarray:
         """The parameter in the tensor, as a view: nothing is read until the view is."""
         merged, sizes = self._layout(shape)
-        flat = "".join(merged)
+        flat = "".join(merged).replace("_", "")
         tensor = tensor.reshape([sizes[axis] for axis in flat])
         counter = next((axis for axis in flat if axis.isdigit()), None)
         if counter is not None:
@@ -76,7 +78,7 @@ class Row:
     def join(self, params: list[np.ndarray]) -> np.ndarray:
         """The tensor made of the (unstacked) parameters; the inverse of `split`."""
         merged, _ = self._layout(params[0].shape)
-        flat, letters = "".join(merged), self._letters(params[0].shape)
+        flat, letters = "".join(merged).replace("_", ""), self._letters(params[0].shape)
         counter = next((axis for axis in flat if axis.isdigit()), "")
         stacked = np.stack(params) if counter else params[0]
         ordered = stacked.transpose([(counter + letters).index(axis) for axis in flat])
@@ -91,7 +93,7 @@ class Row:
         letters = self._letters(shape)
         merged = list(letters) if self.axes is None else self.axes.split("->")[0].split()
         counters = {axis: len(self.paths) for word in merged for axis in word if axis.isdigit()}
-        return merged, dict(zip(letters, shape, strict=True)) | counters
+        return merged, dict(zip(letters, shape, strict=True)) | counters | {"_": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +222,7 @@ def conditions(config: TransformerConfig) -> frozenset[When]:
 
 
 def _pattern(name: str) -> str:
-    return re.sub(r"\.\d+\.", ".{layer}.", name, count=1)
+    return re.sub(_LAYER, "{layer}", name, count=1)
 
 
 @dataclasses.dataclass
@@ -357,4 +359,4 @@ def _as_in_file(table: Table, name: str, found: Mapping[str, str]) -> str:
 
 def _is_layer_of(name: str, used: set[str]) -> bool:
     """Whether it is a layer beyond those of the config: its pattern is used, by other numbers."""
-    return re.sub(r"\.\d+\.", ".0.", name, count=1) in used
+    return re.sub(_LAYER, "0", name, count=1) in used

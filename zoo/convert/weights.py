@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.convert import msgpack, safetensors, torch_pickle
+from zoo.convert import msgpack, npy, safetensors, tf_checkpoint, torch_pickle
 from zoo.convert.files import read_sharded
 from zoo.errors import FormatError
 
@@ -19,7 +19,12 @@ _FILES: dict[str, Callable[[Path], Tensors]] = {
     "pytorch_model.bin": torch_pickle.read_file,
     "flax_model.msgpack": msgpack.read_file,
 }
-SUFFIXES = {Path(name).suffix: read for name, read in _FILES.items()}
+# What the authors of a model released, with names of their own.
+_ORIGINALS: dict[str, Callable[[Path], Tensors]] = {
+    f"*{tf_checkpoint.INDEX}": tf_checkpoint.read_file,
+    npy.SHAPES: npy.read_file,
+}
+SUFFIXES = {Path(name).suffix: read for name, read in _FILES.items()} | {tf_checkpoint.INDEX: tf_checkpoint.read_file}
 
 
 def read(path: Path) -> Tensors:
@@ -35,4 +40,26 @@ def read(path: Path) -> Tensors:
             return read_file(path / name)
         if (index := path / f"{name}.index.json").exists():
             return read_sharded(index, read_file)
-    raise FormatError(f"{path} holds no weights: expected {', '.join(_FILES)}, or one of them in shards with an index.")
+    if (original := find_original(path)) is not None:
+        return next(read_file(original) for name, read_file in _ORIGINALS.items() if original.match(name))
+    raise FormatError(
+        f"{path} holds no weights: expected {', '.join(_FILES)}, or one of them in shards with an index; or "
+        f"{' or '.join(_ORIGINALS)}, as their authors released them."
+    )
+
+
+def find_original(path: Path) -> Path | None:
+    """The file that leads to weights as their authors released them, if a folder or a file has no others.
+
+    Raises:
+      FormatError: there are several.
+    """
+    if path.is_file():
+        return path if path.suffix == tf_checkpoint.INDEX else None
+    if any((path / name).exists() or (path / f"{name}.index.json").exists() for name in _FILES):
+        return None
+    found = [file for name in _ORIGINALS for file in sorted(path.glob(name))]
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise FormatError(f"{path} holds several checkpoints; pass the path of one of {names}.")
+    return found[0] if found else None
