@@ -16,6 +16,7 @@ from tests.golden.report import record
 from zoo.convert.hub import FAMILIES, load, save
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+_NOT_IN_TORCH = {"albert_sentence_order", "gpt_token_classification", "gpt_question_answering"}  # see test_load.py
 _FAST_COMPILE = {"xla_backend_optimization_level": 0}
 CASES = sorted(path.stem for path in GOLDEN.glob("*_*.npz"))
 
@@ -99,7 +100,7 @@ def test_there_is_a_golden_for_every_family_and_head():
     families = set(FAMILIES) - {"xlm-roberta", "camembert", "transformer", "gpt3"}
     heads = {f"{family}_{head or 'bare'}" for family in families for head in FAMILIES[family].weights.heads}
     variants = {case for case in CASES if case.split("_")[1] == "variant"}
-    assert heads | variants == set(CASES)
+    assert heads | variants == set(CASES) | _NOT_IN_TORCH
     assert {case.split("_")[0] for case in variants} == set(FAMILIES) - {"transformer", "gpt3"}
 
 

@@ -38,7 +38,7 @@ def make(family: str, head: str | None = None, **changes):
     """A model with random parameters, drawn by numpy, which compiles nothing."""
     rng = np.random.default_rng(3)
     kind = registry.FAMILIES[family]
-    config = kind.suit(next(iter(kind.sizes.values())).replace(**SIZES, **changes), head)
+    config = kind.suit(next(iter(kind.sizes.values())).replace(**(SIZES | changes)), head)
     graphdef, state = nnx.split(kind.abstract(config, head=head))
     values = jax.tree.map(lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape), leaf.dtype), state)
     return nnx.merge(graphdef, values)
@@ -410,3 +410,36 @@ def test_a_file_cut_short_while_it_is_read_is_an_error_and_no_signal(form, tmp_p
     with pytest.raises(FormatError, match="cut short while"):
         for tensor in tensors.values():
             fetch(tensor)
+
+
+def test_sentence_order_is_the_pair_of_a_pretrained_model(tmp_path):
+    whole, ids = make("albert", "pretraining"), jnp.arange(8, dtype=jnp.int32)[None]
+    hub.save(whole, tmp_path)
+    order = hub.load(tmp_path, head="sentence_order")
+    np.testing.assert_array_equal(order(ids).logits, whole(ids).pair_logits)
+    key = jax.random.key(0)
+    assert (order(ids, dropout_key=key).logits != order(ids).logits).any()
+
+
+@pytest.mark.parametrize("head", ["token_classification", "question_answering"])
+def test_heads_of_gpt_that_the_torch_library_lacks_come_back(head, tmp_path):
+    model, ids = make("gpt", head, mlp_width=64, num_labels=5), jnp.arange(8, dtype=jnp.int32)[None]
+    hub.save(model, tmp_path)
+    again = hub.load(tmp_path)
+    assert again.head_name == head
+    assert_same(again, model)
+    layer = model.head.classifier
+    expected = np.asarray(model(ids).hidden @ layer.kernel[...]) + np.asarray(layer.bias[...])
+    np.testing.assert_allclose(again(ids).logits, expected, atol=1e-6)
+
+
+def test_an_encoder_alone_loads_from_the_whole_model(tmp_path):
+    whole, ids = make("t5", "seq2seq_lm"), jnp.arange(8, dtype=jnp.int32)[None]
+    hub.save(whole, tmp_path / "whole")
+    assert hub.load(tmp_path / "whole", head="token_classification").head_name == "token_classification"
+    encoder = hub.load(tmp_path / "whole", head="encoder")
+    np.testing.assert_allclose(encoder(ids).hidden, whole.encode(ids).hidden, atol=1e-6)
+    hub.save(encoder, tmp_path / "encoder")
+    assert_same(hub.load(tmp_path / "encoder"), encoder)
+    with pytest.raises(FormatError, match=r"missing: decoder\.block\.0"):
+        hub.load(tmp_path / "encoder", head="seq2seq_lm")

@@ -304,7 +304,7 @@ def test_arrays_of_other_kinds_are_refused_and_nothing_is_run(kind, gpt, tmp_pat
     elif kind == "ints":
         np.save(path, np.arange(3))
     elif kind == "matrix":
-        np.save(path, np.zeros((2, 2), np.float32))
+        np.save(path, np.zeros((3, 1), np.float32))
     else:
         path.write_bytes(data[:-4])
     with pytest.raises(FormatError, match=r"params_3.npy (must hold a vector of floats|is damaged)"):

@@ -3,13 +3,14 @@
 """Makes `tests/golden/flax/*`: folders as the Hub's library wrote them from Flax, and what its models compute.
 
 pip install "transformers==4.57.6" "jax==0.6.2" "flax==0.10.6"
-python tests/golden/make_flax_files.py
+python tests/golden/make_flax_files.py [NAME ...]
 """
 
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
+import sys
 from pathlib import Path
 
 import jax
@@ -41,11 +42,24 @@ CASES = {
         dict(vocab_size=11, hidden_size=6, num_layers=2, num_heads=2, intermediate_size=7, max_position_embeddings=9)
         | dict(attention_types=[[["global", "local"], 1]], window_size=2),
     ),
+    "t5": (
+        "T5ForConditionalGeneration",
+        dict(vocab_size=11, d_model=6, d_kv=4, d_ff=7, num_layers=2, num_heads=2, relative_attention_num_buckets=8)
+        | dict(decoder_start_token_id=0, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    ),
+    "marian": (
+        "MarianMTModel",
+        dict(vocab_size=11, d_model=6, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2)
+        | dict(decoder_attention_heads=2, encoder_ffn_dim=7, decoder_ffn_dim=7, max_position_embeddings=9)
+        | dict(pad_token_id=10, decoder_start_token_id=10, eos_token_id=0, forced_eos_token_id=0),
+    ),
 }
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     for number, (name, (hub_class, config)) in enumerate(CASES.items()):
+        if names and name not in names:
+            continue
         model_class = getattr(transformers, f"Flax{hub_class}")
         config = _config(hub_class, config)
         model = model_class(config, seed=number)
@@ -59,16 +73,20 @@ def main() -> None:
         model.save_pretrained(FOLDER / name)
         tokens = rng.integers(3, 11, (2, 7))
         types = {"token_type_ids": np.zeros_like(tokens)} if getattr(config, "type_vocab_size", 0) else {}
-        out = model(tokens, **types)  # Flax's ELECTRA has ones there if it is not told
+        targets = {"decoder_tokens": rng.integers(3, 11, (2, 5))} if config.is_encoder_decoder else {}
+        decoder = {"decoder_input_ids": targets["decoder_tokens"]} if targets else {}
+        out = model(tokens, **types, **decoder)  # Flax's ELECTRA has ones there if it is not told
         logits = out.prediction_logits if "prediction_logits" in out else out.logits
-        np.savez_compressed(FOLDER / name / "expected.npz", tokens=tokens.astype(np.int32), logits=np.asarray(logits))
+        ids = {"tokens": tokens, **targets}
+        arrays = {name: array.astype(np.int32) for name, array in ids.items()} | {"logits": np.asarray(logits)}
+        np.savez_compressed(FOLDER / name / "expected.npz", **arrays)
         print(name, sum(file.stat().st_size for file in (FOLDER / name).iterdir()), "bytes")
 
 
 def _config(hub_class: str, fields: dict):
-    prefix = hub_class.split("For")[0].removesuffix("LMHeadModel")
+    prefix = hub_class.split("For")[0].removesuffix("LMHeadModel").removesuffix("MTModel")
     return getattr(transformers, f"{prefix}Config")(**fields)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

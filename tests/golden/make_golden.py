@@ -179,6 +179,7 @@ CASES = {
     # Predictions in a permuted order, behind a memory that keeps 6 tokens.
     "xlnet_variant_permuted": ("XLNetLMHeadModel", XLNET | dict(mem_len=6)),
     **cases("t5", "T5", T5, bare="Model", seq2seq_lm="ForConditionalGeneration", **CLASSIFIERS),
+    "t5_encoder": ("T5EncoderModel", T5),
     # Version 1.1: gated, unscaled, with an output table of its own.
     "t5_variant": (
         "T5ForConditionalGeneration",

@@ -39,6 +39,8 @@ TABLE = Table(
         None: HubHead("AlbertModel", (POOLER,)),
         "pretraining": HubHead("AlbertForPreTraining", (POOLER, VOCABULARY, ORDER), num_labels=2),
         "masked_lm": HubHead("AlbertForMaskedLM", (VOCABULARY,)),
+        # The library has no such class; the name is as it would call it.
+        "sentence_order": HubHead("AlbertForSentenceOrderPrediction", (POOLER, ORDER), num_labels=2),
         "sequence_classification": HubHead("AlbertForSequenceClassification", (POOLER, bert.CLASSIFIER)),
         "token_classification": HubHead("AlbertForTokenClassification", (bert.CLASSIFIER,)),
         "question_answering": HubHead("AlbertForQuestionAnswering", (bert.SPAN,), num_labels=2),

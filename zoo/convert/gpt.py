@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
 
-from zoo.convert import gpt2
+from zoo.convert import bert, gpt2
 from zoo.convert.config import ID, ConfigTable, Field
 from zoo.convert.table import HubHead, Row, Table, Tie
 from zoo.models import gpt
@@ -18,6 +18,9 @@ TABLE = Table(
         None: HubHead("OpenAIGPTModel"),
         "causal_lm": HubHead("OpenAIGPTLMHeadModel", (gpt2.VOCABULARY,)),
         "sequence_classification": HubHead("OpenAIGPTForSequenceClassification", (gpt2.SCORE,), (gpt2.NO_DROPOUT,)),
+        # The library has no such classes; the names are as it would call them.
+        "token_classification": HubHead("OpenAIGPTForTokenClassification", (bert.CLASSIFIER,), (gpt2.DROPOUT,)),
+        "question_answering": HubHead("OpenAIGPTForQuestionAnswering", (bert.SPAN,), num_labels=2),
         "multiple_choice": HubHead(
             "OpenAIGPTDoubleHeadsModel",
             (gpt2.VOCABULARY, gpt2.CHOICE),

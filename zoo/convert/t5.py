@@ -67,8 +67,11 @@ TABLE = Table(
         None: HubHead("T5Model"),
         "seq2seq_lm": HubHead("T5ForConditionalGeneration", (VOCABULARY,), bare_names=True),
         "sequence_classification": HubHead("T5ForSequenceClassification", (CLASSIFIER,)),
-        "token_classification": HubHead("T5ForTokenClassification", (bert.CLASSIFIER,)),
+        "token_classification": HubHead(
+            "T5ForTokenClassification", (bert.CLASSIFIER,), lacks=("transformer.decoder.",)
+        ),
         "question_answering": HubHead("T5ForQuestionAnswering", (bert.SPAN,), num_labels=2, bare_names=True),
+        "encoder": HubHead("T5EncoderModel", bare_names=True, lacks=("transformer.decoder.",)),
     },
     ties=(
         Tie("lm_head.weight", "transformer.shared.weight"),

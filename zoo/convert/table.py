@@ -131,6 +131,7 @@ class HubHead:
       num_labels: what its config.json must say, or None if that is the model's C.
       bare_names: whether the body's tensors lack the table's prefix, as they do without a head.
       tied_names: of tied tensors that this class alone saves under their other name: the table's name, and that one.
+      lacks: what the names begin with of a part of the body that its models do without.
     """
 
     hub_class: str
@@ -139,6 +140,7 @@ class HubHead:
     num_labels: int | None = None
     bare_names: bool = False
     tied_names: tuple[tuple[str, str], ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,7 +286,8 @@ def match(
     result, used = Match(), set()
     parts = list(table.parts(head, when, params))
     needed = {row.hub for part in parts for row in part}
-    lacking = {row.hub for row in table.body} - needed
+    lacks = table.heads[head].lacks
+    lacking = {row.hub for row in table.body if not row.hub.startswith(lacks)} - needed
     for tie in table.ties:
         if tie.when in when and tie.original in needed and tie.copy in found:
             _follow_tie(tie, found, weights, where)

@@ -8,12 +8,9 @@ dropout. As the Hub has them, version 1 computes GELU by erf and version 2 by it
 
 from typing import Any
 
-from jaxtyping import Array, Float
-
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.config import TransformerConfig
-from zoo.nn.linear import dropout
 
 
 def config(num_layers: int, width: int, **changes) -> TransformerConfig:
@@ -58,17 +55,19 @@ SIZES = {
 class PretrainingHead(heads.PretrainingHead):
     """Masked words, and whether two segments stand in their order (section 3.1); class 0 says that they do."""
 
-    def __init__(self, config: TransformerConfig, *, rngs):
-        super().__init__(config, rngs=rngs)
-        self.rate = config.classifier_dropout or 0.0
+    drops_pooled = True
 
-    def pair_vector(self, features: heads.Features) -> Float[Array, "B D"]:
-        return dropout(features.first(), self.rate, features.dropout_key)
+
+class SentenceOrderHead(heads.PairHead):
+    """The order of two segments alone."""
+
+    drops_pooled = True
 
 
 HEADS = {
     "pretraining": PretrainingHead,
     "masked_lm": heads.MaskedLMHead,
+    "sentence_order": SentenceOrderHead,
     "sequence_classification": heads.PooledClassifier,
     "token_classification": heads.TokenClassifier,
     "question_answering": heads.SpanHead,

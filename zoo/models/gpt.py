@@ -30,6 +30,8 @@ def config(num_layers: int = 12, width: int = 768, num_heads: int = 12, **change
 HEADS = {
     "causal_lm": heads.CausalLMHead,
     "sequence_classification": heads.LastTokenClassifier,
+    "token_classification": heads.TokenClassifier,
+    "question_answering": heads.SpanHead,
     "multiple_choice": heads.LastTokenChoice,
 }
 

@@ -89,6 +89,7 @@ HEADS = {
     "sequence_classification": EndClassifier,
     "token_classification": heads.TokenClassifier,
     "question_answering": heads.SpanHead,
+    "encoder": heads.EncoderHead,
 }
 
-FAMILY = Family(name="t5", sizes=SIZES, heads=HEADS, encoder_heads=("token_classification",))
+FAMILY = Family(name="t5", sizes=SIZES, heads=HEADS, encoder_heads=("token_classification", "encoder"))

@@ -72,6 +72,16 @@ class Head(nnx.Module):
         raise NotImplementedError
 
 
+class EncoderHead(Head):
+    """Nothing more: of a family with a decoder, the bare encoder, which is a model without one."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        pass
+
+    def __call__(self, features: Features) -> dict[str, Array]:
+        return {}
+
+
 class CausalLMHead(Head):
     """Vocabulary logits straight from the hidden vectors."""
 
@@ -133,28 +143,30 @@ class PairHead(Head):
     """Whether the second sentence follows the first (BERT, section 3.1, task 2); class 0 says that it does."""
 
     needs_pooler = True
+    drops_pooled: ClassVar[bool] = False
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.rate = (config.classifier_dropout or 0.0) if self.drops_pooled else 0.0
         self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return {"logits": self.pair(features.first())}
+        return {"logits": self.pair_logits(features)}
+
+    def pair_logits(self, features: Features) -> Float[Array, "B 2"]:
+        return self.pair(dropout(features.first(), self.rate, features.dropout_key))
 
 
-class PretrainingHead(MaskedLMHead):
+class PretrainingHead(MaskedLMHead, PairHead):
     """Masked words and sentence pairs at once."""
 
     needs_pooler = True
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        super().__init__(config, rngs=rngs)
-        self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
+        MaskedLMHead.__init__(self, config, rngs=rngs)
+        PairHead.__init__(self, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return super().__call__(features) | {"pair_logits": self.pair(self.pair_vector(features))}
-
-    def pair_vector(self, features: Features) -> Float[Array, "B D"]:
-        return features.first()
+        return MaskedLMHead.__call__(self, features) | {"pair_logits": self.pair_logits(features)}
 
 
 class Classifier(Head):
