@@ -24,6 +24,8 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spiece.model",
     "sentencepiece.bpe.model",
+    "source.spm",
+    "target.spm",
 )
 
 # The patterns of each format, the one to fetch first.

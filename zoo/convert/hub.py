@@ -96,7 +96,7 @@ def load(
 
 
 def tokenizer(source: str | os.PathLike) -> Tokenizer:
-    """The tokenizer of a Hub folder or of a registry name.
+    """The tokenizer of a Hub folder or of a registry name; its `.target` is for the texts that a translator writes.
 
     Raises:
       ConfigError: no such folder or name. FormatError: files that are absent, damaged, or contradict each other.

@@ -30,6 +30,7 @@ GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
 _T5 = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
 # The spellings to expect in a folder that does not declare its special tokens; the first that is all there.
 _SPELLINGS = (BERT, _ALBERT, _XLNET, _ROBERTA, GPT2, _T5, {"unk": "<unk>"})
+_MARIAN = ("source.spm", "target.spm")
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
 _WORD_END = "</w>"  # what GPT's BPE marks the end of a word with
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -52,6 +53,8 @@ class Tokenizer:
       special: role (see `ROLES`) to token, for the roles that this vocabulary fills.
     """
 
+    _pretokenized = False  # whether the backend is given pieces
+
     def __init__(
         self, backend: tokenizers.Tokenizer, special: Mapping[str, str], config: Mapping[str, Any] | None = None
     ):
@@ -65,12 +68,13 @@ class Tokenizer:
         Raises:
           InputError: not text, or text with a lone surrogate.
         """
-        _checked([text] if pair is None else [text, pair])
-        return self.backend.encode(text, pair).ids
+        inputs = self._ready([text] if pair is None else [text, pair])
+        return self.backend.encode(*inputs, is_pretokenized=self._pretokenized).ids
 
     def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text alone, without special tokens around it."""
-        return [item.ids for item in self.backend.encode_batch_fast(_checked(texts), add_special_tokens=False)]
+        options = dict(is_pretokenized=self._pretokenized, add_special_tokens=False)
+        return [row.ids for row in self.backend.encode_batch_fast(self._ready(texts), **options)]
 
     def encode_batch(
         self,
@@ -88,7 +92,9 @@ class Tokenizer:
         """
         if pairs is not None and len(pairs) != len(texts):
             raise InputError(f"{len(texts)} texts but {len(pairs)} pairs; give one pair a text.")
-        inputs = _checked(texts) if pairs is None else list(zip(_checked(texts), _checked(pairs), strict=True))
+        inputs = self._ready(texts)
+        if pairs is not None:
+            inputs = list(zip(inputs, self._ready(pairs), strict=True))
         least = self.backend.num_special_tokens_to_add(pairs is not None)
         if max_length is not None and max_length <= least:
             raise ConfigError(f"max_length {max_length} leaves no room beside {least} special tokens; raise it.")
@@ -110,18 +116,21 @@ class Tokenizer:
         for index, token in enumerate(ids):
             if not 0 <= token < self.vocab_size:
                 raise InputError(f"id {token} at index {index} is outside the vocabulary of {self.vocab_size} tokens.")
-        return self.backend.decode(ids, skip_special_tokens=special_tokens == "skip")
+        return self._text(ids, special_tokens)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the files that the Hub expects: `tokenizer.json`, its config, and the vocabulary in the older form."""
+        """Writes the files that the Hub expects: the vocabulary, which token has which role, and how it was made."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         special = {f"{role}_token": token for role, token in self.special.items()}
-        self.backend.save(str(folder / "tokenizer.json"))
+        self._save_vocabulary(folder)
         write_json(folder / "special_tokens_map.json", special)
         write_json(folder / "tokenizer_config.json", {**self._declaration(), **self._config, **special})
-        if isinstance(self.backend.model, models.WordPiece | models.BPE):
-            self.backend.model.save(str(folder))
+
+    @property
+    def target(self) -> "Tokenizer":
+        """The tokenizer of what an encoder-decoder writes: this one, but for Marian, whose sides split differently."""
+        return self
 
     @property
     def vocab_size(self) -> int:
@@ -151,14 +160,26 @@ class Tokenizer:
     def _id(self, role: str) -> int | None:
         return self.backend.token_to_id(self.special[role]) if role in self.special else None
 
+    def _ready(self, texts: Iterable[Any]) -> list:
+        """The texts as the backend takes them: whole, or split into pieces."""
+        return _checked(texts)
+
     def _encode_rows(self, inputs: list, max_length: int | None) -> list[tokenizers.Encoding]:
-        if max_length is None:
-            return self.backend.encode_batch(inputs)
-        self.backend.enable_truncation(max_length)
+        if max_length is not None:
+            self.backend.enable_truncation(max_length)
         try:
-            return self.backend.encode_batch(inputs)
+            return self.backend.encode_batch(inputs, is_pretokenized=self._pretokenized)
         finally:
             self.backend.no_truncation()
+
+    def _text(self, ids: list[int], special_tokens: Literal["keep", "skip"]) -> str:
+        return self.backend.decode(ids, skip_special_tokens=special_tokens == "skip")
+
+    def _save_vocabulary(self, folder: Path) -> None:
+        """`tokenizer.json`, and the vocabulary in the older form."""
+        self.backend.save(str(folder / "tokenizer.json"))
+        if isinstance(self.backend.model, models.WordPiece | models.BPE):
+            self.backend.model.save(str(folder))
 
     def _declaration(self) -> dict[str, Any]:
         """What a library that builds the tokenizer from its class, and not from `tokenizer.json`, has to know."""
@@ -173,15 +194,20 @@ class Tokenizer:
 def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of a Hub folder.
 
-    Read from `tokenizer.json`, else `vocab.txt`, else a SentencePiece model, else `vocab.json` and `merges.txt`, else
-    the files that GPT-2 and GPT were released with; `tokenizer_config.json` and `special_tokens_map.json` are heeded if
-    there, and so is the family that config.json names.
+    Read from `source.spm`, `target.spm` and `vocab.json` (Marian), else `tokenizer.json`, else `vocab.txt`, else a
+    SentencePiece model, else `vocab.json` and `merges.txt`, else the files that GPT-2 and GPT were released with;
+    `tokenizer_config.json` and `special_tokens_map.json` are heeded if there, and so is the family that config.json
+    names.
 
     Raises:
       FormatError: no such files, or files that are damaged or contradict each other.
     """
     folder = Path(folder)
     config = read_json(folder / "tokenizer_config.json", default={})
+    if any((folder / name).is_file() for name in _MARIAN):
+        from zoo.convert import marian  # derives from Tokenizer
+
+        return marian.read(folder, config)
     backend = _read_backend(folder, config)
     vocab = backend.get_vocab()
     check_ids(vocab, folder)
@@ -243,7 +269,8 @@ def _read_backend(folder: Path, config: Mapping[str, Any]) -> tokenizers.Tokeniz
         if vocab.is_file():
             return _built(merges, lambda: _read_bpe(vocab, merges, config))  # noqa: B023
     pairs = [" with ".join(names) for names in _BPE_FILES]
-    expected = ", ".join(["tokenizer.json", "vocab.txt", *_SENTENCEPIECE, *pairs])
+    marian = " with ".join([*_MARIAN, "vocab.json"])
+    expected = ", ".join(["tokenizer.json", "vocab.txt", *_SENTENCEPIECE, marian, *pairs])
     raise FormatError(
         f"{folder} holds no tokenizer: expected {expected}. Give the folder of a model, or copy these files into it."
     )
@@ -300,6 +327,11 @@ def _built(path: Path, build: Callable[[], tokenizers.Tokenizer]) -> tokenizers.
 def _special_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str, int]) -> dict[str, str]:
     """Role to token: as declared, else by the spellings of the families."""
     usual = next((spelling for spelling in _SPELLINGS if all(token in vocab for token in spelling.values())), {})
+    return {**usual, **declared_tokens(folder, config, vocab)}
+
+
+def declared_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str, int]) -> dict[str, str]:
+    """Role to token, as the folder says; FormatError for a token that its vocabulary lacks."""
     declared = {}
     for source in (read_json(folder / "special_tokens_map.json", default={}), config):
         for role in ROLES:
@@ -311,7 +343,7 @@ def _special_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str,
                 f"{folder} declares {role}_token {token!r}, which its vocabulary lacks; add it to tokenizer.json, or "
                 "remove it from tokenizer_config.json and special_tokens_map.json."
             )
-    return {**usual, **declared}
+    return declared
 
 
 def _checked(texts: Iterable[Any]) -> list[str]:

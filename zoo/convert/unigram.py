@@ -22,7 +22,7 @@ from zoo.convert.files import open_regular
 from zoo.errors import FormatError
 
 _MAX_BYTES = 64 * 2**20
-_SPACE = "\u2581"  # how a piece spells the space before it
+SPACE = "\u2581"  # how a piece spells the space before it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,19 +38,24 @@ class SentencePieces:
         return any(piece == known for known, _ in self.vocab)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The file as it is, if it is no larger than such a file can be."""
+    with open_regular(path) as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes; it is no SentencePiece model.")
+    return data
+
+
 def read_pieces(path: Path) -> SentencePieces:
     """Reads a file.
 
     Raises:
       FormatError: the file is damaged, or of another kind than unigram.
     """
-    with open_regular(path) as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes; it is no SentencePiece model.")
     model = ModelProto()
     try:
-        model.ParseFromString(data)
+        model.ParseFromString(read_bytes(path))
         unk_id = [piece.type for piece in model.pieces].index(ModelProto.SentencePiece.UNKNOWN)
     except (DecodeError, ValueError) as error:
         raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
@@ -67,9 +72,9 @@ def _backend(pieces: SentencePieces, vocab: list[tuple[str, float]], unk_id: int
     backend = tokenizers.Tokenizer(models.Unigram(vocab, unk_id=unk_id, byte_fallback=False))
     own = [normalizers.Precompiled(pieces.charsmap)] if pieces.charsmap else []
     backend.normalizer = normalizers.Sequence([*before, *own])
-    spaces = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    spaces = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always")
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), spaces])
-    backend.decoder = decoders.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
     # As the torch library does: what follows such a piece then begins with a space, which SentencePiece does not add.
     whole = [tokenizers.AddedToken(piece, normalized=False, special=False) for piece in pieces.user_defined]
     backend.add_tokens(whole)
