@@ -102,11 +102,12 @@ def test_a_long_text_takes_linear_time(tokenizer, char):
         ("vocab.json", b'{"</s>": 0, "<unk>": 1, "a": 2}', "vocab.json lacks <pad>"),
         ("vocab.json", b'{"</s>": 0, "<unk>": 1, "<pad>": 3}', "no token has id 2"),
         ("tokenizer_config.json", b'{"separate_vocabs": true}', "separate vocabularies"),
+        ("config.json", b'{"vocab_size": 236}', "vocab_size 236, but .* 237 tokens"),
         ("tokenizer_config.json", b'{"unk_token": "?!"}', r"unk_token '\?!'"),
     ],
 )
 def test_damaged_files(folder, name, content, message):
-    (folder / name).unlink()
+    (folder / name).unlink(missing_ok=True)
     if content is not None:
         (folder / name).write_bytes(content)
     with pytest.raises(FormatError, match=message):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import zoo
 from zoo.convert.tokenizer import each_checked, load_tokenizer
 from zoo.convert.train_tokenizer import train_tokenizer
 from zoo.errors import ConfigError, FormatError, InputError
@@ -82,6 +83,18 @@ def test_own_vocabulary(vocab_folder):
 def test_config_decides_the_case(vocab_folder):
     (vocab_folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     assert load_tokenizer(vocab_folder).encode("The fox") == [2, 1, 6, 3]
+
+
+@pytest.mark.parametrize("rows", [12, 64, None, "11"])
+def test_an_embedding_may_have_more_rows_than_there_are_tokens(vocab_folder, rows):
+    (vocab_folder / "config.json").write_text(json.dumps({"vocab_size": rows}))
+    assert load_tokenizer(vocab_folder).vocab_size == 12
+
+
+def test_an_embedding_with_too_few_rows(vocab_folder):
+    (vocab_folder / "config.json").write_text('{"vocab_size": 10}')
+    with pytest.raises(FormatError, match=r"vocab_size 10, but .* 12 tokens.* up to 11: .* for 2 of them.* 12 rows"):
+        zoo.tokenizer(vocab_folder)
 
 
 def test_byte_order_mark_and_carriage_returns_are_not_tokens(vocab_folder):

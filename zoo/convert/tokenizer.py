@@ -202,7 +202,12 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     Raises:
       FormatError: no such files, or files that are damaged or contradict each other.
     """
-    folder = Path(folder)
+    tokenizer = _read(Path(folder))
+    _check_rows(tokenizer, Path(folder) / "config.json")
+    return tokenizer
+
+
+def _read(folder: Path) -> Tokenizer:
     config = read_json(folder / "tokenizer_config.json", default={})
     if any((folder / name).is_file() for name in _MARIAN):
         from zoo.convert import marian  # derives from Tokenizer
@@ -344,6 +349,17 @@ def declared_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str,
                 "remove it from tokenizer_config.json and special_tokens_map.json."
             )
     return declared
+
+
+def _check_rows(tokenizer: Tokenizer, config: Path) -> None:
+    """The model's embedding may have more rows than there are tokens, as T5's has, but not fewer."""
+    rows, size = read_json(config, default={}).get("vocab_size"), tokenizer.vocab_size
+    if type(rows) is int and rows < size:
+        raise FormatError(
+            f"{config} says vocab_size {rows}, but the tokenizer beside it has {size} tokens, with ids up to "
+            f"{size - 1}: the model would have no embedding for {size - rows} of them. Put the model's own tokenizer "
+            f"there; if tokens were added to it, the model needs {size} rows."
+        )
 
 
 def _checked(texts: Iterable[Any]) -> list[str]:
