@@ -4,7 +4,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -80,23 +79,13 @@ def test_text_that_is_none(tokenizer):
         tokenizer.decode([3, 237])
 
 
-@pytest.mark.parametrize("char", ["a", "\u0301", "犬", " a", ">>", "</s>"])
-def test_a_long_text_takes_linear_time(tokenizer, char):
-    def seconds(length: int) -> float:
-        began = time.process_time()
-        tokenizer.encode(char * length)
-        return time.process_time() - began
-
-    assert seconds(100_000) < 12 * max(min(seconds(10_000) for _ in range(3)), 0.02)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("source.spm", None, "source.spm cannot be read"),
         ("target.spm", None, "target.spm cannot be read"),
         ("vocab.json", None, "vocab.json cannot be read"),
-        ("source.spm", b"", "source.spm is a SentencePiece model without pieces"),
+        ("source.spm", b"", "source.spm is damaged: it ends after 0 pieces"),
         ("source.spm", b"\xff\xff", "source.spm is damaged"),
         ("target.spm", (FOLDER / "target.spm").read_bytes()[:-9], "target.spm is damaged"),
         ("vocab.json", b'{"</s>": 0, "<unk>": 1, "a": 2}', "vocab.json lacks <pad>"),

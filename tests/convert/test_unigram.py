@@ -3,6 +3,7 @@
 """SentencePiece files: read, framed as each family does, refused if damaged."""
 
 import json
+import math
 import struct
 import time
 from pathlib import Path
@@ -83,10 +84,15 @@ def test_a_pair_has_types_and_a_cls_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "damaged"),
+        (b"", "ends after 0 pieces"),
         (b"\xff\xff\xff", "damaged"),
         (model(T5)[:-7], "damaged"),
-        (model([(piece, score, 1) for piece, score, _ in T5]), "damaged"),
+        (model([(piece, score, 1) for piece, score, _ in T5]), "0 unknown pieces"),
+        (model([*T5, ("<unknown>", 0.0, 2)]), "2 unknown pieces"),
+        (model([*T5, (f"{SPACE}be", -2.0, 1)]), f"piece 9 .* found '{SPACE}be'"),
+        (model([*T5, ("", -2.0, 1)]), "piece 9 must have a name"),
+        (model([*T5, ("x", math.nan, 1)]), "piece 9 .* finite score; found 'x' with nan"),
+        (model([T5[0], *T5[2:]]), "it lacks </s>"),
         (model(T5, kind=2), "of kind BPE; only UNIGRAM"),
         (field(1, field(1, b"\xff\xfe") + field(3, 2)), "damaged"),
     ],
@@ -94,6 +100,13 @@ def test_a_pair_has_types_and_a_cls_of_its_own(tmp_path):
 def test_damaged_files_are_refused(data, message, tmp_path):
     with pytest.raises(FormatError, match=message):
         load_tokenizer(folder(tmp_path, data))
+
+
+def test_a_file_that_ends_early_is_refused_wherever_it_does(tmp_path):
+    whole = model(T5)
+    for length in range(len(whole)):
+        with pytest.raises(FormatError, match="damaged"):
+            unigram.read_pieces(folder(tmp_path, whole[:length]) / "spiece.model")
 
 
 @pytest.mark.parametrize("name", ["t5", "albert-base-v2", "xlnet-base-cased"])

@@ -111,13 +111,11 @@ def read(folder: Path, config: Mapping[str, Any]) -> MarianTokenizer:
 
 
 def _read_model(path: Path) -> bytes:
-    data = unigram.read_bytes(path)
+    data, _ = unigram.read_model(path)
     try:
-        whole = sentencepiece.SentencePieceProcessor(model_proto=data).get_piece_size() > 0
+        sentencepiece.SentencePieceProcessor(model_proto=data)
     except RuntimeError as error:
         raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
-    if not whole:
-        raise FormatError(f"{path} is a SentencePiece model without pieces. Fetch it again.")
     return data
 
 

@@ -7,6 +7,7 @@ normalizer. What stands around a text, and what is done to it before, is the fam
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +39,25 @@ class SentencePieces:
         return any(piece == known for known, _ in self.vocab)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file as it is, if it is no larger than such a file can be."""
+def read_model(path: Path) -> tuple[bytes, ModelProto]:
+    """A file's bytes, and what they say.
+
+    Raises:
+      FormatError: the file is damaged, or ends early.
+    """
     with open_regular(path) as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes; it is no SentencePiece model.")
-    return data
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
+    if not (model.HasField("trainer_spec") and model.HasField("normalizer_spec")):  # they follow the pieces
+        raise FormatError(f"{path} is damaged: it ends after {len(model.pieces)} pieces. Fetch it again.")
+    _check([(piece.piece, piece.score) for piece in model.pieces], path)
+    return data, model
 
 
 def read_pieces(path: Path) -> SentencePieces:
@@ -53,18 +66,27 @@ def read_pieces(path: Path) -> SentencePieces:
     Raises:
       FormatError: the file is damaged, or of another kind than unigram.
     """
-    model = ModelProto()
-    try:
-        model.ParseFromString(read_bytes(path))
-        unk_id = [piece.type for piece in model.pieces].index(ModelProto.SentencePiece.UNKNOWN)
-    except (DecodeError, ValueError) as error:
-        raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
+    _, model = read_model(path)
+    unknown = [index for index, piece in enumerate(model.pieces) if piece.type == ModelProto.SentencePiece.UNKNOWN]
+    if len(unknown) != 1:
+        raise FormatError(f"{path} is damaged: it has {len(unknown)} unknown pieces, not one. Fetch it again.")
     if model.trainer_spec.model_type != TrainerSpec.UNIGRAM:
         kind = TrainerSpec.ModelType.Name(model.trainer_spec.model_type)
         raise FormatError(f"{path} is a SentencePiece model of kind {kind}; only UNIGRAM is supported.")
     user_defined = [piece.piece for piece in model.pieces if piece.type == ModelProto.SentencePiece.USER_DEFINED]
     vocab = [(piece.piece, piece.score) for piece in model.pieces]
-    return SentencePieces(vocab, unk_id, user_defined, model.normalizer_spec.precompiled_charsmap)
+    return SentencePieces(vocab, unknown[0], user_defined, model.normalizer_spec.precompiled_charsmap)
+
+
+def _check(vocab: list[tuple[str, float]], path: Path) -> None:
+    seen = set()
+    for index, (piece, score) in enumerate(vocab):
+        if not piece or piece in seen or not math.isfinite(score):
+            raise FormatError(
+                f"{path}: piece {index} must have a name, which no other has, and a finite score; found {piece!r} with "
+                f"{score}. Fetch it again."
+            )
+        seen.add(piece)
 
 
 def _backend(pieces: SentencePieces, vocab: list[tuple[str, float]], unk_id: int, *before) -> tokenizers.Tokenizer:
@@ -85,6 +107,8 @@ def _frame(backend: tokenizers.Tokenizer, single: str, pair: str) -> tokenizers.
     """Puts special tokens around one text and around a pair."""
     tokens = {word.partition(":")[0] for word in f"{single} {pair}".split() if not word.startswith("$")}
     known = [(token, backend.token_to_id(token)) for token in sorted(tokens)]
+    if lacking := [token for token, index in known if index is None]:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
     backend.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=known)
     return backend
 
