@@ -34,6 +34,7 @@ TEXTS = [
     "",
     "مرحبا بالعالم \u200fשלום\u200e עולם",  # noqa: RUF001
     "a" * 300,
+    "flood a" + "\u0301" * 60 + "\u0323" * 60 + " end",
     "unaffable ##ing [CLS] [MASK] [SEP] [PAD] <|endoftext|>",
     "one <mask> two <mask>. <pad> <s></s> <extra_id_3> <sep><cls> <eop>",
     "non\u00a0breaking\u2003spaces \u2028 line separator",
