@@ -4,13 +4,14 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo.convert.tokenizer import each_checked, load_tokenizer
+from zoo.convert.tokenizer import Tokenizer, each_checked, load_tokenizer, word_bpe
 from zoo.convert.train_tokenizer import train_tokenizer
 from zoo.errors import ConfigError, FormatError, InputError
 
@@ -97,10 +98,46 @@ def test_an_embedding_with_too_few_rows(vocab_folder):
         zoo.tokenizer(vocab_folder)
 
 
-def test_byte_order_mark_and_carriage_returns_are_not_tokens(vocab_folder):
-    (vocab_folder / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*WORDS, ""]).encode())
+def with_marks(text: str) -> bytes:
+    return b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
+
+
+def test_byte_order_marks_and_carriage_returns_are_not_tokens(vocab_folder):
+    (vocab_folder / "vocab.txt").write_bytes(with_marks("\n".join([*WORDS, ""])))
     tokenizer = load_tokenizer(vocab_folder)
     assert tokenizer.encode("the foxes") == [2, 5, 6, 7, 3]
+    (vocab_folder / "tokenizer.json").write_bytes(with_marks(tokenizer.backend.to_str(pretty=True)))
+    assert load_tokenizer(vocab_folder).encode("the foxes") == [2, 5, 6, 7, 3]
+
+
+def test_byte_order_marks_and_carriage_returns_are_not_merges(tmp_path):
+    (tmp_path / "vocab.json").write_bytes(with_marks('{"a": 0,\n"b": 1,\n"ab": 2}\n'))
+    (tmp_path / "merges.txt").write_bytes(with_marks("#version: 0.2\na b\n"))
+    assert load_tokenizer(tmp_path).encode("aab") == [0, 2]
+
+
+@pytest.fixture(params=["wordpiece", "byte_bpe", "word_bpe", "marian"])
+def any_tokenizer(request):
+    if request.param == "marian":
+        return load_tokenizer(Path(__file__).parents[1] / "golden" / "marian_tokenizer")
+    if request.param == "word_bpe":
+        tokens = ["<unk>", "a", "b", "a</w>", "b</w>", "aa", "aa</w>", "ab</w>"]
+        merges = [("a", "a"), ("a", "a</w>"), ("a", "b</w>")]
+        return Tokenizer(word_bpe({token: index for index, token in enumerate(tokens)}, merges), {"unk": "<unk>"})
+    return train_tokenizer(TEXTS, kind=request.param, vocab_size=270)
+
+
+@pytest.mark.parametrize("unit", ["a", " ", " ab", "\u0301", "犬", "[SEP]</s>"])
+def test_time_is_linear_in_length(any_tokenizer, unit):
+    """Because of caches ten times the length takes up to 20 times as long; quadratic time would be 100 times."""
+
+    def seconds(length: int) -> float:
+        began = time.process_time()
+        any_tokenizer.decode(any_tokenizer.encode((unit * length)[:length]))
+        return time.process_time() - began
+
+    short = max(min(seconds(20_000) for _ in range(3)), 0.005)
+    assert min(seconds(200_000) for _ in range(2)) < 30 * short
 
 
 def test_batches_are_padded_and_cut(vocab_folder):
@@ -174,6 +211,7 @@ def test_text_that_is_none(vocab_folder):
     [
         ({}, "holds no tokenizer"),
         ({"vocab.txt": "\n".join([*WORDS, "fox"])}, r"'fox' on lines \[7, 13\]"),
+        ({"vocab.txt": "\n".join([*WORDS, "[SEP]"])}, r"'\[SEP\]' on lines \[4, 13\]"),
         ({"vocab.txt": "the\nfox"}, "lacks the special tokens"),
         ({"vocab.txt": b"\xff\xfe"}, "UTF-8 at byte 0"),
         ({"tokenizer.json": "{}"}, "tokenizer.json does not hold a tokenizer"),
@@ -183,9 +221,14 @@ def test_text_that_is_none(vocab_folder):
         ({"vocab.json": '{"a": 0, "a": 1}', "merges.txt": ""}, "'a' appears twice"),
         ({"vocab.json": '{"a": 0, "b": true}', "merges.txt": ""}, "id of 'b'"),
         ({"vocab.json": '{"a": 0}', "merges.txt": "a b c"}, "line 1"),
+        ({"vocab.json": '{"a": 0, "": 1}', "merges.txt": "a "}, "line 1"),
+        ({"vocab.json": "{}", "merges.txt": ""}, "vocabulary is empty"),
+        ({"vocab.json": '{"a</w>": 0}', "merges.txt": ""}, "merges.txt does not hold .*<unk>"),
         ({"vocab.json": '{"a": 0}', "merges.txt": "a b"}, "merges.txt does not hold"),
         ({"vocab.json": '{"a": 0}'}, "merges.txt cannot be read"),
         ({"vocab.txt": "\n".join(WORDS), "special_tokens_map.json": '{"eos_token": "<eos>"}'}, "eos_token '<eos>'"),
+        ({"vocab.txt": "\n".join(WORDS), "special_tokens_map.json": '{"eos_token": ["[SEP]"]}'}, "eos_token"),
+        ({"vocab.txt": "\n".join(WORDS), "special_tokens_map.json": '{"eos_token": {"id": 3}}'}, "eos_token None"),
         ({"vocab.txt": "\n".join(WORDS), "tokenizer_config.json": "[]"}, "JSON object"),
     ],
 )

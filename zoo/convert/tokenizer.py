@@ -7,7 +7,7 @@ WordPiece is BERT's (arXiv 1810.04805, section 3), byte-level BPE is GPT-2's (Ra
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from zoo.convert import unigram
+from zoo.convert.backend import answering, build, read_tokenizer_json
 from zoo.convert.json_files import read_json, write_json
-from zoo.convert.vocabulary import check_ids, read_merges, read_text, read_vocab_json, read_vocab_txt
-from zoo.errors import ConfigError, FormatError, InputError, ZooError
+from zoo.convert.vocabulary import check_ids, read_merges, read_vocab_json, read_vocab_txt
+from zoo.errors import ConfigError, FormatError, InputError
 
 ROLES = ("pad", "cls", "sep", "mask", "unk", "bos", "eos")
 
@@ -66,15 +67,17 @@ class Tokenizer:
         """Ids of one text or one pair, with the special tokens that the family puts around them.
 
         Raises:
-          InputError: not text, or text with a lone surrogate.
+          InputError: not text, or text with a lone surrogate. FormatError: the tokenizer's file fails on this text.
         """
         inputs = self._ready([text] if pair is None else [text, pair])
-        return self.backend.encode(*inputs, is_pretokenized=self._pretokenized).ids
+        with answering():
+            return self.backend.encode(*inputs, is_pretokenized=self._pretokenized).ids
 
     def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text alone, without special tokens around it."""
-        options = dict(is_pretokenized=self._pretokenized, add_special_tokens=False)
-        return [row.ids for row in self.backend.encode_batch_fast(self._ready(texts), **options)]
+        ready, options = self._ready(texts), dict(is_pretokenized=self._pretokenized, add_special_tokens=False)
+        with answering():
+            return [row.ids for row in self.backend.encode_batch_fast(ready, **options)]
 
     def encode_batch(
         self,
@@ -112,10 +115,10 @@ class Tokenizer:
         Raises:
           InputError: an id outside the vocabulary.
         """
-        ids = [int(token) for token in ids]
+        ids, size = [int(token) for token in ids], self.vocab_size
         for index, token in enumerate(ids):
-            if not 0 <= token < self.vocab_size:
-                raise InputError(f"id {token} at index {index} is outside the vocabulary of {self.vocab_size} tokens.")
+            if not 0 <= token < size:
+                raise InputError(f"id {token} at index {index} is outside the vocabulary of {size} tokens.")
         return self._text(ids, special_tokens)
 
     def save(self, folder: str | Path) -> None:
@@ -168,12 +171,14 @@ class Tokenizer:
         if max_length is not None:
             self.backend.enable_truncation(max_length)
         try:
-            return self.backend.encode_batch(inputs, is_pretokenized=self._pretokenized)
+            with answering():
+                return self.backend.encode_batch(inputs, is_pretokenized=self._pretokenized)
         finally:
             self.backend.no_truncation()
 
     def _text(self, ids: list[int], special_tokens: Literal["keep", "skip"]) -> str:
-        return self.backend.decode(ids, skip_special_tokens=special_tokens == "skip")
+        with answering():
+            return self.backend.decode(ids, skip_special_tokens=special_tokens == "skip")
 
     def _save_vocabulary(self, folder: Path) -> None:
         """`tokenizer.json`, and the vocabulary in the older form."""
@@ -263,16 +268,16 @@ def word_bpe(vocab: dict[str, int], merges: list[tuple[str, str]]) -> tokenizers
 
 def _read_backend(folder: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
     if (path := folder / "tokenizer.json").is_file():
-        return _built(path, lambda: tokenizers.Tokenizer.from_str(read_text(path)))
+        return read_tokenizer_json(path)
     if (path := folder / "vocab.txt").is_file():
-        return _built(path, lambda: _read_wordpiece(path, config))
+        return build(path, lambda: _read_wordpiece(path, config))
     for name in _SENTENCEPIECE:
         if (path := folder / name).is_file():
-            return _built(path, lambda: _read_unigram(path, config))
+            return build(path, lambda: _read_unigram(path, config))
     for names in _BPE_FILES:
         vocab, merges = (folder / name for name in names)
         if vocab.is_file():
-            return _built(merges, lambda: _read_bpe(vocab, merges, config))  # noqa: B023
+            return build(merges, lambda: _read_bpe(vocab, merges, config))  # noqa: B023
     pairs = [" with ".join(names) for names in _BPE_FILES]
     marian = " with ".join([*_MARIAN, "vocab.json"])
     expected = ", ".join(["tokenizer.json", "vocab.txt", *_SENTENCEPIECE, marian, *pairs])
@@ -319,16 +324,6 @@ def _read_wordpiece(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokeniz
     )
 
 
-def _built(path: Path, build: Callable[[], tokenizers.Tokenizer]) -> tokenizers.Tokenizer:
-    """The Rust library raises bare `Exception`; a damaged file is a FormatError that names it."""
-    try:
-        return build()
-    except ZooError:
-        raise
-    except Exception as error:
-        raise FormatError(f"{path} does not hold a tokenizer ({error}); get it again from where it came.") from error
-
-
 def _special_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str, int]) -> dict[str, str]:
     """Role to token: as declared, else by the spellings of the families."""
     usual = next((spelling for spelling in _SPELLINGS if all(token in vocab for token in spelling.values())), {})
@@ -341,9 +336,9 @@ def declared_tokens(folder: Path, config: Mapping[str, Any], vocab: Mapping[str,
     for source in (read_json(folder / "special_tokens_map.json", default={}), config):
         for role in ROLES:
             if token := source.get(f"{role}_token"):
-                declared[role] = token["content"] if isinstance(token, dict) else token
+                declared[role] = token.get("content") if isinstance(token, dict) else token
     for role, token in declared.items():
-        if token not in vocab:
+        if not isinstance(token, str) or token not in vocab:
             raise FormatError(
                 f"{folder} declares {role}_token {token!r}, which its vocabulary lacks; add it to tokenizer.json, or "
                 "remove it from tokenizer_config.json and special_tokens_map.json."

@@ -6,18 +6,24 @@ import collections
 from collections.abc import Mapping
 from pathlib import Path
 
+from zoo.convert.files import open_regular
 from zoo.convert.json_files import read_json
 from zoo.errors import FormatError
+
+_MAX_BYTES = 64 * 2**20
+_MAX_MERGES = 2_000_000  # bounds time and memory
 
 
 def read_text(path: Path) -> str:
     """The file as UTF-8, without a byte order mark, its lines ended by `\\n`."""
+    with open_regular(path) as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes, as no vocabulary is. Is it the right file?")
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not UTF-8 at byte {error.start}; convert it, or get it again.") from error
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read ({error.strerror}); put it beside the others.") from error
 
 
 def read_vocab_txt(path: Path) -> dict[str, int]:
@@ -42,12 +48,14 @@ def read_vocab_json(path: Path) -> dict[str, int]:
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """One pair a line, the first to merge first; a `#version` line on top is skipped."""
-    merges = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    merges, text = [], read_text(path)
+    if (lines := text.count("\n")) > _MAX_MERGES:
+        raise FormatError(f"{path} has {lines} lines, which is more than {_MAX_MERGES}. Is it the right file?")
+    for number, line in enumerate(text.split("\n"), 1):
         if not line or (number == 1 and line.startswith("#version")):
             continue
         pair = line.split(" ")
-        if len(pair) != 2:
+        if len(pair) != 2 or not all(pair):
             raise FormatError(f"{path}, line {number}: a merge is two tokens and one space; found {line!r}.")
         merges.append((pair[0], pair[1]))
     return merges
@@ -55,6 +63,8 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
 
 def check_ids(vocab: Mapping[str, int], source: Path) -> None:
     """Refuses two tokens with one id, and ids that leave gaps: a model's rows would not be the tokens'."""
+    if not vocab:
+        raise FormatError(f"{source}: the vocabulary is empty; the file is damaged, get it again.")
     owners: dict[int, str] = {}
     for token, index in vocab.items():
         if index in owners:
