@@ -17,6 +17,7 @@ from pathlib import Path
 
 import sentencepiece
 from make_tokenizer_golden import TEXTS
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from transformers import MarianTokenizer
 
 FOLDER = Path(__file__).with_name("marian_tokenizer")
@@ -61,7 +62,12 @@ def train(folder: Path, texts: list[str], **options) -> bytes:
     sentencepiece.SentencePieceTrainer.train(
         input=str(folder / "text"), model_prefix=str(prefix), num_threads=1, minloglevel=2, **options
     )
-    return prefix.with_suffix(".model").read_bytes()
+    model = ModelProto.FromString(prefix.with_suffix(".model").read_bytes())
+    # Temporary paths, which would differ each time.
+    model.trainer_spec.ClearField("input")
+    model.trainer_spec.ClearField("model_prefix")
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    return model.SerializeToString()
 
 
 def rules(text: str) -> str:
