@@ -413,7 +413,8 @@ def test_a_file_cut_short_while_it_is_read_is_an_error_and_no_signal(form, tmp_p
 
 
 def test_sentence_order_is_the_pair_of_a_pretrained_model(tmp_path):
-    whole, ids = make("albert", "pretraining"), jnp.arange(8, dtype=jnp.int32)[None]
+    still = dict(embed_dropout=0.0, hidden_dropout=0.0, attention_dropout=0.0)
+    whole, ids = make("albert", "pretraining", **still), jnp.arange(8, dtype=jnp.int32)[None]
     hub.save(whole, tmp_path)
     order = hub.load(tmp_path, head="sentence_order")
     np.testing.assert_array_equal(order(ids).logits, whole(ids).pair_logits)
@@ -443,3 +444,34 @@ def test_an_encoder_alone_loads_from_the_whole_model(tmp_path):
     assert_same(hub.load(tmp_path / "encoder"), encoder)
     with pytest.raises(FormatError, match=r"missing: decoder\.block\.0"):
         hub.load(tmp_path / "encoder", head="seq2seq_lm")
+
+
+def test_weights_that_are_not_finite_are_said(bert, caplog):
+    tensors = load_file(bert / "model.safetensors")
+    tensors["bert.encoder.layer.1.output.dense.bias"][3] = np.nan
+    tensors["bert.embeddings.LayerNorm.weight"][0] = -np.inf
+    save_file(tensors, bert / "model.safetensors")
+    hub.load(bert, mesh=make_mesh("fsdp:8"))
+    said = "NaN or infinity in 2 tensors: bert.embeddings.LayerNorm.weight, bert.encoder.layer.1.output.dense.bias"
+    assert said in caplog.text
+
+
+def test_a_misspelled_key_with_a_default_is_said(bert, caplog):
+    edit_config(bert, layer_norm_eps=..., layer_norm_epss=1e-3)
+    hub.load(bert)
+    assert "'layer_norm_epss' is no key of bert and is not used; is it 'layer_norm_eps'?" in caplog.text
+
+
+def test_an_absurd_table_is_not_made_to_be_compared(tmp_path):
+    hub.save(make("marian"), tmp_path)
+    edit_config(tmp_path, max_position_embeddings=2**24, d_model=2**24, encoder_attention_heads=4)
+    with pytest.raises(FormatError, match=r"not what its config\.json makes of it"):
+        hub.load(tmp_path, head=None)
+
+
+@pytest.mark.parametrize("key", ["num_layers", "num_decoder_layers", "d_kv", "relative_attention_num_buckets"])
+def test_absurd_sizes_are_refused_at_once(key, tmp_path):
+    hub.save(make("t5", "seq2seq_lm"), tmp_path)
+    edit_config(tmp_path, **{key: 10**9})
+    with pytest.raises(ConfigError, match=f"'{key}' must lie between"):
+        hub.load(tmp_path)

@@ -4,6 +4,8 @@
 
 import json
 import os
+import time
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -151,3 +153,58 @@ def test_a_hub_cache_is_read_through_its_links(sharded):
         (snapshot / name).symlink_to(blobs / name)
     index(snapshot, GOOD)
     assert set(weights.read(snapshot)) == {"a", "b"}
+
+
+def test_a_header_beyond_the_limit_is_not_read(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write((100_000_001).to_bytes(8, "little"))
+        file.truncate(100_000_100)  # sparse
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="truncated or no safetensors file"):
+        safetensors.read_file(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_names_like_paths_are_names(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(raw({"a\0": entry(0, 0, (0,)), "../../b": entry(0, 0, (0,))}, b""))
+    assert set(safetensors.read_file(path)) == {"a\0", "../../b"}
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_far_too_many_tensors_are_refused_at_once(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(raw({str(number): entry(0, 0, (0,)) for number in range(200_000)}, b""))
+    start = time.monotonic()
+    with pytest.raises(FormatError, match="more than 20000 tensors"):
+        safetensors.read_file(path)
+    assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("target", ["folder", "device", "loop"])
+def test_an_index_leads_to_no_folder_device_or_loop(target, sharded):
+    link = sharded / "x.safetensors"
+    if target == "folder":
+        link.mkdir()
+    else:
+        link.symlink_to("/dev/zero" if target == "device" else link)
+    index(sharded, {"a": "x.safetensors"})
+    with pytest.raises(FormatError):
+        weights.read(sharded)
+
+
+@pytest.mark.parametrize("text", ['{"weight_map": {"a": NaN}}', '{"metadata": {"total_size": NaN}, "weight_map": {}}'])
+def test_an_index_with_nan_is_refused(text, sharded):
+    (sharded / safetensors.INDEX).write_text(text)
+    with pytest.raises(FormatError, match="NaN is no JSON"):
+        weights.read(sharded)
+
+
+def test_an_index_of_a_million_entries_is_refused_at_once(sharded):
+    index(sharded, {f"t{number}": "a.safetensors" for number in range(10**6)})
+    start = time.monotonic()
+    with pytest.raises(FormatError, match="a regular file of at most 8388608 bytes"):
+        weights.read(sharded)
+    assert time.monotonic() - start < 1

@@ -206,3 +206,11 @@ def test_a_fifo_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "a.bin")
     with pytest.raises(FormatError, match="not a regular file"):
         read_file(tmp_path / "a.bin")
+
+
+def test_a_flipped_bit_in_the_numbers_is_found_by_their_checksum(tmp_path):
+    whole = bytearray((GOLDEN / "zip.bin").read_bytes())
+    whole[whole.index(np.load(GOLDEN / "expected.npz")["plain"].tobytes()) + 5] ^= 1
+    (tmp_path / "a.bin").write_bytes(whole)
+    with pytest.raises(FormatError, match="checksum of its member 'zip/data/0' is wrong"):
+        read_file(tmp_path / "a.bin")

@@ -129,6 +129,10 @@ _SIZES = {
     "mlp_width": _MOST,
     "max_length": _MOST,
     "num_segments": _MOST,
+    "kv_width": _MOST,
+    "decoder_layers": _MOST_LAYERS,
+    "position_buckets": _MOST,
+    "position_span": _MOST,
 }
 
 
@@ -153,6 +157,7 @@ class ConfigTable:
           ConfigError: a key that is absent, of the wrong type, too large, refused or not supported.
         """
         refuse_keys(hub, where)
+        self._warn_of_typos(hub, where)
         found = [(field.ours, field.read(hub, where)) for field in (*self.fields, *head_fields)]
         values = {name: value for name, value in found if name is not None}
         attention = {name.removeprefix("attention."): values.pop(name) for name in list(values) if "." in name}
@@ -163,6 +168,13 @@ class ConfigTable:
             return base.replace(attention=dataclasses.replace(base.attention, **attention))
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
+
+    def _warn_of_typos(self, hub: Mapping[str, Any], where: str) -> None:
+        """Says which unknown keys look like a key that is absent and has a default: it would be used unseen."""
+        known = {field.hub for field in self.fields}
+        for key in hub.keys() - known:
+            if near := difflib.get_close_matches(key, known - hub.keys(), n=1, cutoff=0.9):
+                _log.warning("%s: %r is no key of %s and is not used; is it %r?", where, key, self.model_type, near[0])
 
     def write(
         self, config: TransformerConfig, hub_class: str, num_labels: int, head_fields: tuple[Field, ...] = ()

@@ -24,6 +24,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spiece.model",
     "sentencepiece.bpe.model",
+    "30k-clean.model",
     "source.spm",
     "target.spm",
 )

@@ -18,6 +18,7 @@ from zoo.convert.json_files import read_json
 from zoo.errors import FormatError
 
 _ALIGNMENT = 64  # bytes, XLA's
+_MAX_INDEX = 8 * 2**20  # bytes; a thousand tensors take 100 kB
 _PIECE = 8 * 2**20  # bytes read at a time
 
 
@@ -121,7 +122,7 @@ def read_sharded(index: Path, read_file: Callable[[Path], Mapping[str, np.ndarra
       FormatError: the index is damaged, names a file outside its folder, or does not fit its shards.
     """
     folder = index.parent
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_json(index, max_bytes=_MAX_INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise FormatError(f"{index}: 'weight_map' must map tensor names to file names; found {weight_map!r:.80}.")
     weights: dict[str, np.ndarray] = {}

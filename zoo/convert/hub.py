@@ -34,6 +34,8 @@ FORMS = ("safetensors", "orbax", "msgpack")
 
 _log = logging.getLogger(__name__)
 
+_MAX_SAID = 20  # tensors in one log line
+
 _CLASSIFIERS = ("sequence_classification", "token_classification")
 
 
@@ -89,7 +91,7 @@ def load(
     found.check(str(path), _hint(head, named) if found.lacks_part else _WHOLE)
     here = jnp.zeros(()).sharding  # of the default device
     places = dict.fromkeys(_by_name(state), here) if shardings is None else _places(shardings)
-    values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places)
+    values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places, str(path))
     _report(source, named, found.new, found.passed_over)
     filled = [(path, param.replace(values[_name(path)])) for path, param in nnx.to_flat_state(state)]
     return nnx.merge(graphdef, nnx.from_flat_state(filled))
@@ -245,18 +247,27 @@ def _places(shardings: nnx.State) -> dict[str, NamedSharding]:
 
 
 def _read(
-    sources: Mapping[str, Source], weights: Mapping[str, np.ndarray], state: nnx.State, places: Mapping[str, Sharding]
+    sources: Mapping[str, Source],
+    weights: Mapping[str, np.ndarray],
+    state: nnx.State,
+    places: Mapping[str, Sharding],
+    where: str,
 ) -> dict[str, jax.Array]:
-    """The parameters on their devices; each device's slice is read by itself."""
-    values = {}
+    """The parameters on their devices; each device's slice is read by itself. Values that are not finite are said."""
+    values, not_finite = {}, set()
     for name, param in _by_name(state).items():
         if name not in sources:
             continue
 
         def read(index, source=sources[name], param=param) -> np.ndarray:
-            return source.read(weights, param.shape, index, param.dtype)
+            array = source.read(weights, param.shape, index, param.dtype)
+            not_finite.update(source.not_finite(array, index))
+            return array
 
         values[name] = jax.make_array_from_callback(param.shape, places[name], read)
+    if not_finite:
+        names = ", ".join(sorted(not_finite)[:_MAX_SAID])
+        _log.warning("%s: NaN or infinity in %d tensors: %s", where, len(not_finite), names)
     return values
 
 

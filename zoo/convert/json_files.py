@@ -15,7 +15,7 @@ from zoo.errors import FormatError
 _MAX_BYTES = 64 * 2**20
 
 
-def read_json(path: Path, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
+def read_json(path: Path, *, default: dict[str, Any] | None = None, max_bytes: int = _MAX_BYTES) -> dict[str, Any]:
     """Parses a file that holds an object; `default`, if given, stands for a file that is not there.
 
     Raises:
@@ -27,9 +27,9 @@ def read_json(path: Path, *, default: dict[str, Any] | None = None) -> dict[str,
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-                raise FormatError(f"{path} must be a regular file of at most {_MAX_BYTES} bytes.")
-            return parse_json(file.read(_MAX_BYTES), str(path))
+            if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+                raise FormatError(f"{path} must be a regular file of at most {max_bytes} bytes.")
+            return parse_json(file.read(max_bytes), str(path))
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}. A model's folder needs it.") from error
 

@@ -44,6 +44,7 @@ DTYPES = {
 }
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
+_MAX_TENSORS = 20_000  # in one file; T5-11B has a thousand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
     text = file.read(length)
     if not text.startswith(b"{"):
         raise FormatError(f"{path}: the header must begin with '{{'; found {text[:8]!r}.")
+    if text.count(b'"data_offsets"') > _MAX_TENSORS:
+        raise FormatError(f"{path}: the header lists more than {_MAX_TENSORS} tensors, as no model of this kind has.")
     header = parse_json(text, f"{path}: the header")
     _check_metadata(header.pop("__metadata__", {}), path)
     tensors = {name: _parse_tensor(name, entry, path) for name, entry in header.items()}

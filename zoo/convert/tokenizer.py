@@ -32,7 +32,7 @@ _T5 = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
 # The spellings to expect in a folder that does not declare its special tokens; the first that is all there.
 _SPELLINGS = (BERT, _ALBERT, _XLNET, _ROBERTA, GPT2, _T5, {"unk": "<unk>"})
 _MARIAN = ("source.spm", "target.spm")
-_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "30k-clean.model")  # the last as ALBERT was released
 _WORD_END = "</w>"  # what GPT's BPE marks the end of a word with
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

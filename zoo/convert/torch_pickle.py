@@ -12,6 +12,7 @@ import dataclasses
 import io
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from zoo.convert.files import map_file, open_regular
+from zoo.convert.files import each_piece, map_file, open_regular
 from zoo.errors import FormatError
 
 _MAX_PICKLE = 64 * 2**20  # bytes: a hundred for each tensor, and no model has so many
@@ -100,7 +101,20 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
             for name, info in members.items()
             if name.startswith(f"{stem}data/")
         }
+        _check_sums(file, {extents[key]: members[f"{stem}data/{key}"] for key in extents})
     return _views(file, tensors, extents)
+
+
+def _check_sums(file: io.BufferedReader, members: dict[tuple[int, int], zipfile.ZipInfo]) -> None:
+    data = map_file(file)
+    if sum(size for _, size in members) > len(data):
+        raise _Refused("its members overlap.")
+    for (start, size), info in members.items():
+        checksum = 0
+        for piece in each_piece(data[start : start + size]):
+            checksum = zlib.crc32(piece.data, checksum)
+        if checksum != info.CRC:
+            raise _Refused(f"the checksum of its member {info.filename!r} is wrong; it is damaged.")
 
 
 def _extent(file: io.BufferedReader, info: zipfile.ZipInfo) -> tuple[int, int]:

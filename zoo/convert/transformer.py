@@ -61,7 +61,8 @@ TABLE = Table(
     constants=tuple(
         Constant(
             f"model.{side}.embed_positions.weight",
-            lambda config: sinusoids(config.max_length, config.width),
+            shape=lambda config: (config.max_length, config.width),
+            make=lambda config: sinusoids(config.max_length, config.width),
             saved_by=(None,),  # its library forgets to leave them out of the bare model
         )
         for side in ("encoder", "decoder")
