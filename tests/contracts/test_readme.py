@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from zoo import registry
+
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 DOCUMENTS = [path for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md") if (path := ROOT / name).exists()]
 
 
@@ -38,6 +41,22 @@ def module_file(name: str) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_everything_named_exists(document):
     assert not missing(document.read_text(encoding="utf-8"), document.parent)
+
+
+def test_the_family_table_has_every_golden_and_every_size():
+    """A cell for each golden of a head; the numbers are `make parity`'s."""
+    text = README.read_text(encoding="utf-8").partition("<!-- parity -->")[2].partition("<!-- /parity -->")[0]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in text.splitlines() if "|" in line]
+    head, families = rows[0][0], rows[0][1:]
+    assert head == "head"
+    cells = ((row[0], family, cell) for row in rows[2:] for family, cell in zip(families, row[1:], strict=False))
+    filled = {f"{family}_{name}" for name, family, cell in cells if re.fullmatch(r"\de-\d\d", cell)}
+    goldens = {path.stem for path in (ROOT / "tests" / "golden").glob("*_*.npz")}
+    kinds = {f"{family}_{kind}" for family in families for kind in ("hidden layers", "gradients")}
+    assert filled - kinds == {name for name in goldens if "_variant" not in name}
+    assert kinds <= filled
+    sizes = {size.strip(" `") for row in rows if row[0] in registry.FAMILIES for size in row[1].split(",")}
+    assert sizes == set(registry.ENTRIES)
 
 
 @pytest.mark.parametrize(

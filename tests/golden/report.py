@@ -35,6 +35,8 @@ def tables(errors: dict[tuple[str, str], dict[str, float]]) -> str:
     for head in heads:
         found = [errors.get((name, head or "bare"), {}) for name in families]
         cells = [_cell(kinds.get("outputs", kinds.get("hidden layers"))) for kinds in found]
+        if not any(cells):
+            continue  # the torch library has it of no family
         lines.append(f"| {f'`{head}`' if head else 'bare'} | {' | '.join(cells)} |")
     for kind in ("hidden layers", "gradients"):
         worst = [max(found[kind] for (family, _), found in errors.items() if family == name) for name in families]
