@@ -172,7 +172,10 @@ class TransformerConfig:
         if self.positions == "distances" and self.width % 2:
             raise ConfigError(f"positions='distances' needs an even width; found {self.width}.")
         if self.pad_positions == "skipped" and self.pad_id is None:
-            raise ConfigError("pad_positions='skipped' needs a pad_id, to know padding when it sees it.")
+            raise ConfigError(
+                "pad_positions='skipped' needs a pad_id, to know padding when it sees it; set one, or "
+                "pad_positions='taken'."
+            )
         if self.label_names and len(self.label_names) != self.num_labels:
             raise ConfigError(f"label_names has {len(self.label_names)} names for num_labels {self.num_labels}.")
         for name in (name for name in vars(self) if name.endswith("_dropout")):
