@@ -412,6 +412,10 @@ def test_a_file_cut_short_while_it_is_read_is_an_error_and_no_signal(form, tmp_p
             fetch(tensor)
 
 
+def test_every_family_has_its_tables():
+    assert set(FAMILIES) == set(registry.FAMILIES)
+
+
 def test_sentence_order_is_the_pair_of_a_pretrained_model(tmp_path):
     still = dict(embed_dropout=0.0, hidden_dropout=0.0, attention_dropout=0.0)
     whole, ids = make("albert", "pretraining", **still), jnp.arange(8, dtype=jnp.int32)[None]

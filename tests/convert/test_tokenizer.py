@@ -237,3 +237,15 @@ def test_damaged_files(tmp_path, files, words):
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(FormatError, match=words):
         load_tokenizer(tmp_path)
+
+
+def test_a_byte_bpe_begins_with_its_token_if_its_config_says_so(tmp_path):
+    """As the torch library's GPT-2 tokenizer does with the same files."""
+    (tmp_path / "vocab.json").write_text(json.dumps({"<|endoftext|>": 0, "a": 1, "b": 2, "ab": 3, "\u0120": 4}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": True}))
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.encode("ab b") == [0, 3, 4, 2]
+    assert tokenizer.encode("ab", "b") == [0, 3, 0, 2]
+    (tmp_path / "tokenizer_config.json").unlink()
+    assert load_tokenizer(tmp_path).encode("ab b") == [3, 4, 2]

@@ -297,7 +297,13 @@ def _read_bpe(vocab_file: Path, merges_file: Path, config: Mapping[str, Any]) ->
     vocab, merges = read_vocab_json(vocab_file), read_merges(merges_file)
     if any(token.endswith(_WORD_END) for token in vocab):
         return word_bpe(vocab, merges)
-    return byte_bpe(vocab, merges, bool(config.get("add_prefix_space", False)))
+    backend = byte_bpe(vocab, merges, bool(config.get("add_prefix_space", False)))
+    if config.get("add_bos_token"):
+        begin = declared_tokens(vocab_file.parent, config, vocab).get("bos", GPT2["bos"])
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A", pair=f"{begin} $A {begin} $B", special_tokens=[(begin, vocab[begin])]
+        )
+    return backend
 
 
 def _read_unigram(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
