@@ -49,6 +49,7 @@ class _Settings:
     top_k: int | None
     use_top_p: bool
     eos_id: int
+    banned: tuple[int, ...]
 
 
 def generate(
@@ -93,6 +94,7 @@ def generate(
         top_k=None if temperature == 0.0 else top_k,
         use_top_p=top_p is not None and temperature != 0.0,
         eos_id=_end_token(model, eos_id),
+        banned=model.config.banned_ids,
     )
     graphdef, params = _laid_out(model)
     new, counts, ended = _decode(
@@ -232,6 +234,7 @@ def _longest(model: Transformer) -> int:
 
 
 def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _Settings) -> Int[Array, "B"]:
+    logits = logits.at[:, list(settings.banned)].set(-jnp.inf) if settings.banned else logits
     if settings.greedy:
         return jnp.argmax(logits, axis=-1).astype(jnp.int32)
     logits = logits.astype(jnp.float32) / temperature
@@ -253,6 +256,8 @@ def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
         )
     if isinstance(model, EncoderDecoder) and model.config.decoder_start_id is None:
         raise ConfigError("This model has no decoder_start_id, with which a decoder begins; set it in its config.")
+    if (start := model.config.decoder_start_id) is not None and not 0 <= start < model.config.vocab_size:
+        raise ConfigError(f"decoder_start_id {start} is no token of the {model.config.vocab_size}; correct the config.")
     if model.head_name == "causal_lm" and not model.config.attention.causal:
         raise ConfigError(
             "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "

@@ -99,7 +99,7 @@ def test_a_file_whose_merges_make_the_library_panic(load):
     ("text", "message"),
     [
         (json.dumps(wordpiece_json()).replace('"the": 5', '"the": 5, "the": 5'), "'the' appears twice"),
-        ('{"model":' + "[" * 100_000 + "]" * 100_000 + "}", "does not hold"),
+        ('{"model":' + "[" * 100_000 + "]" * 100_000 + "}", "not valid JSON"),
     ],
 )
 def test_a_text_with_one_fault(load, text, message):
@@ -169,3 +169,19 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "merges.txt")
     with pytest.raises(FormatError, match="not a regular file"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["normalizer", "decoder"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}] * 8,
+        [{"type": "Replace", "pattern": {"Regex": "x"}, "content": "x" * 1000}],
+        [{"type": "Prepend", "prepend": "x" * 10**6}],
+    ],
+)
+def test_a_file_that_makes_texts_explode_is_not_run(load, stage, parts):
+    file = wordpiece_json()
+    file[stage] = {"type": "Sequence", f"{stage}s": parts}
+    with pytest.raises(FormatError, match=f"its {stage} makes texts more than 64 times longer"):
+        load(file)

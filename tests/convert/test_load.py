@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -281,6 +282,12 @@ def test_bad_arguments_are_refused(bert, unchecked_types):
     for wrong in (
         dict(head="regression"),
         dict(num_labels=3),
+        dict(head=[]),
+        dict(mesh=3),
+        dict(seed="x"),
+        dict(seed=2**64),
+        dict(dtype=None),
+        dict(param_dtype=None),
         dict(dtype="int8"),
         dict(dtype="float33"),
         dict(rules="fsdp"),
@@ -466,9 +473,9 @@ def test_a_misspelled_key_with_a_default_is_said(bert, caplog):
     assert "'layer_norm_epss' is no key of bert and is not used; is it 'layer_norm_eps'?" in caplog.text
 
 
-def test_an_absurd_table_is_not_made_to_be_compared(tmp_path):
+def test_a_table_of_other_lengths_is_refused(tmp_path):
     hub.save(make("marian"), tmp_path)
-    edit_config(tmp_path, max_position_embeddings=2**24, d_model=2**24, encoder_attention_heads=4)
+    edit_config(tmp_path, max_position_embeddings=9)
     with pytest.raises(FormatError, match=r"not what its config\.json makes of it"):
         hub.load(tmp_path, head=None)
 
@@ -479,3 +486,67 @@ def test_absurd_sizes_are_refused_at_once(key, tmp_path):
     edit_config(tmp_path, **{key: 10**9})
     with pytest.raises(ConfigError, match=f"'{key}' must lie between"):
         hub.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "message"),
+    [
+        ("bert", {"pad_token_id": 2**31}, "'pad_token_id' must lie between 0"),
+        ("bert", {"eos_token_id": -1}, "'eos_token_id' must lie between 0"),
+        ("roberta", {"pad_token_id": 10**9}, "'pad_token_id' must lie between 0"),
+        ("bert", {"layer_norm_eps": 10**400}, "'layer_norm_eps' must be float"),
+        ("bert", {"layer_norm_eps": -1}, "norm_eps must be at least 0"),
+        ("bert", {"initializer_range": -0.5}, "init_std must be at least 0"),
+        ("bert", {"classifier_dropout": 10**400}, "'classifier_dropout' must be float"),
+        ("t5", {"initializer_factor": 1e308}, "'initializer_factor' must be float"),
+        ("t5", {"decoder_start_token_id": 2**63}, "'decoder_start_token_id' must lie between 0"),
+        ("bert", {"architectures": 0}, "'architectures' must be a list"),
+        ("bert", {"architectures": {}}, "'architectures' must be a list"),
+        ("xlnet", {"d_head": 5}, "'d_head' must be d_model / n_head, which is 4"),
+        ("marian", {"max_position_embeddings": 2**24}, "makes a table of positions"),
+        ("marian", {"bad_words_ids": [[0, 1]]}, "must be lists of one token"),
+        ("gpt-neo", {"attention_types": [[["global"] * 20_000, 10**9]]}, "for 4 layers"),
+        ("gpt-neo", {"attention_types": [[["global", "local"], 2], [["global"], -5]]}, "for 4 layers"),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused_by_their_key(family, changes, message, tmp_path):
+    hub.save(make(family, **({"num_layers": 4} if family == "gpt-neo" else {})), tmp_path)
+    edit_config(tmp_path, **changes)
+    start = time.monotonic()
+    with pytest.raises(ConfigError) as refusal:
+        hub.load(tmp_path)
+    assert message in str(refusal.value)
+    assert time.monotonic() - start < 1
+
+
+def test_paths_that_are_none_are_refused():
+    for path in ("", "a" * 100_000):
+        with pytest.raises(ConfigError, match="named by a folder"):
+            hub.load(path)
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_words_that_a_release_bans_are_never_said(file, tmp_path):
+    """Marian begins with padding, and would go on with it."""
+    model = make("marian", "seq2seq_lm", pad_id=3, decoder_start_id=3)
+    model.head.bias[...] = model.head.bias[...].at[0, 3].set(1e4)
+    hub.save(model, tmp_path)
+    assert generate(hub.load(tmp_path), [[5, 6]], max_new_tokens=4).tokens == [[3] * 4]
+    settings = json.loads((tmp_path / file).read_text()) if (tmp_path / file).exists() else {}
+    (tmp_path / file).write_text(json.dumps(settings | {"bad_words_ids": [[3]]}))
+    if file == "generation_config.json":
+        edit_config(tmp_path, bad_words_ids=...)
+    loaded = hub.load(tmp_path)
+    assert loaded.config.banned_ids == (3,)
+    assert 3 not in generate(loaded, [[5, 6]], max_new_tokens=4).tokens[0]
+    hub.save(loaded, tmp_path / "again")
+    assert hub.load(tmp_path / "again").config.banned_ids == (3,)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "flax_model.msgpack", "a.index"])
+def test_a_link_out_of_the_folder_is_not_followed(name, bert, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "file"
+    shutil.move(bert / "model.safetensors", outside)
+    (bert / name).symlink_to(outside)
+    with pytest.raises(FormatError, match="is not a file of its own folder"):
+        hub.load(bert)

@@ -120,6 +120,9 @@ def test_shards_read_as_one(sharded):
         {"a": ""},
         {"a": ".."},
         {"a": 7},
+        {"a": None},
+        {"a": True},
+        {"a": ["a.safetensors"]},
         {"a": "pipe.safetensors"},
         {"a": "absent.safetensors"},
         {"a": "./a.safetensors"},
@@ -200,6 +203,14 @@ def test_an_index_with_nan_is_refused(text, sharded):
     (sharded / safetensors.INDEX).write_text(text)
     with pytest.raises(FormatError, match="NaN is no JSON"):
         weights.read(sharded)
+
+
+def test_tensors_are_counted_however_their_keys_are_spelled(tmp_path):
+    header = {str(number): entry(0, 0, (0,)) for number in range(20_002)}
+    text = json.dumps(header).replace("data_offsets", "data_\\u006fffsets").encode()
+    (tmp_path / "model.safetensors").write_bytes(raw(text, b""))
+    with pytest.raises(FormatError, match="more than 20000 tensors"):
+        safetensors.read_file(tmp_path / "model.safetensors")
 
 
 def test_an_index_of_a_million_entries_is_refused_at_once(sharded):

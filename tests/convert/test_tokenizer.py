@@ -249,3 +249,22 @@ def test_a_byte_bpe_begins_with_its_token_if_its_config_says_so(tmp_path):
     assert tokenizer.encode("ab", "b") == [0, 3, 0, 2]
     (tmp_path / "tokenizer_config.json").unlink()
     assert load_tokenizer(tmp_path).encode("ab b") == [3, 4, 2]
+
+
+def test_a_mask_takes_the_space_before_it_if_its_file_says_so(assets, tmp_path):
+    """As the torch library's RoBERTa does, and does still after a round trip."""
+    tokenizer = load_tokenizer(assets / "tokenizers" / "roberta-base")
+    expected = [0, 627, 50264, 9, 50264, 6, 10, 50264, 741, 2]
+    assert tokenizer.encode("the <mask> of <mask>, a<mask> b") == expected
+    tokenizer.save(tmp_path)
+    assert load_tokenizer(tmp_path).encode("the <mask> of <mask>, a<mask> b") == expected
+
+
+def test_wrong_arguments_are_said(vocab_folder, unchecked_types):
+    tokenizer = load_tokenizer(vocab_folder)
+    for ids in (["a"], [None], 3, "ab", [[1]], [1.5], [True]):
+        with pytest.raises(InputError):
+            tokenizer.decode(ids)
+    for wrong in (dict(max_length="x"), dict(max_length=2**70), dict(pad_to="x"), dict(pad_to=-3), dict(pad_to=10**12)):
+        with pytest.raises(ConfigError):
+            tokenizer.encode_batch(["fox"], **wrong)

@@ -214,3 +214,27 @@ def test_a_flipped_bit_in_the_numbers_is_found_by_their_checksum(tmp_path):
     (tmp_path / "a.bin").write_bytes(whole)
     with pytest.raises(FormatError, match="checksum of its member 'zip/data/0' is wrong"):
         read_file(tmp_path / "a.bin")
+
+
+def test_every_bit_of_the_pickle_is_checked(tmp_path):
+    whole = (GOLDEN / "zip.bin").read_bytes()
+    with zipfile.ZipFile(GOLDEN / "zip.bin") as archive:
+        program = archive.read("zip/data.pkl")
+    start = whole.index(program)
+    for place in range(0, len(program), 29):
+        (tmp_path / "a.bin").write_bytes(
+            whole[: start + place] + bytes([whole[start + place] ^ 1]) + whole[start + place + 1 :]
+        )
+        with pytest.raises(FormatError):
+            read_file(tmp_path / "a.bin")
+
+
+def test_a_bomb_in_the_byte_order_costs_nothing(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.bin", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr(zipfile.ZipInfo("a/data.pkl"), tensor("FloatStorage"))
+        bomb.writestr("a/byteorder", bytes(10**8))
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="'a/byteorder' is compressed"):
+        read_file(tmp_path / "a.bin")
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()

@@ -14,6 +14,7 @@ from zoo.convert.vocabulary import read_text
 from zoo.errors import FormatError, ZooError
 
 _MAX_COMMAS = 4_000_000  # bounds the lists in a file, and so time and memory
+_MAX_GROWTH = 64  # times that the normalizer may make a text longer by what the file says
 _PROBE = "\U00012000 a"  # a letter that hardly a vocabulary has
 
 
@@ -52,14 +53,29 @@ def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
 
 
 def _parse(path: Path, text: str) -> tokenizers.Tokenizer:
+    file = parse_json(text.encode(), str(path))
+    for stage in ("normalizer", "decoder"):
+        if _growth(file.get(stage) or {}) > _MAX_GROWTH:
+            raise FormatError(f"{path}: its {stage} makes texts more than {_MAX_GROWTH} times longer; it is not run.")
     backend = tokenizers.Tokenizer.from_str(text)
-    for token, index in _stated_ids(parse_json(text.encode(), str(path))):
+    for token, index in _stated_ids(file):
         if (found := backend.token_to_id(token)) != index:
             raise FormatError(
                 f"{path} gives the special token {token!r} the id {index}, but its vocabulary says {found}; correct "
                 "the one that the model was not trained with."
             )
     return backend
+
+
+def _growth(normalizer: Mapping[str, Any]) -> float:
+    """How many times longer a text may become, at the most."""
+    growth = 1.0
+    for part in [*(normalizer.get("normalizers") or []), *(normalizer.get("decoders") or [])]:
+        growth *= _growth(part)
+    content, pattern = normalizer.get("content"), normalizer.get("pattern") or {}
+    if isinstance(content, str):  # a pattern may match a single character, or nothing
+        growth *= 1 + len(content) / len(pattern.get("String") or "x")
+    return growth * (1 + len(normalizer.get("prepend") or ""))
 
 
 def _stated_ids(file: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

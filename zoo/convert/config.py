@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,6 +49,7 @@ _RUNTIME = (
     "init_depth_scaled",
     "num_labels",
     "label_names",
+    "banned_ids",
     "classifier_dropout",
 )
 
@@ -90,12 +90,14 @@ class Field:
         if callable(self.default) and hub.get(self.hub) is None:
             value = self.default(hub)
         if not _is_a(value, self.kind):
-            raise ConfigError(f"{where}: {self.hub!r} must be {_name(self.kind)}; found {value!r}.")
+            raise ConfigError(f"{where}: {self.hub!r} must be {_name(self.kind)}; found {value!r:.80}.")
         if self.only and value not in self.only:
             allowed = " or ".join(map(json.dumps, self.only))
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; this version supports only {allowed}.")
         if self.values is not None and value not in self.values:
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; supported are {', '.join(map(str, self.values))}.")
+        if isinstance(value, int) and (self.kind is ID or (self.ours or "").endswith("_id")):
+            _check_size(self.hub, value, _MOST, where, least=0)
         if self.kind is float and isinstance(value, int):
             value = float(value)  # JSON has 0 for 0.0
         if isinstance(value, int) and self.ours in _SIZES:
@@ -257,9 +259,9 @@ def read_labels(hub: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return labels
 
 
-def _check_size(key: str, value: int, most: int, where: str) -> None:
-    if not 1 <= value <= most:
-        raise ConfigError(f"{where}: {key!r} must lie between 1 and {most}; found {value}.")
+def _check_size(key: str, value: int, most: int, where: str, *, least: int = 1) -> None:
+    if not least <= value <= most:
+        raise ConfigError(f"{where}: {key!r} must lie between {least} and {most}; found {value!r:.40}.")
 
 
 def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
@@ -267,7 +269,7 @@ def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool):
         return bool in kinds
-    if isinstance(value, float) and not math.isfinite(value):
+    if float in kinds and isinstance(value, int | float) and not abs(value) <= _MOST:
         return False
     return isinstance(value, (*kinds, int) if float in kinds else kinds)
 

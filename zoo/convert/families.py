@@ -11,7 +11,7 @@ from typing import Any
 from zoo import registry
 from zoo.convert import albert, bert, distilbert, electra, gpt, gpt2, gpt3, originals, roberta, t5, transformer, xlnet
 from zoo.convert.config import ConfigTable
-from zoo.convert.fetch import CONFIG
+from zoo.convert.fetch import CONFIG, GENERATION
 from zoo.convert.json_files import read_json
 from zoo.convert.table import Table
 from zoo.convert.weights import find_original
@@ -20,6 +20,7 @@ from zoo.nn.config import TransformerConfig
 
 _log = logging.getLogger(__name__)
 
+_MAX_CONFIG = 8 * 2**20  # bytes; names of 100,000 labels take half of it
 AUTO = "auto"  # as a head: the one that the checkpoint's config.json names
 
 
@@ -64,7 +65,10 @@ def read_config(path: Path, head: str | None) -> tuple[TransformerConfig, str | 
     """
     folder = path if path.is_dir() else path.parent
     where = folder / CONFIG
-    hub = read_json(where) if where.exists() else originals.hub_config(path, head)
+    hub = read_json(where, max_bytes=_MAX_CONFIG) if where.exists() else originals.hub_config(path, head)
+    # Once in config.json, and in newer folders beside it.
+    generation = read_json(folder / GENERATION, default={}, max_bytes=_MAX_CONFIG)
+    hub = {"bad_words_ids": generation.get("bad_words_ids"), **hub}
     model_type = hub.get("model_type")
     if not isinstance(model_type, str) or model_type not in _BY_MODEL_TYPE:
         raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(_BY_MODEL_TYPE)}.")
@@ -95,7 +99,7 @@ def hub_config(config: TransformerConfig, head: str | None) -> dict[str, Any]:
 
 
 def _named_head(hub: Mapping[str, Any], table: Table, where: Path) -> str | None:
-    classes = hub.get("architectures") or [table.heads[None].hub_class]
+    classes = [table.heads[None].hub_class] if hub.get("architectures") in (None, []) else hub["architectures"]
     if not isinstance(classes, list) or not isinstance(classes[0], str):
         raise ConfigError(f"{where}: 'architectures' must be a list of class names; found {classes!r:.80}.")
     try:

@@ -11,9 +11,11 @@ from zoo.convert.tf_checkpoint import INDEX
 from zoo.convert.weights import SUFFIXES
 from zoo.errors import ConfigError, FormatError
 
+_MAX_PATH = 4096
+
 Parts = Literal["model", "tokenizer"]
 
-CONFIG = "config.json"
+CONFIG, GENERATION = "config.json", "generation_config.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -46,6 +48,8 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model") -> Path:
     if not isinstance(source, str | os.PathLike):
         raise ConfigError(f"A model is named by a folder, a file or a registry name; found {type(source).__name__}.")
     path = Path(source).expanduser()
+    if not str(source) or len(str(source)) > _MAX_PATH:
+        raise ConfigError(f"A model is named by a folder, a file or a registry name; found {str(source)!r:.80}.")
     if path.is_dir() or (path.suffix in SUFFIXES and path.exists()):
         return path
     if (index := path.with_name(f"{path.name}{INDEX}")).exists():  # how TensorFlow calls a checkpoint
@@ -74,7 +78,7 @@ def fetch(name: str, *, parts: Parts = "model") -> Path:
 
     try:
         for patterns in _WEIGHTS if parts == "model" else [()]:
-            wanted = [CONFIG, *TOKENIZER_FILES, *patterns]
+            wanted = [CONFIG, GENERATION, *TOKENIZER_FILES, *patterns]
             folder = Path(snapshot_download(entry.repository, allow_patterns=wanted))
             if any(any(folder.glob(pattern)) for pattern in patterns):
                 break

@@ -123,12 +123,11 @@ def read_sharded(index: Path, read_file: Callable[[Path], Mapping[str, np.ndarra
     """
     folder = index.parent
     weight_map = read_json(index, max_bytes=_MAX_INDEX).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
+    if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(f, str) for f in weight_map.values()):
         raise FormatError(f"{index}: 'weight_map' must map tensor names to file names; found {weight_map!r:.80}.")
     weights: dict[str, np.ndarray] = {}
-    for shard in sorted(set(map(str, weight_map.values()))):
-        _check_inside(folder, shard, index)
-        tensors = read_file(folder / shard)
+    for shard in sorted(set(weight_map.values())):
+        tensors = read_file(check_inside(folder, shard, index))
         listed = {name for name, file in weight_map.items() if file == shard}
         if listed != set(tensors):
             astray = sorted(listed ^ set(tensors))
@@ -140,15 +139,19 @@ def read_sharded(index: Path, read_file: Callable[[Path], Mapping[str, np.ndarra
     return weights
 
 
-def _check_inside(folder: Path, shard: str, index: Path) -> None:
-    """A shard is a plain file name, and no link out of the folder (but into the blobs of a Hub cache)."""
-    plain = shard == os.path.basename(shard) and shard not in ("", ".", "..") and not {"\\", "\0"} & set(shard)
+def check_inside(folder: Path, name: str, said_by: Path) -> Path:
+    """The file of that name, which is plain, and no link out of the folder (but into the blobs of a Hub cache).
+
+    Raises:
+      FormatError: it is not; `said_by` is what names it.
+    """
+    plain = name == os.path.basename(name) and name not in ("", ".", "..") and not {"\\", "\0"} & set(name)
     if plain:
-        real, home = Path(os.path.realpath(folder / shard)), Path(os.path.realpath(folder))
+        real, home = Path(os.path.realpath(folder / name)), Path(os.path.realpath(folder))
         blobs = home.parents[1] / "blobs" if home.parent.name == "snapshots" else home
         if real.parent in (home, blobs):
-            return
-    raise FormatError(f"{index}: {shard!r} is not a file of its own folder, so it is not read.")
+            return folder / name
+    raise FormatError(f"{said_by}: {name!r} is not a file of its own folder, so it is not read.")
 
 
 @dataclasses.dataclass(frozen=True)

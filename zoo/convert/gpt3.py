@@ -68,11 +68,15 @@ def _decode_pattern(periods: list, window: int, num_layers: int) -> tuple[int | 
     kinds: list[bool] = []
     try:
         for names, times in periods:
-            part = [_KINDS[name] for name in names]
-            kinds += part * min(times, num_layers + 1)
+            if not 0 < times * len(names) <= num_layers:
+                raise ValueError("no such number of layers")
+            kinds += [_KINDS[name] for name in names] * times
+            if len(kinds) > num_layers:
+                break
     except (KeyError, TypeError, ValueError):
         raise ConfigError(
-            f'\'attention_types\' must be [[["global", "local"], times]]; found {periods!r:.80}.'
+            f'\'attention_types\' must be [[["global", "local"], times]] for {num_layers} layers; found '
+            f"{periods!r:.80}."
         ) from None
     if len(kinds) != num_layers:
         raise ConfigError(f"'attention_types' describes {len(kinds)} layers or more; the model has {num_layers}.")

@@ -68,6 +68,12 @@ def load(
     """
     if rules is not None and mesh is None:
         raise ConfigError(f"rules={rules!r} needs a mesh; pass mesh=zoo.parallel.mesh.make_mesh(...).")
+    if not isinstance(head, str | None):
+        raise ConfigError(f"head must be a name or None; found {head!r:.80}.")
+    if mesh is not None and not isinstance(mesh, Mesh):
+        raise ConfigError(f"mesh must be a jax.sharding.Mesh, as make_mesh gives; found {type(mesh).__name__}.")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ConfigError(f"seed must be an int from 0 to 2^32 - 1; found {seed!r:.80}.")
     path = locate(source)
     config, named = read_config(path, head)
     config = _adapt(config, named, num_labels, dtype, param_dtype)
@@ -209,6 +215,8 @@ def convert(
 
 def _adapt(config: TransformerConfig, head, num_labels, dtype, param_dtype) -> TransformerConfig:
     """The config with what the caller chose."""
+    if dtype is None or param_dtype is None:
+        raise ConfigError("dtype and param_dtype must be floating-point dtypes; found None.")
     try:
         changes = {"dtype": jnp.dtype(dtype).name, "param_dtype": jnp.dtype(param_dtype).name}
     except TypeError as error:

@@ -85,6 +85,8 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
     if text.count(b'"data_offsets"') > _MAX_TENSORS:
         raise FormatError(f"{path}: the header lists more than {_MAX_TENSORS} tensors, as no model of this kind has.")
     header = parse_json(text, f"{path}: the header")
+    if len(header) > _MAX_TENSORS + 1:  # however the JSON spells what was counted above
+        raise FormatError(f"{path}: the header lists more than {_MAX_TENSORS} tensors, as no model of this kind has.")
     _check_metadata(header.pop("__metadata__", {}), path)
     tensors = {name: _parse_tensor(name, entry, path) for name, entry in header.items()}
     end = 0

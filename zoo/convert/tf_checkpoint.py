@@ -18,7 +18,7 @@ import google_crc32c
 import ml_dtypes
 import numpy as np
 
-from zoo.convert.files import each_piece, map_file, open_regular
+from zoo.convert.files import check_inside, each_piece, map_file, open_regular
 from zoo.errors import FormatError
 
 INDEX = ".index"
@@ -67,6 +67,10 @@ class _Damaged(Exception):
     """What is wrong with the index."""
 
 
+class _Unsupported(Exception):
+    """What it has that is not read."""
+
+
 def read_file(path: Path) -> dict[str, np.ndarray]:
     """The variables of the checkpoint with that index, by their names in TensorFlow, each a view that `fetch` reads.
 
@@ -81,7 +85,10 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
         _log.info("%s: passed over %d tensors of the optimizer.", path, len(entries) - len(kept))
     stem = path.name.removesuffix(INDEX)
     files = [path.with_name(f"{stem}.data-{shard:05}-of-{num_shards:05}") for shard in range(num_shards)]
-    shards = {shard: _map(files[shard]) for shard in sorted({entry.shard for entry in kept.values()})}
+    shards = {
+        shard: _map(check_inside(path.parent, files[shard].name, path))
+        for shard in sorted({entry.shard for entry in kept.values()})
+    }
     return {name: _view(name, entry, shards[entry.shard], files[entry.shard]) for name, entry in kept.items()}
 
 
@@ -102,6 +109,8 @@ def _read_index(path: Path) -> tuple[dict[str, _Entry], int]:
         raise FormatError(
             f"{path} {damage}; it is no index of a TensorFlow checkpoint, or damaged. Fetch it again."
         ) from None
+    except _Unsupported as kind:
+        raise FormatError(f"{path} {kind}. Convert it to safetensors where it was made.") from None
 
 
 def _map(path: Path) -> np.ndarray:
@@ -167,7 +176,7 @@ def _block(index: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes
     if end + 5 > len(index):
         raise _Damaged(f"has {len(index)} bytes, and a block that ends at byte {end + 5}")
     if index[end] != 0:
-        raise _Damaged("has compressed blocks, which TensorFlow does not write")
+        raise _Unsupported("has compressed blocks, which TensorFlow does not write and which are not read")
     if _unmask(int.from_bytes(index[end + 1 : end + 5], "little")) != google_crc32c.value(index[offset : end + 1]):
         raise _Damaged(f"has a block at byte {offset} whose checksum is wrong")
     data = index[offset:end]
@@ -250,7 +259,7 @@ def _parse_entry(key: str, data: bytes, num_shards: int) -> _Entry | None:
     if kind == _STRING:
         return None
     if 7 in message.messages:
-        raise _Damaged(f"has {key!r} in slices, which is not supported")
+        raise _Unsupported(f"has {key!r} in slices (a partitioned variable), which is not supported")
     if kind not in _DTYPES or shard >= num_shards:
         raise _Damaged(f"has {key!r} of kind {kind} in data file {shard} of {num_shards}")
     shape = tuple(size for data in message.messages.get(2, []) for size in _parse_shape(data))

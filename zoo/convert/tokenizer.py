@@ -34,6 +34,7 @@ _SPELLINGS = (BERT, _ALBERT, _XLNET, _ROBERTA, GPT2, _T5, {"unk": "<unk>"})
 _MARIAN = ("source.spm", "target.spm")
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "30k-clean.model")  # the last as ALBERT was released
 _WORD_END = "</w>"  # what GPT's BPE marks the end of a word with
+_MAX_ROW = 2**24  # tokens
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -95,6 +96,9 @@ class Tokenizer:
         """
         if pairs is not None and len(pairs) != len(texts):
             raise InputError(f"{len(texts)} texts but {len(pairs)} pairs; give one pair a text.")
+        for name, value in (("max_length", max_length), ("pad_to", pad_to)):
+            if value is not None and (type(value) is not int or not 0 <= value <= _MAX_ROW):
+                raise ConfigError(f"{name} must be an int from 0 to {_MAX_ROW}; found {value!r:.80}.")
         inputs = self._ready(texts)
         if pairs is not None:
             inputs = list(zip(inputs, self._ready(pairs), strict=True))
@@ -115,11 +119,15 @@ class Tokenizer:
         Raises:
           InputError: an id outside the vocabulary.
         """
-        ids, size = [int(token) for token in ids], self.vocab_size
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise InputError(f"ids must be a list of ints; found {type(ids).__name__}.")
+        ids, size = list(ids), self.vocab_size
         for index, token in enumerate(ids):
+            if not isinstance(token, int | np.integer) or isinstance(token, bool):
+                raise InputError(f"id {token!r:.80} at index {index} is no int.")
             if not 0 <= token < size:
                 raise InputError(f"id {token} at index {index} is outside the vocabulary of {size} tokens.")
-        return self._text(ids, special_tokens)
+        return self._text([int(token) for token in ids], special_tokens)
 
     def save(self, folder: str | Path) -> None:
         """Writes the files that the Hub expects: the vocabulary, which token has which role, and how it was made."""
@@ -222,7 +230,9 @@ def _read(folder: Path) -> Tokenizer:
     vocab = backend.get_vocab()
     check_ids(vocab, folder)
     special = _special_tokens(folder, config, vocab)
-    backend.add_special_tokens([*dict.fromkeys(special.values())])
+    known = {str(token) for token in backend.get_added_tokens_decoder().values()}
+    added = [token for token in dict.fromkeys(special.values()) if token not in known]
+    backend.add_special_tokens(added)  # a known one may say how it treats the space before it
     return Tokenizer(backend, special, config)
 
 

@@ -92,10 +92,11 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
         if program is None:
             raise _Refused("it holds no data.pkl.")
         stem = program.removesuffix("data.pkl")
-        if f"{stem}byteorder" in members and archive.read(f"{stem}byteorder") != b"little":
+        read = {name: _extent(file, info) for name, info in members.items() if name in (program, f"{stem}byteorder")}
+        _check_sums(file, {extent: members[name] for name, extent in read.items()})
+        if f"{stem}byteorder" in read and _bytes(file, *read[f"{stem}byteorder"]) != b"little":
             raise _Refused("its numbers are not little-endian.")
-        start, size = _extent(file, members[program])
-        tensors = _tensors(_run(io.BytesIO(_bytes(file, start, size))))
+        tensors = _tensors(_run(io.BytesIO(_bytes(file, *read[program]))))
         extents = {
             name.removeprefix(f"{stem}data/"): _extent(file, info)
             for name, info in members.items()

@@ -76,13 +76,25 @@ MARIAN_TABLE = dataclasses.replace(
 )
 
 
-def _make(*, encoder_heads: int, decoder_heads: int, encoder_mlp: int, decoder_mlp: int, **fields: Any):
+def _make(
+    *, encoder_heads: int, decoder_heads: int, encoder_mlp: int, decoder_mlp: int, banned: list | None, **fields: Any
+):
     if encoder_heads != decoder_heads or encoder_mlp != decoder_mlp:
         raise ConfigError(
             "This version has the same number of heads and the same feed-forward width in encoder and decoder; found "
             f"{encoder_heads} and {decoder_heads} heads, {encoder_mlp} and {decoder_mlp} wide."
         )
-    return transformer.marian_config(num_heads=encoder_heads, mlp_width=encoder_mlp, **fields)
+    return transformer.marian_config(
+        num_heads=encoder_heads, mlp_width=encoder_mlp, banned_ids=_banned(banned, fields["vocab_size"]), **fields
+    )
+
+
+def _banned(words: list | None, vocab_size: int) -> tuple[int, ...]:
+    """Words of one token; Marian's releases ban the padding, which their decoder begins with and would say."""
+    ids = [word[0] if isinstance(word, list) and len(word) == 1 else None for word in words or []]
+    if not all(type(token) is int and 0 <= token < vocab_size for token in ids):
+        raise ConfigError(f"'bad_words_ids' must be lists of one token of the vocabulary; found {words!r:.80}.")
+    return tuple(token for token in ids if token is not None)
 
 
 def _heads(config: TransformerConfig) -> int:
@@ -118,6 +130,13 @@ MARIAN_CONFIG = ConfigTable(
         Field("bos_token_id", "bos_id", ID, None),
         Field("eos_token_id", "eos_id", ID, 0),
         Field("decoder_start_token_id", "decoder_start_id", ID, 58100),
+        Field(
+            "bad_words_ids",
+            "banned",
+            (list, type(None)),
+            None,
+            encode=lambda config: [[token] for token in config.banned_ids] or None,
+        ),
         Field("share_encoder_decoder_embeddings", None, bool, True, only=(True,)),
         Field("normalize_before", None, bool, False, only=(False,)),
         Field("normalize_embedding", None, bool, False, only=(False,)),

@@ -150,6 +150,7 @@ def camembert(pieces: SentencePieces) -> tokenizers.Tokenizer:
     """CamemBERT's (arXiv:1911.03894): fairseq's tokens before the file's pieces, of which the first is dropped."""
     names = ("<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED")
     backend = _backend(pieces, [*((name, 0.0) for name in names), *pieces.vocab[1:], ("<mask>", 0.0)], 3)
+    backend.add_special_tokens([tokenizers.AddedToken("<mask>", lstrip=True)])  # it takes the space before it along
     return _frame(backend, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.convert import msgpack, npy, safetensors, tf_checkpoint, torch_pickle
-from zoo.convert.files import read_sharded
+from zoo.convert.files import check_inside, read_sharded
 from zoo.errors import FormatError
 
 Tensors = Mapping[str, np.ndarray]
@@ -37,10 +37,11 @@ def read(path: Path) -> Tensors:
         return SUFFIXES[path.suffix](path)
     for name, read_file in _FILES.items():
         if (path / name).exists():
-            return read_file(path / name)
+            return read_file(check_inside(path, name, path))
         if (index := path / f"{name}.index.json").exists():
-            return read_sharded(index, read_file)
+            return read_sharded(check_inside(path, index.name, path), read_file)
     if (original := find_original(path)) is not None:
+        check_inside(path, original.name, path)
         return next(read_file(original) for name, read_file in _ORIGINALS.items() if original.match(name))
     raise FormatError(
         f"{path} holds no weights: expected {', '.join(_FILES)}, or one of them in shards with an index; or "

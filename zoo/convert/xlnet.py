@@ -8,6 +8,7 @@ from zoo.convert import bert
 from zoo.convert.config import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.convert.rows import linear, norm
 from zoo.convert.table import HubHead, Row, Table, Tie
+from zoo.errors import ConfigError
 from zoo.models import xlnet
 from zoo.nn.config import TransformerConfig
 
@@ -54,8 +55,11 @@ TABLE = Table(
 _RATES = ("embed_dropout", "hidden_dropout", "attention_dropout", "mlp_dropout", "output_dropout")
 
 
-def _make(*, clamp: int, memory: int | None, **fields: Any) -> TransformerConfig:
-    return xlnet.config(clamp_length=max(0, clamp), memory_length=memory or 0, **fields)
+def _make(*, clamp: int, memory: int | None, head_width: int | None, **fields: Any) -> TransformerConfig:
+    config = xlnet.config(clamp_length=max(0, clamp), memory_length=memory or 0, **fields)
+    if head_width not in (None, config.head_width):
+        raise ConfigError(f"'d_head' must be d_model / n_head, which is {config.head_width}; found {head_width}.")
+    return config
 
 
 CONFIG = ConfigTable(
@@ -67,6 +71,7 @@ CONFIG = ConfigTable(
         Field("n_layer", "num_layers"),
         Field("n_head", "num_heads"),
         Field("d_inner", "mlp_width"),
+        Field("d_head", "head_width", ID, None),
         Field("ff_activation", "activation", str, "gelu", values=ACTIVATIONS),
         Field("attn_type", "attention.causal", str, "bi", values={"bi": False, "uni": True}),
         Field("clamp_len", "clamp", int, -1, encode=lambda config: config.clamp_length or -1),

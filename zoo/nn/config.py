@@ -28,6 +28,7 @@ EmbedScale = Literal["none", "sqrt_width"]
 LogitsScale = Literal["none", "inverse_sqrt_width"]
 Init = Literal["normal", "truncated_normal", "fan_in", "fan_avg"]
 
+_MAX_TABLE = 2**26  # numbers; the table is made anew for each program
 _MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
 
 
@@ -91,7 +92,7 @@ class TransformerConfig:
       stack: how the layers run; both read the same parameters.
       remat: what the backward pass recomputes: nothing, everything, or all but the matrix products.
       dtype: computation. param_dtype: storage.
-      decoder_start_id: what a decoder reads before the first token.
+      decoder_start_id: what a decoder reads before the first token. banned_ids: tokens that generation never says.
     """
 
     family: str
@@ -142,6 +143,7 @@ class TransformerConfig:
     bos_id: int | None = None
     eos_id: int | None = None
     decoder_start_id: int | None = None
+    banned_ids: tuple[int, ...] = ()
     num_labels: int = 2
     label_names: tuple[str, ...] = ()
 
@@ -168,6 +170,15 @@ class TransformerConfig:
         if self.layers_stored > self.num_layers:
             raise ConfigError(
                 f"unique_layers {self.unique_layers} is more than num_layers {self.num_layers}; lower it."
+            )
+        if not 0.0 <= self.norm_eps < 1.0:
+            raise ConfigError(f"norm_eps must be at least 0 and below 1; found {self.norm_eps!r}.")
+        if self.init_std < 0.0:
+            raise ConfigError(f"init_std must be at least 0; found {self.init_std!r}.")
+        if self.positions == "sinusoidal" and self.max_length * self.embedding_width > _MAX_TABLE:
+            raise ConfigError(
+                f"max_length {self.max_length} with vectors {self.embedding_width} wide makes a table of positions of "
+                f"more than {_MAX_TABLE} numbers; lower it."
             )
         if self.positions == "distances" and self.width % 2:
             raise ConfigError(f"positions='distances' needs an even width; found {self.width}.")
