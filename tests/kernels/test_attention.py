@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask, attention
 
 B, T, N, H = 2, 7, 3, 5
@@ -94,7 +94,7 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
     args = tuple(
         jnp.broadcast_to(jnp.asarray(x), (200, *x.shape)).reshape(-1, *x.shape[1:]) for x in (QUERY, KEY, VALUE)
     )
-    plain = attention(*args, mask=AttentionMask(), dropout_rate=0.5)
+    plain = attention(*args, mask=AttentionMask())
     dropped = attention(*args, mask=AttentionMask(), dropout_rate=0.5, dropout_key=jax.random.key(0))
     np.testing.assert_allclose(plain[:B], expected(AttentionMask()), atol=2e-6)
     assert float(jnp.abs(dropped - plain).max()) > 0.1
@@ -134,3 +134,48 @@ def test_large_scores_and_bfloat16(implementation):
 def test_unknown_implementation_is_an_error():
     with pytest.raises(ConfigError, match="reference"):
         attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=AttentionMask(), implementation="flash")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_grouped_heads_share_keys_and_values(groups, implementation):
+    """As if each key stood there for every head of its group; the key's gradient is the sum of theirs."""
+    query = jnp.asarray(draw((B, T, 4, H), 7))
+    key, value = (jnp.asarray(draw((B, T, groups, H), seed)) for seed in (8, 9))
+
+    def total(key, value, repeats):
+        key, value = (jnp.repeat(x, repeats, axis=2) for x in (key, value))
+        out = attention(query, key, value, mask=MASKS["causal_segments"], implementation=implementation)
+        return jnp.sum(jnp.sin(out))
+
+    run = jax.value_and_grad(total, argnums=(0, 1))
+    shared, repeated = run(key, value, 1), run(key, value, 4 // groups)
+    for found, expected in zip(jax.tree.leaves(shared), jax.tree.leaves(repeated), strict=True):
+        np.testing.assert_allclose(found, expected, atol=5e-6)
+
+
+X = jnp.zeros((2, 4, 6, 8))
+WRONG = {
+    "rank": (dict(query=X[0]), "must be"),
+    "width": (dict(key=X[..., :4], value=X[..., :4]), "agree in batch and width"),
+    "batch": (dict(key=X[:1], value=X[:1]), "agree in batch and width"),
+    "value": (dict(value=X[:, :2]), "key and value in all"),
+    "heads": (dict(key=X[:, :, :4], value=X[:, :, :4]), "must be a multiple"),
+    "a bare array": (dict(mask=jnp.ones((2, 4, 4), bool)), r"AttentionMask\(allowed=array\)"),
+    "segments": (dict(mask=AttentionMask(query_segments=X[0, :, 0].astype(int))), "or neither"),
+    "lengths": (
+        dict(mask=AttentionMask(query_segments=jnp.ones((2, 4), int), key_segments=jnp.ones((2, 5), int))),
+        r"mask.key_segments must be \[2, 4\]; found \[2, 5\]",
+    ),
+    "allowed": (dict(mask=AttentionMask(allowed=jnp.ones((3, 4, 4), bool))), r"mask.allowed must be \[2, 4, 4\]"),
+    "bias": (dict(bias=jnp.zeros((1, 6, 1, 4))), r"bias must be \[2, 6, 4, 4\], or 1 on the first 2 axes"),
+    "rate": (dict(dropout_rate=1.0, dropout_key=jax.random.key(0)), "below 1"),
+    "key": (dict(dropout_rate=0.1), "needs a dropout_key"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_inputs_are_said(kind, unchecked_types):
+    changes, message = WRONG[kind]
+    with pytest.raises(InputError, match=message):
+        attention(**(dict(query=X, key=X, value=X, mask=AttentionMask()) | changes))

@@ -49,7 +49,7 @@ class Attention(nnx.Module):
             value,
             mask=mask,
             bias=bias,
-            dropout_rate=self.config.attention_dropout,
+            dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
             scale=self.config.attention.scale,
             implementation=self.config.attention.implementation,

@@ -11,6 +11,7 @@ from flax import nnx
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
+from zoo.kernels.dropout import keep
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 
@@ -89,5 +90,4 @@ def dropout(x: Float[Array, "..."], rate: float, key: Array | None) -> Float[Arr
     """Zeroes each element with chance `rate` and scales the rest; without a key, nothing is dropped."""
     if key is None or rate == 0.0:
         return x
-    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape)
-    return jnp.where(keep, x / (1.0 - rate), jnp.zeros((), x.dtype))
+    return jnp.where(keep(key, x.shape, rate), x / (1.0 - rate), jnp.zeros((), x.dtype))

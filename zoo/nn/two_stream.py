@@ -94,7 +94,7 @@ class RelativeAttention(Attention):
             value,
             mask=AttentionMask(allowed=allowed),
             bias=bias * scale,
-            dropout_rate=self.config.attention_dropout,
+            dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
             scale=scale,
             implementation=self.config.attention.implementation,

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from zoo.kernels import dropout
 from zoo.kernels.attention.mask import AttentionMask
 
 
 def attention(
     query: Float[Array, "B T N H"],
-    key: Float[Array, "B S N H"],
-    value: Float[Array, "B S N H"],
+    key: Float[Array, "B S K H"],
+    value: Float[Array, "B S K H"],
     *,
     mask: AttentionMask,
     bias: Float[Array, "#B #N T S"] | None,
@@ -21,13 +22,14 @@ def attention(
     scale: float,
 ) -> Float[Array, "B T N H"]:
     """Softmax attention (arXiv:1706.03762, section 3.2.1); see `zoo.kernels.attention.attention`."""
+    key, value = (jnp.repeat(x, query.shape[2] // x.shape[2], axis=2) for x in (key, value))
     scores = jnp.einsum("BTNH,BSNH->BNTS", query, key, preferred_element_type=jnp.float32) * scale
     if bias is not None:
         scores = scores + bias.astype(jnp.float32)
     probs = masked_softmax(scores, mask.dense(query.shape[1], key.shape[1]))
     if dropout_key is not None and dropout_rate > 0.0:
-        keep = jax.random.bernoulli(dropout_key, 1.0 - dropout_rate, probs.shape)
-        probs = jnp.where(keep, probs / (1.0 - dropout_rate), 0.0)
+        kept = dropout.keep(dropout_key, probs.shape, dropout_rate)
+        probs = jnp.where(kept, probs / (1.0 - dropout_rate), 0.0)
     return jnp.einsum("BNTS,BSNH->BTNH", probs, value.astype(jnp.float32)).astype(query.dtype)
 
 

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from zoo.kernels import dropout
 from zoo.kernels.attention.mask import AttentionMask
 
 
 def attention(
     query: Float[Array, "B T N H"],
-    key: Float[Array, "B S N H"],
-    value: Float[Array, "B S N H"],
+    key: Float[Array, "B S K H"],
+    value: Float[Array, "B S K H"],
     *,
     mask: AttentionMask,
     bias: Float[Array, "#B #N T S"] | None,
@@ -27,7 +28,12 @@ def attention(
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype."""
     allowed = mask.dense(query.shape[1], key.shape[1])
     query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
-    scores = jnp.einsum("BNTH,BNSH->BNTS", query, key, preferred_element_type=jnp.float32) * scale
+    whole = query.shape[:3]
+    grouped = (key.shape[0], key.shape[1], -1)  # the heads that share a key follow one another
+    scores = jnp.einsum(
+        "BKTH,BKSH->BKTS", query.reshape(*grouped, query.shape[3]), key, preferred_element_type=jnp.float32
+    )
+    scores = scores.reshape(*whole, -1) * scale
     if bias is not None:
         scores = scores + bias.astype(jnp.float32)
     if allowed is not None:
@@ -38,7 +44,8 @@ def attention(
     weights = jnp.exp(scores - highest)
     total = jnp.sum(weights, axis=-1, keepdims=True)
     if dropout_key is not None and dropout_rate > 0.0:
-        keep = jax.random.bernoulli(dropout_key, 1.0 - dropout_rate, weights.shape)
-        weights = jnp.where(keep, weights / (1.0 - dropout_rate), 0.0)
-    mixed = jnp.einsum("BNTS,BNSH->BNTH", weights.astype(value.dtype), value, preferred_element_type=jnp.float32)
+        kept = dropout.keep(dropout_key, weights.shape, dropout_rate)
+        weights = jnp.where(kept, weights / (1.0 - dropout_rate), 0.0)
+    weights = weights.astype(value.dtype).reshape(*grouped, weights.shape[3])
+    mixed = jnp.einsum("BKTS,BKSH->BKTH", weights, value, preferred_element_type=jnp.float32).reshape(*whole, -1)
     return (mixed / jnp.where(total > 0.0, total, 1.0)).astype(query.dtype).swapaxes(1, 2)
