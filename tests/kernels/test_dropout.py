@@ -63,3 +63,14 @@ def test_sharding_and_compilation_change_nothing():
     place = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("a", "b"))
     sharded = jax.jit(lambda key: dropout.keep(key, shape, 0.2), out_shardings=place)(key)
     np.testing.assert_array_equal(sharded, dropout.keep(key, shape, 0.2))
+
+
+def test_the_hash_is_lowbias32():
+    def lowbias32(x: int) -> int:
+        x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
+        x = ((x ^ (x >> 15)) * 0x846CA68B) % 2**32
+        return x ^ (x >> 16)
+
+    inputs = [0, 1, 2, 0xFFFF0000, 0x12345678, 2**32 - 1]
+    found = dropout.mix(jnp.asarray(inputs, jnp.uint32))
+    assert found.tolist() == [lowbias32(x) for x in inputs]

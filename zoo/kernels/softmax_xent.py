@@ -12,7 +12,7 @@ device then works on rows of its own, and only sums over `[M]` travel.
 import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +59,8 @@ def softmax_xent(
     size = max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts)
     bias = jnp.zeros((vocab,), jnp.float32) if bias is None else bias
     options = _Options(min(size, vocab // parts), label_smoothing, z_loss)
-    loss, predicted = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
+    found = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
+    loss, predicted = cast(tuple[Array, Array], found)
     return Xent(loss=loss, predicted=predicted)
 
 
