@@ -14,7 +14,7 @@ from zoo.convert.vocabulary import read_text
 from zoo.errors import FormatError, ZooError
 
 _MAX_COMMAS = 4_000_000  # bounds the lists in a file, and so time and memory
-_MAX_GROWTH = 64  # times that the normalizer may make a text longer by what the file says
+_MAX_GROWTH = 1024  # times longer that a text may become by what the file puts in
 _PROBE = "\U00012000 a"  # a letter that hardly a vocabulary has
 
 
@@ -68,13 +68,15 @@ def _parse(path: Path, text: str) -> tokenizers.Tokenizer:
 
 
 def _growth(normalizer: Mapping[str, Any]) -> float:
-    """How many times longer a text may become, at the most."""
+    """How many times longer a text of one character may become, at the most."""
     growth = 1.0
     for part in [*(normalizer.get("normalizers") or []), *(normalizer.get("decoders") or [])]:
         growth *= _growth(part)
     content, pattern = normalizer.get("content"), normalizer.get("pattern") or {}
-    if isinstance(content, str):  # a pattern may match a single character, or nothing
-        growth *= 1 + len(content) / len(pattern.get("String") or "x")
+    if isinstance(content, str):
+        literal = pattern.get("String")
+        # A regular expression may match nothing, between all characters.
+        growth *= max(1.0, len(content) / len(literal)) if literal else 1.0 + len(content)
     return growth * (1 + len(normalizer.get("prepend") or ""))
 
 

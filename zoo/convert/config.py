@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,13 +97,19 @@ class Field:
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; this version supports only {allowed}.")
         if self.values is not None and value not in self.values:
             raise ConfigError(f"{where}: {self.hub!r} is {value!r}; supported are {', '.join(map(str, self.values))}.")
-        if isinstance(value, int) and (self.kind is ID or (self.ours or "").endswith("_id")):
-            _check_size(self.hub, value, _MOST, where, least=0)
+        if isinstance(value, int | float):
+            self._check_bounds(value, where)
         if self.kind is float and isinstance(value, int):
             value = float(value)  # JSON has 0 for 0.0
-        if isinstance(value, int) and self.ours in _SIZES:
-            _check_size(self.hub, value, _SIZES[self.ours], where)
         return value if self.values is None else self.values[value]
+
+    def _check_bounds(self, value: int | float, where: str) -> None:
+        """Sizes from 1, ids from 0, and any other number between the same bounds on both sides."""
+        most = _SIZES.get(self.ours or "", _MOST)
+        is_id = self.kind is ID or (self.ours or "").endswith("_id")
+        least = 1 if self.ours in _SIZES else 0 if is_id else -most
+        if not least <= value <= most:
+            raise ConfigError(f"{where}: {self.hub!r} must lie between {least} and {most}; found {value!r:.40}.")
 
     def write(self, config: TransformerConfig) -> Any:
         """The key's value."""
@@ -146,11 +153,13 @@ class ConfigTable:
       model_type: the family's, in config.json.
       make: the family's config function, which sets what config.json does not say; it takes each field by its name.
       fields: the keys.
+      of_generation: keys that newer folders have in generation_config.json instead.
     """
 
     model_type: str
     make: Callable[..., TransformerConfig]
     fields: tuple[Field, ...]
+    of_generation: tuple[str, ...] = ()
 
     def read(self, hub: Mapping[str, Any], where: str, head_fields: tuple[Field, ...] = ()) -> TransformerConfig:
         """The config that a parsed config.json describes, with the keys that only one head has.
@@ -259,17 +268,12 @@ def read_labels(hub: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return labels
 
 
-def _check_size(key: str, value: int, most: int, where: str, *, least: int = 1) -> None:
-    if not least <= value <= most:
-        raise ConfigError(f"{where}: {key!r} must lie between {least} and {most}; found {value!r:.40}.")
-
-
 def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
     """As isinstance, but a bool is no number, an int is a float, and NoneType stands for None."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool):
         return bool in kinds
-    if float in kinds and isinstance(value, int | float) and not abs(value) <= _MOST:
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     return isinstance(value, (*kinds, int) if float in kinds else kinds)
 

@@ -65,14 +65,17 @@ def read_config(path: Path, head: str | None) -> tuple[TransformerConfig, str | 
     """
     folder = path if path.is_dir() else path.parent
     where = folder / CONFIG
-    hub = read_json(where, max_bytes=_MAX_CONFIG) if where.exists() else originals.hub_config(path, head)
-    # Once in config.json, and in newer folders beside it.
-    generation = read_json(folder / GENERATION, default={}, max_bytes=_MAX_CONFIG)
-    hub = {"bad_words_ids": generation.get("bad_words_ids"), **hub}
+    if where.exists():
+        hub = read_json(where, max_bytes=_MAX_CONFIG)
+    else:
+        hub, where = originals.hub_config(path, head)
     model_type = hub.get("model_type")
     if not isinstance(model_type, str) or model_type not in _BY_MODEL_TYPE:
         raise ConfigError(f"{where}: 'model_type' is {model_type!r}; this version has {', '.join(_BY_MODEL_TYPE)}.")
     tables = _BY_MODEL_TYPE[model_type]
+    if tables.config.of_generation:
+        generation = read_json(folder / GENERATION, default={}, max_bytes=_MAX_CONFIG)
+        hub = {key: generation.get(key) for key in tables.config.of_generation} | hub
     named = _named_head(hub, tables.weights, where) if head == AUTO else head
     if named not in tables.weights.heads:
         known = ", ".join(name for name in tables.weights.heads if name)

@@ -190,7 +190,7 @@ _GPT2 = _table(
 )
 
 
-def _electra_config(_: Mapping[str, Any], shapes: Shapes, head: str | None) -> dict[str, Any]:
+def _electra_config(shapes: Shapes, head: str | None) -> dict[str, Any]:
     """ELECTRA was released without a config; all its networks have heads of 64 (paper, table 6)."""
     scope = "generator" if head == "masked_lm" else "electra"
     vocab, embed_width = _shape(shapes, "electra/embeddings/word_embeddings", 2)
@@ -207,7 +207,7 @@ def _electra_config(_: Mapping[str, Any], shapes: Shapes, head: str | None) -> d
     }
 
 
-def _gpt_config(_: Mapping[str, Any], shapes: Shapes, head: str | None) -> dict[str, Any]:
+def _gpt_config(shapes: Shapes, head: str | None) -> dict[str, Any]:
     """GPT was released without a config; it has 12 heads of 64 (paper, section 4.1)."""
     vocab, width = _shape(shapes, "model/we", 2)
     return {
@@ -235,34 +235,22 @@ def _heads_of_64(width: int) -> int:
     return width // 64
 
 
-def _as_released(config: Mapping[str, Any], shapes: Shapes, head: str | None) -> Mapping[str, Any]:
-    return config
-
-
-def _xlnet_config(config: Mapping[str, Any], shapes: Shapes, head: str | None) -> dict[str, Any]:
-    return {("vocab_size" if key == "n_token" else key): value for key, value in config.items()}
-
-
-def _gpt2_config(config: Mapping[str, Any], shapes: Shapes, head: str | None) -> dict[str, Any]:
-    names = {"n_vocab": "vocab_size", "n_ctx": "n_positions"}
-    return {names.get(key, key): value for key, value in config.items()}
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Release:
     """How one family was released.
 
     Attributes:
-      tables: the table for a head, or for all others under None.
-      config_file: what its authors called it, or None if there is none.
       scope: what the name of some tensor of every model starts with.
-      hub_config: what the torch library's config.json would say, by theirs, the tensors' shapes, and the head.
+      tables: the table for a head, or for all others under None.
+      config_file: what its authors called their config, which the torch library reads but for the keys in `renamed`.
+      infer: what config.json would say by the tensors' shapes and the head, where there is no such file.
     """
 
-    tables: Mapping[str | None, Table]
-    config_file: str | None
     scope: str
-    hub_config: Callable[[Mapping[str, Any], Shapes, str | None], Mapping[str, Any]] = _as_released
+    tables: Mapping[str | None, Table]
+    config_file: str | None = None
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    infer: Callable[[Shapes, str | None], dict[str, Any]] | None = None
 
     def is_scope_of(self, name: str) -> bool:
         return name.startswith(self.scope)
@@ -273,19 +261,24 @@ class Release:
 
 # By the family's `model_type`; where two have the same scope, their config's name tells which it is.
 RELEASES = {
-    "bert": Release(tables={None: _BERT}, config_file="bert_config.json", scope="bert/"),
-    "albert": Release(tables={None: _ALBERT}, config_file="albert_config.json", scope="bert/"),
+    "bert": Release(scope="bert/", tables={None: _BERT}, config_file="bert_config.json"),
+    "albert": Release(scope="bert/", tables={None: _ALBERT}, config_file="albert_config.json"),
     "electra": Release(
-        tables={None: _ELECTRA, "masked_lm": _ELECTRA_GENERATOR},
-        config_file=None,
-        scope="electra/",
-        hub_config=_electra_config,
+        scope="electra/", tables={None: _ELECTRA, "masked_lm": _ELECTRA_GENERATOR}, infer=_electra_config
     ),
     "xlnet": Release(
-        tables={None: _XLNET}, config_file="xlnet_config.json", scope="model/transformer/", hub_config=_xlnet_config
+        scope="model/transformer/",
+        tables={None: _XLNET},
+        config_file="xlnet_config.json",
+        renamed={"n_token": "vocab_size"},
     ),
-    "gpt2": Release(tables={None: _GPT2}, config_file="hparams.json", scope="model/wte", hub_config=_gpt2_config),
-    "openai-gpt": Release(tables={None: _GPT}, config_file=None, scope="model/we", hub_config=_gpt_config),
+    "gpt2": Release(
+        scope="model/wte",
+        tables={None: _GPT2},
+        config_file="hparams.json",
+        renamed={"n_vocab": "vocab_size", "n_ctx": "n_positions"},
+    ),
+    "openai-gpt": Release(scope="model/we", tables={None: _GPT}, infer=_gpt_config),
 }
 
 
@@ -297,30 +290,37 @@ def table(model_type: str, head: str | None, path: Path) -> Table:
     return RELEASES[model_type].table(head)
 
 
-def hub_config(path: Path, head: str | None) -> dict[str, Any]:
-    """What config.json would say of a release that has none, and of the first head that it holds whole.
+def hub_config(path: Path, head: str | None) -> tuple[dict[str, Any], Path]:
+    """What config.json would say of a release that has none, of the first head that it holds whole; and what says so.
 
     Raises:
       FormatError: no weights, or neither a config.json nor the authors' config. ConfigError: they cannot tell.
     """
     folder = path if path.is_dir() else path.parent
     if (file := find_original(path)) is None:
-        return read_json(folder / CONFIG)  # which says what is missing
+        return read_json(folder / CONFIG), folder / CONFIG  # which says what is missing
     shapes = npy.read_shapes(file) if file.name == npy.SHAPES else tf_checkpoint.read_shapes(file)
     scoped = {kind: release for kind, release in RELEASES.items() if any(map(release.is_scope_of, shapes))}
     for model_type, release in scoped.items():
-        if release.config_file is None or (folder / release.config_file).exists():
-            theirs = {} if release.config_file is None else read_json(folder / release.config_file)
-            try:
-                config = release.hub_config(theirs, shapes, head)
-            except ConfigError as error:
-                raise ConfigError(f"{file}: {error}") from None
-            return {**config, "model_type": model_type, "architectures": [_class_held(release.table(head), shapes)]}
+        said_by = file if release.config_file is None else folder / release.config_file
+        if said_by.exists():
+            config = _config_of(release, shapes, head, said_by)
+            classes = [_class_held(release.table(head), shapes)]
+            return {**config, "model_type": model_type, "architectures": classes}, said_by
     if not scoped:
         example, known = next(iter(shapes), None), ", ".join(RELEASES)
         raise FormatError(f"{file}: its tensors, such as {example!r}, are of no known release: those of {known}.")
     files = [str(release.config_file) for release in scoped.values()]
     raise FormatError(f"{folder} lacks {' or '.join([CONFIG, *files])}; put one beside {file.name}.")
+
+
+def _config_of(release: Release, shapes: Shapes, head: str | None, said_by: Path) -> dict[str, Any]:
+    if release.infer is None:
+        return {release.renamed.get(key, key): value for key, value in read_json(said_by).items()}
+    try:
+        return release.infer(shapes, head)
+    except ConfigError as error:
+        raise ConfigError(f"{said_by}: {error}") from None
 
 
 def _class_held(table: Table, shapes: Shapes) -> str:

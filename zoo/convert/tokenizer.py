@@ -6,6 +6,7 @@ WordPiece is BERT's (arXiv 1810.04805, section 3), byte-level BPE is GPT-2's (Ra
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -287,7 +288,7 @@ def _read_backend(folder: Path, config: Mapping[str, Any]) -> tokenizers.Tokeniz
     for names in _BPE_FILES:
         vocab, merges = (folder / name for name in names)
         if vocab.is_file():
-            return build(merges, lambda: _read_bpe(vocab, merges, config))  # noqa: B023
+            return build(merges, functools.partial(_read_bpe, vocab, merges, config))
     pairs = [" with ".join(names) for names in _BPE_FILES]
     marian = " with ".join([*_MARIAN, "vocab.json"])
     expected = ", ".join(["tokenizer.json", "vocab.txt", *_SENTENCEPIECE, marian, *pairs])

@@ -93,7 +93,8 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
             raise _Refused("it holds no data.pkl.")
         stem = program.removesuffix("data.pkl")
         read = {name: _extent(file, info) for name, info in members.items() if name in (program, f"{stem}byteorder")}
-        _check_sums(file, {extent: members[name] for name, extent in read.items()})
+        data = map_file(file)
+        _check_sums(data, {extent: members[name] for name, extent in read.items()})
         if f"{stem}byteorder" in read and _bytes(file, *read[f"{stem}byteorder"]) != b"little":
             raise _Refused("its numbers are not little-endian.")
         tensors = _tensors(_run(io.BytesIO(_bytes(file, *read[program]))))
@@ -102,12 +103,11 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
             for name, info in members.items()
             if name.startswith(f"{stem}data/")
         }
-        _check_sums(file, {extents[key]: members[f"{stem}data/{key}"] for key in extents})
-    return _views(file, tensors, extents)
+        _check_sums(data, {extents[key]: members[f"{stem}data/{key}"] for key in extents})
+    return _views(data, tensors, extents)
 
 
-def _check_sums(file: io.BufferedReader, members: dict[tuple[int, int], zipfile.ZipInfo]) -> None:
-    data = map_file(file)
+def _check_sums(data: np.ndarray, members: dict[tuple[int, int], zipfile.ZipInfo]) -> None:
     if sum(size for _, size in members) > len(data):
         raise _Refused("its members overlap.")
     for (start, size), info in members.items():
@@ -143,7 +143,7 @@ def _read_legacy(file: io.BufferedReader) -> dict[str, np.ndarray]:
         size = int.from_bytes(_bytes(file, place, 8), "little") * dtypes[key].itemsize
         extents[key] = (place + 8, size)
         place += 8 + size
-    return _views(file, tensors, extents)
+    return _views(map_file(file), tensors, extents)
 
 
 def _bytes(file: io.BufferedReader, start: int, size: int) -> bytes:
@@ -156,10 +156,7 @@ def _bytes(file: io.BufferedReader, start: int, size: int) -> bytes:
     return found
 
 
-def _views(
-    file: io.BufferedReader, tensors: dict[str, _Tensor], extents: dict[str, tuple[int, int]]
-) -> dict[str, np.ndarray]:
-    data = map_file(file)
+def _views(data: np.ndarray, tensors: dict[str, _Tensor], extents: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
     views = {}
     for name, tensor in tensors.items():
         start, size = extents[tensor.storage.key]

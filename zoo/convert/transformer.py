@@ -108,6 +108,7 @@ def _mlp_width(config: TransformerConfig) -> int:
 MARIAN_CONFIG = ConfigTable(
     model_type="marian",
     make=_make,
+    of_generation=("bad_words_ids",),
     fields=(
         Field("vocab_size", "vocab_size"),
         Field("d_model", "width"),

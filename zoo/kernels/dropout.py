@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which elements dropout keeps: a hash of where an element stands, so that any kernel finds the bits of its own block.
 
-No mask is stored, and a backward pass or another device hashes the same places again. The hash is Wellons's
-`lowbias32` (nullprogram.com/blog/2018/07/31), two multiplications an element: on a CPU a thirtieth of what
-`jax.random.bernoulli` takes.
+A kernel need not be given a mask, nor keep one: its backward pass, or another device, can hash the same places again.
+The hash is Wellons's `lowbias32` (nullprogram.com/blog/2018/07/31), two multiplications an element.
 """
 
 import math
