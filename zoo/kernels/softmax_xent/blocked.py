@@ -1,15 +1,14 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Cross entropy over a vocabulary, from vectors and the output table, without ever holding all logits.
+"""Cross entropy without ever holding all logits.
 
 The vocabulary is gone through by blocks with a running maximum and sum, as in online softmax (arXiv:1805.02867); the
-backward pass computes each block's logits anew. What is held at a time is `[M, block]` in float32.
+backward pass computes each block's logits anew. What is held at a time is `[B, M, block]` in float32.
 
 A block takes the same share of each of several equal parts of the table. On a mesh that splits the vocabulary, every
-device then works on rows of its own, and only sums over `[M]` travel.
+device then works on rows of its own, and only sums over `[B, M]` travel.
 """
 
-import dataclasses
 import functools
 import math
 from typing import NamedTuple, cast
@@ -23,35 +22,19 @@ _LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held
 _MOST_PARTS = 64  # devices that may share a vocabulary
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Xent:
-    """What came of each position.
-
-    Attributes:
-      loss: nats, smoothed and with the z-loss. predicted: the likeliest id; it has no gradient.
-    """
-
-    loss: Float[Array, "M"]
-    predicted: Int[Array, "M"]
-
-
 def softmax_xent(
-    x: Float[Array, "M D"],
+    x: Float[Array, "B M D"],
     table: Float[Array, "V D"],
-    targets: Int[Array, "M"],
+    targets: Int[Array, "B M"],
     *,
     bias: Float[Array, "V"] | None = None,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
     block: int | None = None,
-) -> Xent:
-    """Cross entropy of `softmax(x @ table.T + bias)` with the targets, one position at a time.
+) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
+    """See `zoo.kernels.softmax_xent.softmax_xent`; gives losses and predicted ids.
 
     Args:
-      targets: ids; one outside the table gives a loss of NaN, for the caller to leave out or to see.
-      label_smoothing: share of the target's weight that is spread over the whole vocabulary (arXiv:1512.00567,
-        section 7). z_loss: factor on the squared log of the normalizer (arXiv:2204.02311, section 5).
       block: columns at a time; None is an eighth of them, and at most 8192.
     """
     vocab, width = table.shape
@@ -60,8 +43,7 @@ def softmax_xent(
     bias = jnp.zeros((vocab,), jnp.float32) if bias is None else bias
     options = _Options(min(size, vocab // parts), label_smoothing, z_loss)
     found = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
-    loss, predicted = cast(tuple[Array, Array], found)
-    return Xent(loss=loss, predicted=predicted)
+    return cast(tuple[Array, Array], found)
 
 
 class _Options(NamedTuple):
@@ -71,9 +53,9 @@ class _Options(NamedTuple):
 
 
 class _Block(NamedTuple):
-    logits: Float[Array, "M P C"]  # -inf in columns that a block before has counted
-    ids: Int[Array, "1 P C"]
-    fresh: Bool[Array, "1 1 C"]  # not counted before
+    logits: Float[Array, "B M P C"]  # -inf in columns that a block before has counted
+    ids: Int[Array, "1 1 P C"]
+    fresh: Bool[Array, "1 1 1 C"]  # not counted before
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -82,18 +64,18 @@ def _xent(options: _Options, x, table, bias, targets):
 
 
 def _forward(options: _Options, x, table, bias, targets):
-    vocab, zeros = table.shape[0] * table.shape[1], jnp.zeros(x.shape[:1], jnp.float32)
+    vocab, zeros = table.shape[0] * table.shape[1], jnp.zeros(x.shape[:2], jnp.float32)
 
     def step(carry, start):
         highest, total, at_target, spread, predicted = carry
         block = _block(options, x, table, bias, start)
         top, best = _likeliest(block)
         new = jnp.maximum(highest, top)
-        total = total * jnp.exp(highest - new) + jnp.sum(jnp.exp(block.logits - new[:, None, None]), axis=(1, 2))
-        hit = (block.ids == targets[:, None, None]) & block.fresh
-        at_target = at_target + jnp.sum(jnp.where(hit, block.logits, 0.0), axis=(1, 2))
+        total = total * jnp.exp(highest - new) + jnp.sum(jnp.exp(block.logits - new[:, :, None, None]), axis=(2, 3))
+        hit = (block.ids == targets[:, :, None, None]) & block.fresh
+        at_target = at_target + jnp.sum(jnp.where(hit, block.logits, 0.0), axis=(2, 3))
         if options.smoothing:
-            spread = spread + jnp.sum(jnp.where(block.fresh, block.logits, 0.0), axis=(1, 2))
+            spread = spread + jnp.sum(jnp.where(block.fresh, block.logits, 0.0), axis=(2, 3))
         return (new, total, at_target, spread, jnp.where(top > highest, best, predicted)), None
 
     first = (jnp.full_like(zeros, -jnp.inf), zeros, zeros, zeros, jnp.zeros_like(zeros, jnp.int32))
@@ -108,7 +90,7 @@ def _forward(options: _Options, x, table, bias, targets):
 def _backward(options: _Options, saved, cotangents):
     x, table, bias, targets, normalizer = saved
     vocab = table.shape[0] * table.shape[1]
-    targets, normalizer, gradient = (value[:, None, None] for value in (targets, normalizer, cotangents[0]))
+    targets, normalizer, gradient = (value[:, :, None, None] for value in (targets, normalizer, cotangents[0]))
 
     def step(carry, start):
         dx, dtable, dbias = carry
@@ -119,9 +101,9 @@ def _backward(options: _Options, saved, cotangents):
         dlogits = jnp.where(block.fresh, dlogits, 0.0)
         short = dlogits.astype(x.dtype)
         rows = jax.lax.dynamic_slice_in_dim(table, start, options.size, axis=1)
-        dx = dx + jnp.einsum("MPC,PCD->MD", short, rows, preferred_element_type=jnp.float32)
-        part = jnp.einsum("MPC,MD->PCD", short, x, preferred_element_type=jnp.float32)
-        return (dx, _add_at(dtable, part, start), _add_at(dbias, jnp.sum(dlogits, axis=0), start)), None
+        dx = dx + jnp.einsum("BMPC,PCD->BMD", short, rows, preferred_element_type=jnp.float32)
+        part = jnp.einsum("BMPC,BMD->PCD", short, x, preferred_element_type=jnp.float32)
+        return (dx, _add_at(dtable, part, start), _add_at(dbias, jnp.sum(dlogits, axis=(0, 1)), start)), None
 
     zeros = tuple(jnp.zeros(like.shape, jnp.float32) for like in (x, table, bias))
     (dx, dtable, dbias), _ = jax.lax.scan(step, zeros, _starts(options, table))
@@ -137,21 +119,22 @@ def _starts(options: _Options, table: Float[Array, "P R D"]) -> Int[Array, "_"]:
     return jnp.minimum(jnp.arange(0, rows, options.size, dtype=jnp.int32), rows - options.size)
 
 
-def _block(options: _Options, x: Float[Array, "M D"], table, bias, start: Int[Array, ""]) -> _Block:
+def _block(options: _Options, x: Float[Array, "B M D"], table, bias, start: Int[Array, ""]) -> _Block:
     parts, rows, _ = table.shape
     columns = start + jnp.arange(options.size, dtype=jnp.int32)
-    fresh = (columns >= -(-start // options.size) * options.size)[None, None]
-    ids = columns[None, None] + rows * jnp.arange(parts, dtype=jnp.int32)[None, :, None]
+    fresh = (columns >= -(-start // options.size) * options.size)[None, None, None]
+    ids = columns[None, None, None] + rows * jnp.arange(parts, dtype=jnp.int32)[None, None, :, None]
     table, bias = (jax.lax.dynamic_slice_in_dim(whole, start, options.size, axis=1) for whole in (table, bias))
-    logits = jnp.einsum("MD,PCD->MPC", x, table, preferred_element_type=jnp.float32) + bias.astype(jnp.float32)[None]
+    logits = jnp.einsum("BMD,PCD->BMPC", x, table, preferred_element_type=jnp.float32)
+    logits = logits + bias.astype(jnp.float32)[None, None]
     return _Block(jnp.where(fresh, logits, -jnp.inf), ids, fresh)
 
 
-def _likeliest(block: _Block) -> tuple[Float[Array, "M"], Int[Array, "M"]]:
+def _likeliest(block: _Block) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
     """The largest logit of each position and its id, the lowest of several."""
-    top = jnp.max(block.logits, axis=(1, 2))
-    is_top = block.logits == top[:, None, None]
-    return top, jnp.min(jnp.where(is_top, block.ids, jnp.iinfo(jnp.int32).max), axis=(1, 2))
+    top = jnp.max(block.logits, axis=(2, 3))
+    is_top = block.logits == top[:, :, None, None]
+    return top, jnp.min(jnp.where(is_top, block.ids, jnp.iinfo(jnp.int32).max), axis=(2, 3))
 
 
 def _add_at(total, part, start):
