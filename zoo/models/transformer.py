@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from zoo.models.family import Family
 from zoo.nn import heads
@@ -65,15 +65,14 @@ def marian_config(num_layers: int, width: int, num_heads: int, mlp_width: int, *
 
 
 class FixedBiasLMHead(heads.CausalLMHead):
-    """Vocabulary logits and a bias that no training changes."""
+    """With a bias of the logits that no training changes."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros((1, config.vocab_size), jnp.dtype(config.param_dtype)), axes=("types", "vocab"))
 
-    def __call__(self, features: heads.Features) -> dict[str, Array]:
-        logits = super().__call__(features)["logits"]
-        return {"logits": logits + jax.lax.stop_gradient(self.bias[...]).astype(logits.dtype)[None]}
+    def logits_bias(self) -> Float[Array, "V"]:
+        return jax.lax.stop_gradient(self.bias[0])
 
 
 FAMILY = Family(

@@ -77,12 +77,14 @@ class XLNet(Transformer):
         target_mapping: Array | None = None,
         memory: Memory | None = None,
         logits_at: Array | None = None,
+        targets: Ids | None = None,
         return_hidden_states: bool = False,
     ) -> Output:
         """Runs the model.
 
         Args:
-          tokens, segments, dropout_key, logits_at: see `Transformer`. token_types: any numbers; only equality counts.
+          tokens, segments, dropout_key, logits_at, targets: see `Transformer`.
+          token_types: any numbers; only equality counts.
           positions: change nothing, since distances alone count.
           permutation_mask: [B, T, T], 1 where a token (row) may not see another (column).
           target_mapping: [B, M, T], one-hot: where each of M predictions stands; the outputs are then theirs.
@@ -96,6 +98,7 @@ class XLNet(Transformer):
         )
         choices = tokens.shape[1] if tokens.ndim == 3 else None
         self._check_relations(tokens, token_types, permutation_mask, target_mapping, memory)
+        self._check_targets(targets, logits_at, tokens.shape if target_mapping is None else target_mapping.shape[:2])
         rows, types, marks = flat(tokens), flat(token_types), flat(segments)
         keys = (None,) * 6 if dropout_key is None else jax.random.split(dropout_key, 6)
         held = 0 if memory is None else memory[0].shape[0]
@@ -110,7 +113,7 @@ class XLNet(Transformer):
             hidden_states=tuple(_each([streams, *states])) if return_hidden_states else None,
             memory=tuple(self._remember(part.content, memory, layer) for layer, part in enumerate(inputs)),
         )
-        out = self._read(out, rows, marks, keys[5], logits_at)
+        out = self._read(out, rows, marks, keys[5], logits_at, targets)
         if choices is None or out.logits is None:
             return out
         return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
@@ -189,15 +192,14 @@ def _each(states):
 
 
 class BiasedLMHead(heads.CausalLMHead):
-    """Vocabulary logits with a bias."""
+    """With a bias of the logits."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros((config.vocab_size,), jnp.dtype(config.param_dtype)), axes=("vocab",))
 
-    def __call__(self, features: heads.Features) -> dict[str, Array]:
-        logits = super().__call__(features)["logits"]
-        return {"logits": logits + self.bias[...].astype(logits.dtype)[None, None]}
+    def logits_bias(self) -> Float[Array, "V"]:
+        return self.bias[...]
 
 
 class LastClassifier(heads.DenseClassifier):

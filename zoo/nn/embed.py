@@ -34,8 +34,12 @@ class Embedding(nnx.Module):
 
     def attend(self, x: Float[Array, "*B E"]) -> Float[Array, "*B V"]:
         """The product with every row of the table: logits of a tied output layer."""
-        x, table = x.astype(self.dtype), self.embedding[...].astype(self.dtype)
+        x, table = x.astype(self.dtype), self.rows()
         return multiply_rows(x, table) if self.tuned == "cpu" else jnp.einsum("...E,VE->...V", x, table)
+
+    def rows(self) -> Float[Array, "V E"]:
+        """The table in the dtype of the computation."""
+        return self.embedding[...].astype(self.dtype)
 
     def tune_for_cpu(self) -> None:
         """Multiplies with the table as is fastest there: see `zoo.nn.linear.multiply_rows`."""

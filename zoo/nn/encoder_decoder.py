@@ -46,6 +46,7 @@ class EncoderDecoder(Transformer):
         decoder_tokens: Ids | None = None,
         decoder_segments: Ids | None = None,
         logits_at: Int[Array, "B M"] | None = None,
+        targets: Ids | None = None,
         return_hidden_states: bool = False,
     ) -> Output:
         """Runs encoder and decoder.
@@ -56,6 +57,7 @@ class EncoderDecoder(Transformer):
           decoder_tokens: the decoder's ids [B, T]; None is `tokens` behind a start token.
           decoder_segments: 0 for the decoder's padding; None has none, which does no harm if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
+          targets: what the decoder should say at these, see `Transformer`.
 
         Raises:
           InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
@@ -63,6 +65,7 @@ class EncoderDecoder(Transformer):
         check_inputs(self.config, tokens, token_types, segments, positions)
         decoder_tokens = shift_right(self.config, tokens) if decoder_tokens is None else decoder_tokens
         check_inputs(self.config, decoder_tokens, None, decoder_segments, None, of="decoder_", logits_at=logits_at)
+        self._check_targets(targets, logits_at, decoder_tokens.shape)
         keys = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
         rows, marks = flat(tokens), flat(segments)
         encoder = self._through(
@@ -80,7 +83,7 @@ class EncoderDecoder(Transformer):
             decoder_tokens, source, flat(decoder_segments), keys[1], cache=None, keep=return_hidden_states
         )
         out = dataclasses.replace(out, encoder_hidden=encoder.hidden, encoder_hidden_states=encoder.hidden_states)
-        return self._read(out, rows, marks, keys[2], logits_at)
+        return self._read(out, rows, marks, keys[2], logits_at, targets)
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
         """What the decoder reads of the tokens [B, S]."""
@@ -99,7 +102,7 @@ class EncoderDecoder(Transformer):
         """What comes after the tokens that the cache holds: the decoder alone, with the logits of a language model."""
         out = self._decode(decoder_tokens, source, None, None, cache=cache, keep=False)
         is_language_model = self.head_name == "seq2seq_lm"
-        return self._read(out, flat(decoder_tokens), None, None, None) if is_language_model else out
+        return self._read(out, flat(decoder_tokens), None) if is_language_model else out
 
     def _decode(self, decoder_tokens, source: Source, decoder_segments, dropout_key, *, cache, keep) -> Output:
         layers = self._through(

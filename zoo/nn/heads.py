@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from zoo.errors import ConfigError
+from zoo.kernels.softmax_xent import softmax_xent
 from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.embed import Embedding
 from zoo.nn.linear import Linear, dropout
@@ -27,6 +28,7 @@ class Features:
       tokens, segments: the model's inputs; the encoder's, if it has a decoder too.
       token: the token embedding, for tied logits.
       logits_at: the positions whose vocabulary logits are wanted; None is all.
+      targets: what should be said there; None asks for the logits themselves.
     """
 
     hidden: Float[Array, "B T D"]
@@ -36,6 +38,7 @@ class Features:
     token: Embedding
     logits_at: Int[Array, "B M"] | None
     dropout_key: Array | None
+    targets: Int[Array, "B M"] | None = None
 
     def wanted(self) -> Float[Array, "B M D"]:
         """The hidden vectors at `logits_at`."""
@@ -82,25 +85,52 @@ class EncoderHead(Head):
         return {}
 
 
-class CausalLMHead(Head):
-    """Vocabulary logits straight from the hidden vectors."""
+class VocabularyHead(Head):
+    """Vocabulary logits at the wanted positions or, given targets, the losses alone, which need not hold all logits.
 
-    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        tied, self.scale = config.tie_embeddings, config.logits_scale
-        self.vocabulary = (
-            None
-            if tied
-            else Linear({"embed": config.width}, {"vocab": config.vocab_size}, config, bias=False, rngs=rngs)
-        )
+    Attributes:
+      vocabulary: the output table; None is the token embedding.
+    """
+
+    vocabulary: Linear | None
+
+    def vectors(self, features: Features) -> Float[Array, "B M E"]:
+        """What the vocabulary product reads."""
+        raise NotImplementedError
+
+    def logits_bias(self) -> Float[Array, "V"] | None:
+        return None
 
     def __call__(self, features: Features) -> dict[str, Array]:
+        x, bias = self.vectors(features), self.logits_bias()
+        if features.targets is not None:
+            table = features.token if self.vocabulary is None else self.vocabulary
+            found = softmax_xent(x.astype(table.dtype), table.rows(), features.targets, bias=bias)
+            return {"losses": found.loss, "predicted": found.predicted}
+        logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
+        return {"logits": logits if bias is None else logits + bias.astype(logits.dtype)[None, None]}
+
+
+def output_table(config: TransformerConfig, width: int, *, rngs: nnx.Rngs) -> Linear | None:
+    """The vocabulary product of vectors so wide; None if the token embedding does it."""
+    if config.tie_embeddings:
+        return None
+    return Linear({"embed": width}, {"vocab": config.vocab_size}, config, bias=False, rngs=rngs)
+
+
+class CausalLMHead(VocabularyHead):
+    """Straight from the hidden vectors."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.scale = config.logits_scale
+        self.vocabulary = output_table(config, config.width, rngs=rngs)
+
+    def vectors(self, features: Features) -> Float[Array, "B M D"]:
         x = features.wanted()
-        if self.scale == "inverse_sqrt_width":
-            x = x * (x.shape[-1] ** -0.5)
-        return {"logits": features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)}
+        return x * (x.shape[-1] ** -0.5) if self.scale == "inverse_sqrt_width" else x
 
 
-class MaskedLMHead(Head):
+class MaskedLMHead(VocabularyHead):
     """Dense layer, activation, norm, then the vocabulary product with a bias (BERT, section 3.1)."""
 
     activation: ClassVar[Activation | None] = None  # the feed-forward network's
@@ -110,15 +140,14 @@ class MaskedLMHead(Head):
         self.kind = self.activation or config.activation
         self.transform = Linear({"embed": config.width}, {"features": width}, config, rngs=rngs)
         self.norm = Norm(width, config)
-        self.vocabulary = (
-            None if config.tie_embeddings else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
-        )
+        self.vocabulary = output_table(config, width, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros((vocab,), jnp.dtype(config.param_dtype)), axes=("vocab",))
 
-    def __call__(self, features: Features) -> dict[str, Array]:
-        x = self.norm(ACTIVATIONS[self.kind](self.transform(features.wanted())))
-        logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
-        return {"logits": logits + self.bias[...].astype(logits.dtype)[None, None]}
+    def vectors(self, features: Features) -> Float[Array, "B M E"]:
+        return self.norm(ACTIVATIONS[self.kind](self.transform(features.wanted())))
+
+    def logits_bias(self) -> Float[Array, "V"]:
+        return self.bias[...]
 
 
 class GeluMaskedLMHead(MaskedLMHead):
@@ -262,8 +291,7 @@ class LastTokenChoice(LastTokenClassifier):
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
         self.pad_id = None  # here the torch library looks at no token
-        tied, width, vocab = config.tie_embeddings, config.width, config.vocab_size
-        self.vocabulary = None if tied else Linear({"embed": width}, {"vocab": vocab}, config, bias=False, rngs=rngs)
+        self.vocabulary = output_table(config, config.width, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
         x = features.wanted()

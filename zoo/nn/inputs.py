@@ -49,20 +49,36 @@ def check_inputs(
         _check_ids("logits_at", logits_at, logits_at.shape, length)
 
 
+def check_targets(config: TransformerConfig, targets, positions: tuple[int, ...]) -> None:
+    """Raises InputError for targets that are not one id for each of the positions, `[..., M]`.
+
+    Ids below 0 pass: they mark what is left out, -100 in the torch library. No habit puts them beyond the vocabulary.
+    """
+    shape = (math.prod(positions[:-1]), positions[-1])
+    if not hasattr(targets, "ndim") or tuple(targets.shape) != shape:
+        found = tuple(targets.shape) if hasattr(targets, "ndim") else type(targets).__name__
+        raise InputError(f"targets must be an array {list(shape)}, an id for each position with logits; found {found}.")
+    _check_values("targets", targets, np.iinfo(np.int64).min, config.vocab_size)
+
+
 def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
     if tuple(ids.shape) != tuple(shape):
         raise InputError(f"{name} must have the shape of tokens, {tuple(shape)}; found {tuple(ids.shape)}.")
+    _check_values(name, ids, 0, limit)
+
+
+def _check_values(name: str, ids, low: int, limit: int) -> None:
     if not np.issubdtype(ids.dtype, np.integer) and ids.dtype != np.bool_:
         raise InputError(f"{name} must be integers; found {ids.dtype}.")
     if isinstance(ids, Tracer) or ids.size == 0:
         return
     ids = np.asarray(ids)
-    bad = np.argwhere((ids < 0) | (ids >= limit))
+    bad = np.argwhere((ids < low) | (ids >= limit))
     if len(bad):
         where = tuple(int(i) for i in bad[0])
         raise InputError(
             f"{name}[{', '.join(map(str, where))}] is {ids[where]}; expected 0 to {limit - 1}."
-            + (" Was the text encoded with this model's tokenizer?" if name.endswith("tokens") else "")
+            + (" Was the text encoded with this model's tokenizer?" if name.endswith(("tokens", "targets")) else "")
         )
 
 

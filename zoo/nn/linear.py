@@ -56,6 +56,11 @@ class Linear(nnx.Module):
         bias = self.bias[...].astype(self.dtype)
         return y + bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
 
+    def rows(self) -> Float[Array, "O I"]:
+        """The kernel as a matrix with a row for each output, in the dtype of the computation."""
+        outputs, kernel = math.prod(self.outputs), self.kernel[...].astype(self.dtype)
+        return kernel.reshape(-1, outputs).T if self.order == "inputs_first" else kernel.reshape(outputs, -1)
+
     def tune_for_cpu(self) -> None:
         """Transposes the kernel, in place: see `multiply_rows`."""
         if self.order == "outputs_first":

@@ -12,13 +12,15 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
+from zoo.errors import InputError
 from zoo.kernels.attention import AttentionMask
+from zoo.kernels.platform import platform
 from zoo.nn.block import Block
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedder, Embedding
-from zoo.nn.heads import Features, Head
-from zoo.nn.inputs import check_inputs
+from zoo.nn.heads import Features, Head, VocabularyHead
+from zoo.nn.inputs import check_inputs, check_targets
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
@@ -36,6 +38,8 @@ class Output:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
       pooled: the first token's vector through the pooler.
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
+      losses: nats at each position that has vocabulary logits, in their place when targets were given; NaN where the
+        target is outside the vocabulary. predicted: the likeliest id there.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
       memory: what each layer read, for the next call (XLNet).
@@ -45,6 +49,8 @@ class Output:
     hidden: Float[Array, "B T D"]
     pooled: Float[Array, "B D"] | None = None
     logits: Float[Array, "..."] | None = None
+    losses: Float[Array, "B M"] | None = None
+    predicted: Int[Array, "B M"] | None = None
     pair_logits: Float[Array, "B 2"] | None = None
     lm_logits: Float[Array, "..."] | None = None
     hidden_states: tuple[Float[Array, "B _ D"], ...] | None = None
@@ -97,6 +103,7 @@ class Transformer(nnx.Module):
         dropout_key: Array | None = None,
         *,
         logits_at: Int[Array, "B M"] | None = None,
+        targets: Ids | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
     ) -> Output:
@@ -109,12 +116,15 @@ class Transformer(nnx.Module):
           positions: 0-based place of each token; None counts along the row, as `pad_positions` says.
           dropout_key: turns dropout on.
           logits_at: positions at which vocabulary logits are computed; None is all.
+          targets: the id that each of these positions should foretell, or one below 0 where it does not matter; gives
+            `losses` and `predicted` in place of logits.
           cache: keys and values of the tokens before these.
 
         Raises:
           InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
         """
         check_inputs(self.config, tokens, token_types, segments, positions, logits_at=logits_at)
+        self._check_targets(targets, logits_at, tokens.shape)
         choices = tokens.shape[1] if tokens.ndim == 3 else None
         out = self._run(
             flat(tokens),
@@ -123,6 +133,7 @@ class Transformer(nnx.Module):
             flat(positions),
             dropout_key,
             logits_at=logits_at,
+            targets=targets,
             cache=cache,
             return_hidden_states=return_hidden_states,
         )
@@ -151,7 +162,7 @@ class Transformer(nnx.Module):
         return self.stack.is_unstacked
 
     def _run(
-        self, tokens, token_types, segments, positions, dropout_key, *, logits_at, cache, return_hidden_states
+        self, tokens, token_types, segments, positions, dropout_key, *, logits_at, targets, cache, return_hidden_states
     ) -> Output:
         body_key, head_key = (None, None) if dropout_key is None else jax.random.split(dropout_key)
         layers = self._through(
@@ -167,7 +178,7 @@ class Transformer(nnx.Module):
         )
         pooled = None if self.pooler is None else jnp.tanh(self.pooler(layers.hidden[:, 0]))
         out = Output(hidden=layers.hidden, pooled=pooled, hidden_states=layers.hidden_states, cache=layers.cache)
-        return self._read(out, tokens, segments, head_key, logits_at)
+        return self._read(out, tokens, segments, head_key, logits_at, targets)
 
     def _through(
         self, stack, norm, tokens, token_types, segments, positions, dropout_key, *, source=None, cache=None, keep
@@ -187,7 +198,18 @@ class Transformer(nnx.Module):
         # The last of them is what the head reads, as in the torch library.
         return Layers(hidden, (embedded, *layers[:-1], hidden) if keep else None, cache)
 
-    def _read(self, out: Output, tokens, segments, dropout_key, logits_at) -> Output:
+    def _check_targets(self, targets, logits_at, shape: tuple[int, ...]) -> None:
+        """InputError for targets that are not one for each position with vocabulary logits, `shape` if that is all."""
+        if targets is None:
+            return
+        if not isinstance(self.head, VocabularyHead):
+            raise InputError(
+                f"targets need a head with a vocabulary, such as causal_lm or masked_lm; this model's is "
+                f"{self.head_name!r}. Load it with such a head, or leave targets out."
+            )
+        check_targets(self.config, targets, shape if logits_at is None else logits_at.shape)
+
+    def _read(self, out: Output, tokens, segments, dropout_key=None, logits_at=None, targets=None) -> Output:
         """Adds what the head makes of it."""
         if self.head is None:
             return out
@@ -199,6 +221,7 @@ class Transformer(nnx.Module):
             token=self.embed.token,
             logits_at=logits_at,
             dropout_key=dropout_key,
+            targets=flat(targets),
         )
         return dataclasses.replace(out, **self.head(features))
 
@@ -217,5 +240,5 @@ def _platform(model: Transformer) -> str:
     """Where the parameters lie, or inside `jax.jit` will lie."""
     param = jax.tree.leaves(nnx.state(model))[0]
     if isinstance(param, Tracer) or not isinstance(param, jax.Array):
-        return jax.default_backend()
+        return platform()
     return next(iter(param.devices())).platform
