@@ -3,19 +3,15 @@
 """Causal language modelling: what predicts what, and what does not."""
 
 import math
-from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.tasks.fakes import constant_model
 from zoo.tasks import CausalLM
 
 VOCAB = 11
-
-
-def constant_model(logits):
-    return lambda tokens, **_: SimpleNamespace(logits=logits)
 
 
 def batch(tokens, segments):

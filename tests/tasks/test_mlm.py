@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.tasks.fakes import answer
 from zoo.errors import ConfigError
 from zoo.tasks import MaskedLM
 
@@ -93,9 +94,9 @@ def test_same_generator_same_mask_and_another_another():
 def test_the_head_runs_at_the_hidden_positions_only():
     seen = {}
 
-    def model(tokens, *, segments, positions, dropout_key, logits_at):
+    def model(tokens, *, segments, positions, dropout_key, logits_at, targets):
         seen.update(logits_at=logits_at)
-        return SimpleNamespace(logits=jnp.zeros((*logits_at.shape, 997)))
+        return answer(jnp.zeros((*logits_at.shape, 997)), targets)
 
     out = TASK.transform(row(), np.random.default_rng(0))
     rows = {name: jnp.array(value)[None] for name, value in out.items()}

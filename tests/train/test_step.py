@@ -3,7 +3,8 @@
 """The training step on a model of a few hundred numbers: accumulation, skipping, clipping, donation."""
 
 import functools
-from types import SimpleNamespace
+import math
+import re
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ import optax
 import pytest
 from flax import nnx
 
+from tests.tasks.fakes import answer
+from zoo import registry
+from zoo.kernels import platform
 from zoo.tasks import CausalLM
 from zoo.train.config import OptimizerConfig
 from zoo.train.evaluate import evaluate
@@ -33,10 +37,10 @@ class Bigram(nnx.Module):
         self.kernel = nnx.Param(jax.random.normal(keys[1], (WIDTH, VOCAB)))
         self.bias = nnx.Param(jnp.zeros(VOCAB))
 
-    def __call__(self, tokens, *, segments, positions, dropout_key):
+    def __call__(self, tokens, *, segments, positions, dropout_key, targets):
         x = self.embedding[...].astype(self.dtype)[tokens]
         logits = x @ self.kernel[...].astype(self.dtype) + self.bias[...].astype(self.dtype)[None, None]
-        return SimpleNamespace(logits=logits)
+        return answer(logits, targets)
 
 
 def rows(count, length=7, seed=0):
@@ -158,3 +162,24 @@ def test_evaluation_does_not_depend_on_the_batch_size():
 
 def test_evaluation_of_nothing():
     assert evaluate(lambda *_: None, None, [], CausalLM())["loss"] == 0.0
+
+
+def largest_array(logits: tuple[int, int, int]) -> int:
+    """Elements of the largest array of a compiled training step of a small GPT-2 with logits of that shape."""
+    _, length, vocab = logits
+    sizes = dict(width=8, num_layers=1, num_heads=2, mlp_width=16, max_length=length, vocab_size=vocab)
+    shapes = registry.FAMILIES["gpt2"].abstract(registry.config("gpt2").replace(**sizes), head="causal_lm")
+    graphdef, params = nnx.split(shapes)
+    optimizer = make_optimizer(OPTIMIZER, 10)
+    state = jax.eval_shape(lambda params: TrainState.create(params, optimizer, 0), nnx.to_pure_dict(params))
+    batch = {name: jax.ShapeDtypeStruct(logits[:2], jnp.int32) for name in ("tokens", "segments", "positions")}
+    text = make_train_step(graphdef, CausalLM(), optimizer).lower(state, batch).compile().as_text()
+    return max(math.prod(map(int, shape.split(","))) for shape in re.findall(r"f32\[([\d,]+)\]", text))
+
+
+def test_a_step_for_an_accelerator_never_holds_the_logits(monkeypatch):
+    """Nor more than an eighth of them; one for a CPU does, which shows that the search sees them."""
+    logits = (8, 32, 8000)
+    assert largest_array(logits) == math.prod(logits)
+    monkeypatch.setattr(platform, "platform", lambda: "tpu")
+    assert largest_array(logits) <= math.prod(logits) // 8

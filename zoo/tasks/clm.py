@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from zoo.tasks.loss import cross_entropy
+from zoo.tasks.loss import weighted_mean
 from zoo.tasks.task import Batch, Example, Sums, Task
 
 
@@ -38,12 +38,12 @@ class CausalLM(Task):
 
     def loss(self, model, batch: Batch, *, dropout_key=None) -> tuple[Float[Array, ""], Sums]:
         tokens, segments = batch["tokens"], batch["segments"]
-        out = model(tokens, segments=segments, positions=batch["positions"], dropout_key=dropout_key)
         # Rolled rather than cut to T - 1: the length stays the one that kernels and meshes like.
         targets, target_segments = jnp.roll(tokens, -1, axis=1), jnp.roll(segments, -1, axis=1)
         follows = (segments > 0) & (segments == target_segments)
         weights = follows.at[:, -1].set(False).astype(jnp.float32)
-        return cross_entropy(out.logits, targets, weights)
+        out = model(tokens, segments=segments, positions=batch["positions"], dropout_key=dropout_key, targets=targets)
+        return weighted_mean(out.losses, out.predicted == targets, weights)
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         metrics = super().metrics(sums)

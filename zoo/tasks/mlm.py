@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from zoo.errors import ConfigError
-from zoo.tasks.loss import cross_entropy
+from zoo.tasks.loss import weighted_mean
 from zoo.tasks.task import Batch, Example, Sums, Task
 
 
@@ -88,8 +88,9 @@ class MaskedLM(Task):
             positions=batch["positions"],
             dropout_key=dropout_key,
             logits_at=batch["mask_positions"],
+            targets=batch["mask_targets"],
         )
-        return cross_entropy(out.logits, batch["mask_targets"], batch["mask_weights"])
+        return weighted_mean(out.losses, out.predicted == batch["mask_targets"], batch["mask_weights"])
 
     def _replace(self, tokens: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         draw, random = rng.random(len(tokens)), rng.choice(self.ordinary_ids, len(tokens))
