@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "checks": set(),
     "kernels": set(),
-    "parallel": set(),
+    "parallel": {"kernels"},
     "nn": {"kernels"},
     "models": {"nn"},
     "registry": {"models", "nn"},

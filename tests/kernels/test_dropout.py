@@ -53,7 +53,7 @@ def test_a_block_has_the_bits_that_it_has_in_the_whole():
     whole = dropout.keep(key, SHAPE, 0.2)
     lines = jnp.arange(SHAPE[2], dtype=jnp.uint32)[16:32, None] + jnp.uint32((4 * SHAPE[1] + 2) * SHAPE[2])
     columns = jnp.arange(32, 96, dtype=jnp.uint32)
-    block = dropout.keep_at(dropout.line_seeds(dropout.seeds(key), lines), columns, 0.2)
+    block = dropout.keep_at(dropout.line_seeds(dropout.seeds(key), lines), columns[None], 0.2)
     np.testing.assert_array_equal(block, whole[4, 2, 16:32, 32:])
 
 

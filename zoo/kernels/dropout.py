@@ -18,7 +18,8 @@ _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: spreads neighbouring columns
 def keep(key: Array, shape: tuple[int, ...], rate: float) -> Bool[Array, "..."]:
     """Whether each element of an array stays, by a `jax.random` key."""
     lines = jnp.arange(math.prod(shape[:-1]), dtype=jnp.uint32).reshape(*shape[:-1], 1)
-    return keep_at(line_seeds(seeds(key), lines), jnp.arange(shape[-1], dtype=jnp.uint32), rate)
+    columns = jnp.arange(shape[-1], dtype=jnp.uint32).reshape((1,) * (len(shape) - 1) + (-1,))
+    return keep_at(line_seeds(seeds(key), lines), columns, rate)
 
 
 def seeds(key: Array) -> UInt32[Array, "2"]:
@@ -31,10 +32,14 @@ def line_seeds(words: UInt32[Array, "2"], lines: UInt32[Array, "*B"]) -> UInt32[
     return mix(mix(lines ^ words[0]) ^ words[1])
 
 
-def keep_at(lines: UInt32[Array, "*B 1"], columns: UInt32[Array, "S"], rate: float) -> Bool[Array, "*B S"]:
-    """Whether each element of some lines stays; a column is the last index in the whole array."""
-    columns = (columns * jnp.uint32(_GOLDEN)).reshape((1,) * (lines.ndim - 1) + columns.shape)
-    return mix(lines ^ columns) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+def keep_at(lines: UInt32[Array, "*#B"], columns: UInt32[Array, "*#B"], rate: float) -> Bool[Array, "*B"]:
+    """Whether some elements stay, by the seeds of their lines and their last index in the whole array."""
+    return keep_bits(mix(lines ^ (columns * jnp.uint32(_GOLDEN))), rate)
+
+
+def keep_bits(bits: UInt32[Array, "*B"], rate: float) -> Bool[Array, "*B"]:
+    """Whether an element stays, by 32 random bits of its own."""
+    return bits >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
 def mix(x: UInt32[Array, "*B"]) -> UInt32[Array, "*B"]:

@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one table from logical axes, which modules name, to mesh axes, which only this file knows."""
 
+import contextlib
+from collections.abc import Iterator
+
 import jax
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import ConfigError
+from zoo.kernels import partition
+from zoo.kernels.partition import Partition
 
 # Every logical axis has a row in every preset: None says that it is whole on each device, on purpose.
 _WHOLE: dict[str, str | None] = dict.fromkeys(
@@ -56,6 +61,19 @@ def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
         return param.replace(param_sharding(param.get_metadata()["axes"], param.shape, mesh, rules))
 
     return jax.tree.map(place, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+@contextlib.contextmanager
+def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
+    """Tells what is traced inside which devices it is for, and how batches and heads lie on them.
+
+    Kernels that the compiler cannot split are chosen and run by it; without it, a program for several devices does
+    without them.
+    """
+    heads = preset(rules)["heads"]
+    axes = Partition(batch=_BATCH_AXES, heads=() if heads is None else (heads,))
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh), partition.use(axes):
+        yield
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

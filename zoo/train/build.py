@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a config to the parts of a run: first what needs no device, then what does."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from zoo.convert.families import hub_config
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.parallel.mesh import make_mesh, parse_mesh
-from zoo.parallel.rules import batch_sharding, preset, replicated, shardings
+from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
 from zoo.tasks import Task
 from zoo.train.config import RunConfig
 from zoo.train.optim import make_optimizer
@@ -58,10 +59,11 @@ class Machine(NamedTuple):
     """The model and its optimizer, laid out on the devices.
 
     Attributes:
-      abstract: the training state as shapes, dtypes and shardings.
+      rules: preset of `zoo.parallel.rules`. abstract: the training state as shapes, dtypes and shardings.
     """
 
     mesh: Mesh
+    rules: str
     graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
     abstract: TrainState
@@ -80,7 +82,7 @@ class Machine(NamedTuple):
         shapes = jax.eval_shape(lambda p: TrainState.create(p, optimizer, config.seed), nnx.to_pure_dict(params))
         where = _state_shardings(shapes, places, optimizer, replicated(mesh))
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, where)
-        return cls(mesh, graphdef, optimizer, abstract, where)
+        return cls(mesh, config.rules, graphdef, optimizer, abstract, where)
 
     def initial_state(self, plan: Plan) -> TrainState:
         """Random parameters, each made where it belongs."""
@@ -90,6 +92,10 @@ class Machine(NamedTuple):
             return TrainState.create(nnx.to_pure_dict(nnx.state(model)), self.optimizer, plan.config.seed)
 
         return jax.jit(create, out_shardings=self.shardings)()
+
+    def context(self) -> contextlib.AbstractContextManager[None]:
+        """That in which steps are traced."""
+        return partitioned(self.mesh, self.rules)
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
         """This process's rows as a part of the global batch on the devices."""

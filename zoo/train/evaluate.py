@@ -47,7 +47,7 @@ def evaluate_workdir(
     machine = Machine.create(plan)
     origin, graphdef, params = _latest(workdir, machine) if model is None else _load(model, plan, machine, corpus)
     batches = map(machine.put, corpus.validation_batches(plan.task))
-    result = {**origin, **evaluate(make_eval_step(graphdef, plan.task), params, batches, plan.task)}
+    result = {**origin, **evaluate(make_eval_step(graphdef, plan.task, machine.context), params, batches, plan.task)}
     workdir.mkdir(parents=True, exist_ok=True)
     write_json(workdir / EVALUATION, result)
     _log.info("evaluation: %s", workdir / EVALUATION)

@@ -81,9 +81,9 @@ class _Run:
         self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
         self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
         self.train_step = make_train_step(
-            machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings
+            machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings, machine.context
         )
-        self.eval_step = make_eval_step(machine.graphdef, plan.task)
+        self.eval_step = make_eval_step(machine.graphdef, plan.task, machine.context)
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One optimizer step, as a pure function."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from zoo.tasks.task import Sums
 from zoo.train.state import TrainState
 
 Batch = Mapping[str, jax.Array]
+Context = Callable[[], contextlib.AbstractContextManager[None]]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Sums]]
 
 
@@ -26,6 +28,7 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     accumulation: int = 1,
     shardings: TrainState | None = None,
+    context: Context = contextlib.nullcontext,
 ) -> TrainStep:
     """A jitted `step(state, batch) -> (state, sums)`. The old state is donated: its buffers become the new one's.
 
@@ -34,7 +37,8 @@ def make_train_step(
     where micro-batches hold different numbers of predictions.
 
     A gradient that is not finite changes nothing but the counters: parameters and moments stay as they were.
-    `shardings` pin where the new state lives; None leaves it to the compiler.
+    `shardings` pin where the new state lives; None leaves it to the compiler. `context` is that in which it is traced:
+    `zoo.parallel.rules.partitioned` lets kernels know the mesh.
     `sums` are the task's, with `grad_norm` (before clipping) and `skipped` (steps so far).
     """
 
@@ -44,8 +48,7 @@ def make_train_step(
 
     gradients = jax.grad(summed_loss, has_aux=True)
 
-    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None))
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
+    def update(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         if accumulation == 1:
             grads, sums = gradients(state.params, batch, key)
@@ -63,15 +66,23 @@ def make_train_step(
         state = TrainState(state.step + 1, skipped, params, opt_state, state.key)
         return state, {**sums, "grad_norm": grad_norm, "skipped": skipped}
 
+    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None))
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
+        with context():
+            return update(state, batch)
+
     return train_step
 
 
-def make_eval_step(graphdef: nnx.GraphDef, task: Task) -> Callable[[Any, Batch], Sums]:
-    """A jitted `step(params, batch) -> sums`, without dropout."""
+def make_eval_step(
+    graphdef: nnx.GraphDef, task: Task, context: Context = contextlib.nullcontext
+) -> Callable[[Any, Batch], Sums]:
+    """A jitted `step(params, batch) -> sums`, without dropout; `context` as in `make_train_step`."""
 
     @jax.jit
     def eval_step(params, batch: Batch) -> Sums:
-        return task.loss(nnx.merge(graphdef, params), batch)[1]
+        with context():
+            return task.loss(nnx.merge(graphdef, params), batch)[1]
 
     return eval_step
 

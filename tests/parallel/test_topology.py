@@ -1,0 +1,40 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that are only named: what is refused says how to mend it. Compiling needs libtpu and is not done here."""
+
+import importlib.util
+import sys
+
+import jax
+import pytest
+
+from zoo.errors import ConfigError
+from zoo.parallel import topology
+
+
+def test_cpu_devices():
+    assert topology.devices("cpu:3") == jax.devices("cpu")[:3]
+    with pytest.raises(ConfigError, match="xla_force_host_platform_device_count=999"):
+        topology.devices("cpu:999")
+
+
+@pytest.mark.parametrize("name", ["v5e", "v5e:", "v5e:4", "cpu:0", "cpu", "gpu:2x2", "v5e:2x2;x", ""])
+def test_unknown_names(name):
+    with pytest.raises(ConfigError, match=r"such as v5e:2x2, .* or cpu:8"):
+        topology.devices(name)
+
+
+def test_library_is_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("TPU_LIBRARY_PATH", raising=False)
+    with pytest.raises(ConfigError, match=r"pip install --no-deps --target .* 'libtpu==[\d.*]+'"):
+        topology.devices("v5e:2x2")
+    file = tmp_path / "libtpu" / "libtpu" / "libtpu.so"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert topology.library() == file
+    assert topology.environment()["TPU_LIBRARY_PATH"] == str(file)
+    monkeypatch.setenv("TPU_LIBRARY_PATH", str(tmp_path / "elsewhere.so"))
+    with pytest.raises(ConfigError, match=r"elsewhere\.so, where there is no file"):
+        topology.library()

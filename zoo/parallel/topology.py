@@ -1,0 +1,98 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that need not be there: XLA compiles for a TPU that is named, given its compiler, the package libtpu.
+
+libtpu reads its settings when it is loaded, once in a process. `environment` returns them; they must be in `os.environ`
+before the first use of `devices`, or of any TPU. `devices` adds those that are missing and leaves the others alone.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import topologies
+
+from zoo.errors import ConfigError
+
+NAMES = ("v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
+_SETTINGS = {
+    "TPU_SKIP_MDS_QUERY": "1",  # asks no metadata server which machine this is
+    "TPU_ACCELERATOR_TYPE": "v5e-8",  # any; the name of the topology decides
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no lock file, which lets one process at a time compile
+}
+
+
+def devices(name: str) -> list[Any]:
+    """`jax.Device`s to compile for, such as `v5e:2x2` (a kind of chip, by rows) or `cpu:8`; nothing runs on the TPU's.
+
+    Raises:
+      ConfigError: for an unknown name, a missing libtpu, or a process that has fewer CPU devices.
+    """
+    kind, _, size = name.partition(":")
+    if kind == "cpu" and size.isdecimal() and int(size):
+        return _cpus(int(size))
+    if not re.fullmatch(r"(v\d+[ep]?|tpu7x):\d+(x\d+){1,2}", name):
+        known = ", ".join(NAMES)
+        raise ConfigError(f"No topology {name!r}; it is a chip and its rows, such as {known}, or cpu:8.")
+    for key, value in environment().items():
+        os.environ.setdefault(key, value)
+    try:
+        return list(topologies.get_topology_desc(platform="tpu", topology_name=name).devices)
+    except Exception as error:  # jaxlib has no class of its own for what libtpu refuses
+        raise ConfigError(f"libtpu knows no topology {name!r}; try {', '.join(NAMES)}. It says: {error}") from error
+
+
+def environment() -> Mapping[str, str]:
+    """What `os.environ` needs before libtpu is loaded.
+
+    Raises:
+      ConfigError: libtpu is found nowhere.
+    """
+    return _SETTINGS | {"TPU_LIBRARY_PATH": str(library())}
+
+
+def library() -> Path:
+    """libtpu's file: where TPU_LIBRARY_PATH says, in the installed package, or in `<sys.prefix>/libtpu`.
+
+    The last is for machines without a TPU, where an installed libtpu makes every start of JAX look for one.
+    """
+    given = os.environ.get("TPU_LIBRARY_PATH")
+    if given:
+        if not Path(given).is_file():
+            raise ConfigError(f"TPU_LIBRARY_PATH is {given}, where there is no file; unset it or mend it.")
+        return Path(given)
+    found = importlib.util.find_spec("libtpu")
+    places = [Path(place) for place in (found.submodule_search_locations or () if found else ())]
+    for folder in (*places, Path(sys.prefix, "libtpu", "libtpu")):
+        if (folder / "libtpu.so").is_file():
+            return folder / "libtpu.so"
+    into = Path(sys.prefix, "libtpu")
+    raise ConfigError(
+        f"Compiling for a TPU needs libtpu, which is not installed. On a machine without a TPU: "
+        f"pip install --no-deps --target {into} '{_wanted()}'; on one with a TPU: pip install 'jax[tpu]'."
+    )
+
+
+def _wanted() -> str:
+    """The requirement that the installed JAX has for libtpu."""
+    for line in importlib.metadata.requires("jax") or ():
+        if line.startswith("libtpu"):
+            return line.partition(";")[0].strip()
+    return "libtpu"
+
+
+def _cpus(count: int) -> list[Any]:
+    found = jax.devices("cpu")
+    if len(found) < count:
+        raise ConfigError(
+            f"cpu:{count} needs {count} CPU devices, and this process has {len(found)}; start it with "
+            f"XLA_FLAGS=--xla_force_host_platform_device_count={count}."
+        )
+    return found[:count]
