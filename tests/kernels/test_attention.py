@@ -1,6 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every implementation against attention written in float64 NumPy."""
+"""The implementations that run everywhere against attention written in float64 NumPy, and the choice among all."""
+
+import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +11,10 @@ import numpy as np
 import pytest
 
 from zoo.errors import ConfigError, InputError
-from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask, attention
+from zoo.kernels.attention import AttentionMask, attention, dispatch
 
 B, T, N, H = 2, 7, 3, 5
+EVERYWHERE = ("reference", "xla")
 
 
 def draw(shape, seed):
@@ -51,14 +55,14 @@ def expected(mask: AttentionMask, bias=None) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 @pytest.mark.parametrize("name", MASKS)
 def test_matches_float64(name, implementation):
     out = attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=MASKS[name], implementation=implementation)
     np.testing.assert_allclose(out, expected(MASKS[name]), atol=2e-6)
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 def test_bias_is_added_to_the_scores(implementation):
     bias = draw((1, N, T, T), 4)
     out = attention(
@@ -70,7 +74,7 @@ def test_bias_is_added_to_the_scores(implementation):
     np.testing.assert_allclose(out, expected(MASKS["causal"], bias), atol=2e-6)
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 def test_query_that_sees_nothing_is_zero_with_zero_gradients(implementation):
     def total(query, key, value):
         return jnp.sum(attention(query, key, value, mask=MASKS["segments"], implementation=implementation)[0, 5:])
@@ -81,7 +85,7 @@ def test_query_that_sees_nothing_is_zero_with_zero_gradients(implementation):
         np.testing.assert_array_equal(gradient, 0.0)
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 def test_offset_places_the_queries_among_the_keys(implementation):
     mask = AttentionMask(causal=True, query_offset=T - 2)
     out = attention(
@@ -119,7 +123,7 @@ def test_gradients_and_dropout_equal_the_reference(name):
         np.testing.assert_allclose(found, expected, atol=5e-6)
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 def test_large_scores_and_bfloat16(implementation):
     """Scores far beyond the range of exp, and halves in and out."""
     args = (jnp.asarray(QUERY) * 1e3, jnp.asarray(KEY), jnp.asarray(VALUE))
@@ -136,7 +140,7 @@ def test_unknown_implementation_is_an_error():
         attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=AttentionMask(), implementation="flash")
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("implementation", EVERYWHERE)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_grouped_heads_share_keys_and_values(groups, implementation):
     """As if each key stood there for every head of its group; the key's gradient is the sum of theirs."""
@@ -155,6 +159,13 @@ def test_grouped_heads_share_keys_and_values(groups, implementation):
 
 
 X = jnp.zeros((2, 4, 6, 8))
+
+
+def relative(**changes) -> Any:
+    """Terms of shapes that the checks of types, which are on when this file is read, would refuse."""
+    return types.SimpleNamespace(**(dict(query=X, distances=X[0].repeat(2, 0), kinds=None, differs=None) | changes))
+
+
 WRONG = {
     "rank": (dict(query=X[0]), "must be"),
     "width": (dict(key=X[..., :4], value=X[..., :4]), "agree in batch and width"),
@@ -171,6 +182,9 @@ WRONG = {
     "bias": (dict(bias=jnp.zeros((1, 6, 1, 4))), r"bias must be \[2, 6, 4, 4\], or 1 on the first 2 axes"),
     "rate": (dict(dropout_rate=1.0, dropout_key=jax.random.key(0)), "below 1"),
     "key": (dict(dropout_rate=0.1), "needs a dropout_key"),
+    "relative and bias": (dict(bias=jnp.zeros((2, 6, 4, 4)), relative=relative()), "not both"),
+    "distances": (dict(relative=relative(distances=X[0, :, :4])), r"relative.distances must be"),
+    "kinds alone": (dict(relative=relative(kinds=jnp.zeros((2, 4, 6, 2)))), "or neither"),
 }
 
 
@@ -179,3 +193,55 @@ def test_wrong_inputs_are_said(kind, unchecked_types):
     changes, message = WRONG[kind]
     with pytest.raises(InputError, match=message):
         attention(**(dict(query=X, key=X, value=X, mask=AttentionMask()) | changes))
+
+
+CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)
+
+
+@pytest.mark.parametrize(
+    ("platform", "call", "missing", "chosen"),
+    [
+        ("cpu", CALL, "", "xla"),
+        ("tpu", CALL, "", "pallas_tpu"),
+        ("tpu", CALL._replace(queries=1), "", "xla"),
+        ("tpu", CALL._replace(queries=128, keys=128), "", "xla"),
+        ("tpu", CALL._replace(queries=128, keys=128, dropout_rate=0.1), "", "pallas_tpu"),
+        ("tpu", CALL, "pallas_tpu", "xla"),
+        ("gpu", CALL, "", "xla"),
+    ],
+)
+def test_the_choice_goes_by_platform_shape_and_features(platform, call, missing, chosen):
+    assert dispatch.choose(call, platform, lambda name: "It cannot." if name == missing else None) == chosen
+
+
+def test_the_choice_is_said_once(caplog):
+    dispatch._say.cache_clear()
+    dispatch._warn.cache_clear()
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            dispatch.choose(CALL, "tpu", lambda name: "It cannot." if name == "pallas_tpu" else None)
+            dispatch.choose(CALL, "gpu", lambda name: None)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "attention does not run as pallas_tpu. It cannot.",
+        "attention on this tpu runs as xla.",
+        "attention on this gpu runs as xla.",
+    ]
+
+
+def test_every_row_of_the_table_cites_something():
+    assert all(row.because for row in dispatch.TABLE)
+
+
+def test_fastest_dropout_is_the_portable_one_where_there_is_no_other():
+    args, key = tuple(map(jnp.asarray, (QUERY, KEY, VALUE))), jax.random.key(3)
+    found = [
+        attention(*args, mask=AttentionMask(), dropout_rate=0.3, dropout_key=key, dropout_bits=bits)
+        for bits in ("portable", "fastest")
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+def test_another_platforms_kernel_is_refused():
+    with pytest.raises(InputError, match="These can: reference, xla; None chooses one of them"):
+        attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=AttentionMask(), implementation="pallas_gpu")

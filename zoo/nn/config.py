@@ -22,6 +22,7 @@ Remat = Literal["none", "full", "dots"]
 PadGradient = Literal["kept", "dropped"]
 PadPositions = Literal["taken", "skipped"]
 AttentionBias = Literal["all", "out", "none"]
+DropoutBits = Literal["fastest", "portable"]
 MlpKind = Literal["plain", "gated"]
 MlpBias = Literal["all", "none"]
 EmbedScale = Literal["none", "sqrt_width"]
@@ -42,6 +43,8 @@ class AttentionConfig:
       scale: factor on the scores; None means `1/sqrt(H)`.
       bias: which projections have biases: `all`, the output's alone (GPT-Neo), or none.
       implementation: which kernel runs (see `zoo.kernels.attention`); None lets the dispatcher choose.
+      dropout_bits: whether dropout of weights takes the device's own generator, where the kernel has one, or drops the
+        same weights everywhere.
     """
 
     causal: bool = False
@@ -49,6 +52,7 @@ class AttentionConfig:
     scale: float | None = None
     bias: AttentionBias = "all"
     implementation: str | None = None
+    dropout_bits: DropoutBits = "fastest"
 
     def __post_init__(self):
         check_fields(self)

@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from zoo.kernels.attention import AttentionMask, attention
+from zoo.kernels.attention import AttentionMask, Relative, attention
 from zoo.nn.attention import Attention
 from zoo.nn.block import Block
 from zoo.nn.config import TransformerConfig
@@ -78,25 +78,27 @@ class RelativeAttention(Attention):
         query, key, value = self.query(x), self.key(source), self.value(source)
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
-        scale = self.config.head_width**-0.5
-        near = jnp.einsum(
-            "BTNH,RNH->BNTR", query + self._row(self.position_bias), self.position(relations.distances[None])[0]
-        )
-        bias = _shift(near, key.shape[1])
+        kinds = None
         if relations.differs is not None:
             kinds = jnp.einsum(
-                "BTNH,sNH->BNTs", query + self._row(self.segment_bias), self.segment[...].astype(query.dtype)
+                "BTNH,sNH->BTNs", query + self._row(self.segment_bias), self.segment[...].astype(query.dtype)
             )
-            bias = bias + jnp.where(relations.differs[:, None], kinds[..., 1:], kinds[..., :1])
+        relative = Relative(
+            query=query + self._row(self.position_bias),
+            distances=self.position(relations.distances[None])[0],
+            kinds=kinds,
+            differs=relations.differs,
+        )
         mixed = attention(
             query + self._row(self.content_bias),
             key,
             value,
             mask=AttentionMask(allowed=allowed),
-            bias=bias * scale,
+            relative=relative,
             dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
-            scale=scale,
+            dropout_bits=self.config.attention.dropout_bits,
+            scale=self.config.head_width**-0.5,
             implementation=self.config.attention.implementation,
         )
         if places is not None:
@@ -105,13 +107,6 @@ class RelativeAttention(Attention):
 
     def _row(self, param: nnx.Param) -> Float[Array, "1 1 N H"]:
         return param[...].astype(jnp.dtype(self.config.dtype))[None, None]
-
-
-def _shift(near: Float[Array, "B N T R"], length: int) -> Float[Array, "B N T S"]:
-    """Column r of row t is distance r from the top; the result's column s is that of key s from query t."""
-    batch, heads, queries, distances = near.shape
-    turned = near.reshape(batch, heads, distances, queries)[:, :, 1:]
-    return turned.reshape(batch, heads, queries, distances - 1)[..., :length]
 
 
 class TwoStreamBlock(Block):

@@ -1,0 +1,73 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which implementation runs when none is asked for: the first row of a small table that applies and lacks nothing."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from zoo.kernels.platform import Platform
+
+_log = logging.getLogger(__name__)
+
+
+class Call(NamedTuple):
+    """What the table goes by; lengths in tokens."""
+
+    queries: int
+    keys: int
+    dropout_rate: float
+
+
+class Row(NamedTuple):
+    """On a platform, for the calls to which it applies, this implementation, because of a measurement."""
+
+    platform: Platform
+    implementation: str
+    applies: Callable[[Call], bool]
+    because: str
+
+
+def _always(call: Call) -> bool:
+    del call
+    return True
+
+
+TABLE = (
+    Row("cpu", "xla", _always, "zoo/kernels/attention/xla.py: 1.3 times faster than jax.nn's, and all there is"),
+    Row("tpu", "xla", lambda call: call.queries < 64, "a block has 128 queries: decoding would fill one row in 128"),
+    Row(
+        "tpu",
+        "xla",
+        lambda call: max(call.queries, call.keys) <= 128 and not call.dropout_rate,
+        "benchmarks/records/tpu_static.md, T 128: the scores stay in fast memory, and the compiler fuses around them",
+    ),
+    Row("tpu", "pallas_tpu", _always, "benchmarks/records/tpu_static.md: no scores in HBM, fewest bundles"),
+    Row("tpu", "xla", _always, "what the kernel lacks"),
+    Row("gpu", "xla", _always, "no kernel of ours has been timed on a GPU yet (benchmarks/records)"),
+)
+
+
+def choose(call: Call, platform: Platform, lacks: Callable[[str], str | None]) -> str:
+    """The implementation for a call; `lacks` says why one cannot do it."""
+    for row in TABLE:
+        if row.platform == platform and row.applies(call):
+            reason = lacks(row.implementation)
+            if reason is None:
+                _say(platform, row.implementation)
+                return row.implementation
+            _warn(row.implementation, reason)
+    return "xla"
+
+
+@functools.cache
+def _say(platform: str, implementation: str) -> None:
+    """Once a process."""
+    if platform != "cpu":
+        _log.info("attention on this %s runs as %s.", platform, implementation)
+
+
+@functools.cache
+def _warn(implementation: str, reason: str) -> None:
+    _log.warning("attention does not run as %s. %s", implementation, reason)

@@ -1,0 +1,273 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Attention on a TPU (Pallas Mosaic), made for heads 64 wide and rows of 128 to 1,024 tokens.
+
+Arrays are sequence-minor, [batch, heads, width, length]: lengths fill the lanes whatever the width is, and the products
+that give outputs and gradients stream `width` rows through the matrix unit where the usual layout streams 128. A row of
+up to 1,024 tokens is one grid step, in which causality and windows are known to the compiler; of a longer one, a step
+takes some queries, and goes over those blocks of keys that causality, window and segments leave.
+"""
+
+import dataclasses
+import functools
+import math
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from zoo.kernels import dropout, partition, platform
+from zoo.kernels.attention.mask import AttentionMask
+from zoo.kernels.attention.pallas_tpu import blocks as tuning
+from zoo.kernels.attention.pallas_tpu import call
+from zoo.kernels.attention.pallas_tpu.spec import Blocks, Generator, Spec
+from zoo.kernels.attention.relative import Relative
+
+_DIMS = {  # of the arrays that a call may have: B rows, N heads
+    "query": "BNHT",
+    "key": "BNHS",
+    "value": "BNHS",
+    "bias": "BNST",
+    "allowed": "BST",
+    "query_segments": "BT",
+    "key_segments": "BS",
+    "seeds": "BNT",
+    "offset": "1",
+    "distance_query": "BNHT",
+    "distances": "BNHR",
+    "same": "BNT",
+    "other": "BNT",
+    "differs": "BST",
+}
+_FLOATS = ("query", "key", "value", "bias", "distance_query", "distances", "same", "other")
+
+
+def attention(
+    query: Float[Array, "B T N H"],
+    key: Float[Array, "B S K H"],
+    value: Float[Array, "B S K H"],
+    *,
+    mask: AttentionMask,
+    bias: Float[Array, "#B #N T S"] | None,
+    dropout_rate: float,
+    dropout_key: Array | None,
+    scale: float,
+    relative: Relative | None = None,
+    generator: Generator = "hash",
+    blocks: tuple[Blocks, Blocks] | None = None,
+) -> Float[Array, "B T N H"]:
+    """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype.
+
+    Args:
+      relative: further terms of the scores, made in the kernel.
+      generator: of dropout's bits: `hash` drops what every implementation drops, `hardware` is cheaper.
+      blocks: of the forward and the backward pass; None takes them from the table.
+    """
+    arrays = {name: x.transpose(0, 2, 3, 1) for name, x in (("query", query), ("key", key), ("value", value))}
+    if bias is not None:
+        arrays["bias"] = bias.swapaxes(2, 3)
+    if mask.allowed is not None:
+        arrays["allowed"] = mask.allowed.swapaxes(1, 2).astype(jnp.int8)
+    if mask.query_segments is not None and mask.key_segments is not None:
+        arrays["query_segments"] = mask.query_segments.astype(jnp.int32)
+        arrays["key_segments"] = jnp.where(mask.key_segments == 0, -1, mask.key_segments).astype(jnp.int32)
+    if dropout_rate > 0.0 and dropout_key is not None:
+        shape = (query.shape[0], query.shape[2], query.shape[1] if generator == "hash" else 1)
+        lines = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
+        arrays["seeds"] = dropout.line_seeds(dropout.seeds(dropout_key), lines)
+    if relative is not None:
+        arrays |= _relative_arrays(relative, query.shape[1], key.shape[1])
+    if not isinstance(mask.query_offset, int):
+        arrays["offset"] = jnp.asarray(mask.query_offset, jnp.int32)[None]
+    settings = _Settings(
+        causal=mask.causal,
+        window=mask.window,
+        scale=scale,
+        rate=dropout_rate,
+        generator=generator,
+        offset=mask.query_offset if isinstance(mask.query_offset, int) else None,
+        chip=platform.device_kind(),
+        blocks=blocks,
+    )
+    out = partition.run(functools.partial(_on_device, settings), arrays, _DIMS, _DIMS["query"])
+    return out.transpose(0, 3, 1, 2)
+
+
+def _relative_arrays(relative: Relative, queries: int, keys: int) -> call.Arrays:
+    """Distances so that, after filling up, the last of the queries' blocks meets the first of them."""
+    distances = relative.distances.transpose(1, 2, 0)[None]
+    missing = queries + keys - distances.shape[3]
+    distances = jnp.pad(distances, ((0, 0),) * 3 + ((0, max(0, missing)),))[..., : queries + keys]
+    arrays = {"distance_query": relative.query.transpose(0, 2, 3, 1), "distances": distances}
+    if relative.kinds is not None and relative.differs is not None:
+        arrays["same"], arrays["other"] = (
+            relative.kinds[..., kind].swapaxes(1, 2).astype(jnp.float32) for kind in (0, 1)
+        )
+        arrays["differs"] = relative.differs.swapaxes(1, 2).astype(jnp.int8)
+    return arrays
+
+
+def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate: float) -> str | None:
+    """Why this cannot compute a call, and what would; None if it can."""
+    del dropout_rate
+    if platform.platform() != "tpu":
+        return f"The kernel is written for TPUs, not for {platform.device_kind()!r}."
+    if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float32):
+        return f"The kernel takes bfloat16 or float32, the same for all; found query {query.dtype}, key {key.dtype}."
+    (_, length, heads, width), (rows, keys, key_heads, _) = query.shape, key.shape
+    has_plane, itemsize = bias is not None or mask.allowed is not None, query.dtype.itemsize
+    if isinstance(bias, Relative) and max(length, keys) > tuning.WHOLE:
+        return f"The kernel takes relative terms for up to {tuning.WHOLE} tokens; found {length} and {keys}."
+    if bias is not None:
+        length = tuning.queries_at_a_time(length, keys)
+    shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane)
+    if not tuning.fits(shape, platform.device_kind()):
+        return f"{keys} keys {width} wide do not fit the fast memory. Shorten the rows."
+    return partition.lacks(rows, key_heads)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What a call says besides its arrays."""
+
+    causal: bool
+    window: int | None
+    scale: float
+    rate: float
+    generator: Generator
+    offset: int | None
+    chip: str
+    blocks: tuple[Blocks, Blocks] | None
+
+
+def _on_device(settings: _Settings, arrays: call.Arrays) -> Float[Array, "B N H T"]:
+    """One device's part. With a bias, whose block has a row for every key, few queries are taken at a time."""
+    length = arrays["query"].shape[3]
+    size = tuning.queries_at_a_time(length, arrays["key"].shape[3]) if "bias" in arrays else length
+    parts = [_queries(settings, arrays, first, min(length, first + size)) for first in range(0, length, size)]
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=3)
+
+
+def _queries(settings: _Settings, arrays: call.Arrays, first: int, last: int) -> Float[Array, "B N H T"]:
+    """The queries from `first` to before `last`."""
+    arrays, offset = dict(arrays), settings.offset
+    if (first, last) != (0, arrays["query"].shape[3]):
+        for name in ("query", "bias", "allowed", "query_segments", "seeds"):
+            if name in arrays and (name, settings.generator) != ("seeds", "hardware"):
+                arrays[name] = arrays[name][..., first:last]
+        if "offset" in arrays:
+            arrays["offset"] = arrays["offset"] + first
+        offset = None if offset is None else offset + first
+        if "seeds" in arrays and settings.generator == "hardware":
+            arrays["seeds"] = dropout.mix(arrays["seeds"] + jnp.uint32(first))
+    passes, inputs = _prepare(dataclasses.replace(settings, offset=offset), arrays)
+    floats = {name: inputs.pop(name) for name in _FLOATS if name in inputs}
+    out = cast(Array, _attend(passes, floats, inputs))
+    return out[:, :, : arrays["query"].shape[2], : last - first]
+
+
+def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec], dict[str, Array]]:
+    """The two passes' specs, and the arrays filled up to whole blocks."""
+    (_, heads, width, length), (_, key_heads, _, real_keys) = arrays["query"].shape, arrays["key"].shape
+    has_plane = any(name in arrays for name in ("bias", "allowed", "distances"))
+    itemsize = arrays["query"].dtype.itemsize
+    shape = tuning.shape(length, real_keys, heads, key_heads, width, itemsize, settings.causal, has_plane)
+    blocks = settings.blocks or tuning.choose_both(shape, settings.chip, settings.rate, settings.generator)
+    queries = _up(shape.queries, math.lcm(*(block.step for block in blocks)))
+    keys = _up(shape.keys, math.lcm(*(block.keys for block in blocks)))
+    sizes = {"T": queries, "S": keys, "H": shape.width}
+    inputs = {}
+    for name, array in arrays.items():
+        if name == "offset":
+            inputs[name] = array
+        elif name == "seeds" and settings.generator == "hardware":
+            inputs[name] = jax.lax.bitcast_convert_type(array[..., 0], jnp.int32)
+        elif name == "distances":
+            # Row r is of query t and key s with r = queries - t + s: filled up in front for the queries.
+            room = ((0, 0), (0, 0), (0, shape.width - array.shape[2]))
+            inputs[name] = jnp.pad(array, (*room, (queries - length, keys - real_keys)))
+        elif name in ("query_segments", "key_segments", "seeds", "same", "other"):
+            inputs[name] = _fill(array[..., None, :], 1, sizes[_DIMS[name][-1]], -1 if name == "key_segments" else 0)
+        else:
+            inputs[name] = _fill(array, sizes[_DIMS[name][-2]], sizes[_DIMS[name][-1]], 0)
+    spec = Spec(
+        causal=settings.causal,
+        window=settings.window,
+        scale=settings.scale,
+        rate=settings.rate,
+        generator=settings.generator,
+        group=shape.group,
+        offset=settings.offset,
+        queries=queries,
+        keys=keys,
+        real_keys=real_keys,
+        hides_padding=real_keys < keys and "key_segments" not in arrays,
+        precision=jax.lax.Precision.HIGHEST if arrays["query"].dtype == jnp.float32 else None,
+        bias_gradient=False,
+        blocks=blocks[0],
+    )
+    return (spec, dataclasses.replace(spec, blocks=blocks[1])), inputs
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _attend(passes: tuple[Spec, Spec], floats: call.Arrays, others: call.Arrays) -> Array:
+    """`floats` have gradients: query, key, value and bias; `others` are integers."""
+    return call.forward(passes[0], floats | others | _bounds(passes[0], others))["out"]
+
+
+def _attend_forward(passes: tuple[Spec, Spec], floats: dict[str, Any], others: dict[str, Any]):
+    given, integers = ({name: primal.value for name, primal in inputs.items()} for inputs in (floats, others))
+    outputs = call.forward(passes[0], given | integers | _bounds(passes[0], integers))
+    # A bias that nothing learns, such as a mask, needs no gradient; the keys of a dict are static, its values are not.
+    learns = {"bias": None} if "bias" in floats and floats["bias"].perturbed else {}
+    return outputs["out"], (given, integers, outputs, learns)
+
+
+def _attend_backward(passes: tuple[Spec, Spec], saved, dout: Any):
+    given, integers, outputs, learns = saved
+    spec = dataclasses.replace(passes[1], bias_gradient="bias" in learns)
+    if isinstance(dout, jax.custom_derivatives.SymbolicZero):
+        dout = jnp.zeros(dout.shape, outputs["out"].dtype)
+    found = call.backward(spec, given | integers | outputs | {"dout": dout} | _bounds(spec, integers))
+    gradients = {
+        name: found[f"d{name}"].astype(array.dtype) if f"d{name}" in found else jnp.zeros_like(array)
+        for name, array in given.items()
+    }
+    return gradients, {name: np.zeros(array.shape, jax.dtypes.float0) for name, array in integers.items()}
+
+
+_attend.defvjp(_attend_forward, _attend_backward, symbolic_zeros=True)
+
+
+def _bounds(spec: Spec, others: call.Arrays) -> call.Arrays:
+    """The first and last block of keys that may share a segment with each block of queries; first > last is none.
+
+    Ranges of ids are compared: the documents of a packed row are numbered in order.
+    """
+    if "key_segments" not in others or spec.queries == spec.blocks.step:
+        return {}
+    queries, keys = (
+        others[name].reshape(others[name].shape[0], -1, size)
+        for name, size in (("query_segments", spec.blocks.queries), ("key_segments", spec.blocks.keys))
+    )
+    least = jnp.min(jnp.where(keys < 0, jnp.iinfo(jnp.int32).max, keys), axis=2)[:, None]
+    meets = (least <= jnp.max(queries, axis=2)[:, :, None]) & (
+        jnp.max(keys, axis=2)[:, None] >= jnp.min(queries, axis=2)[:, :, None]
+    )
+    blocks = jnp.arange(keys.shape[1], dtype=jnp.int32)[None, None]
+    first = jnp.min(jnp.where(meets, blocks, keys.shape[1]), axis=2)
+    return {"first_block": first, "last_block": jnp.max(jnp.where(meets, blocks, -1), axis=2)}
+
+
+def _up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _fill(array: Array, rows: int, columns: int, value: int) -> Array:
+    """Fills up the last two axes."""
+    missing = (rows - array.shape[-2], columns - array.shape[-1])
+    if not any(missing):
+        return array
+    return jnp.pad(array, ((0, 0),) * (array.ndim - 2) + tuple((0, n) for n in missing), constant_values=value)

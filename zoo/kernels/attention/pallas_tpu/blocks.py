@@ -1,0 +1,106 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which blocks a call is cut into, by chip and shape."""
+
+from typing import Literal, NamedTuple
+
+from zoo.kernels.attention.pallas_tpu.spec import LANES, Blocks, Generator
+
+Pass = Literal["forward", "backward"]
+
+WHOLE = 1024  # the longest row that a grid step takes as a whole; beyond it, a step takes a block of queries
+_STEP = 512
+_SUBLANES = 16  # rows of a bfloat16 tile
+_MEMORY = 56 * 2**20  # bytes of the fast memory that blocks may take
+_PLANE = 2**20  # scores of which a bias and its gradient fit, twice each, beside everything else
+
+
+class Shape(NamedTuple):
+    """What the choice goes by; lengths are multiples of 128 tokens.
+
+    Attributes:
+      heads: of keys. group: heads of queries to one of keys. width: of a head. itemsize: bytes of a number.
+      has_plane: whether a bias or another array of queries by keys comes in, which takes room.
+    """
+
+    queries: int
+    keys: int
+    heads: int
+    group: int
+    width: int
+    itemsize: int
+    causal: bool
+    has_plane: bool
+
+
+def shape(
+    queries: int, keys: int, heads: int, key_heads: int, width: int, itemsize: int, causal: bool, has_plane: bool
+) -> Shape:
+    """The shape of a call, filled up."""
+    return Shape(
+        queries=padded(queries),
+        keys=padded(keys),
+        heads=key_heads,
+        group=heads // key_heads,
+        width=_up(width, _SUBLANES),
+        itemsize=itemsize,
+        causal=causal,
+        has_plane=has_plane,
+    )
+
+
+def padded(length: int) -> int:
+    """A length that blocks divide."""
+    return _up(length, LANES if length <= WHOLE else _STEP)
+
+
+def choose(which: Pass, shape: Shape, chip: str) -> Blocks:
+    """The blocks of one pass on a chip such as `TPU v5 lite`."""
+    del chip
+    whole = max(shape.queries, shape.keys) <= WHOLE
+    step = shape.queries if whole else min(_STEP, shape.queries)
+    queries = _divisor(step, 256 if shape.causal else 512)
+    keys = _divisor(shape.keys, 256)
+    heads = 1 if shape.has_plane or shape.itemsize > 2 or not whole else _divisor_of(shape.heads, 4)
+    if whole and shape.keys <= 128 and not shape.has_plane:
+        heads = _divisor_of(shape.heads, 12)
+    return Blocks(heads, 2, step, queries, keys)
+
+
+def _up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _divisor(length: int, most: int) -> int:
+    """The largest divisor of a length, up to a size, that is a multiple of the lanes."""
+    return max(size for size in range(LANES, min(length, most) + 1, LANES) if length % size == 0)
+
+
+def _divisor_of(count: int, most: int) -> int:
+    return max(size for size in range(1, min(count, most) + 1) if count % size == 0)
+
+
+def choose_both(shape: Shape, chip: str, rate: float, generator: Generator) -> tuple[Blocks, Blocks]:
+    """The blocks of the forward and the backward pass; the hardware draws its bits by tiles, which must then agree."""
+    forward, backward = choose("forward", shape, chip), choose("backward", shape, chip)
+    if rate and generator == "hardware":
+        forward = forward._replace(step=backward.step, queries=backward.queries, keys=backward.keys)
+    return forward, backward
+
+
+def fits(shape: Shape, chip: str) -> bool:
+    """Whether the backward pass, which needs more, finds room; blocks are held twice, while one is fetched."""
+    blocks = choose("backward", shape, chip)
+    of_queries = blocks.heads * shape.group * shape.width * blocks.step
+    of_keys = blocks.heads * shape.width * shape.keys
+    plane = blocks.step * shape.keys if shape.has_plane else 0
+    tiles = 4 * blocks.overlap * blocks.queries * blocks.keys * 4
+    return 2 * 4 * (of_queries + of_keys) * shape.itemsize + 8 * of_keys + 2 * 9 * plane + tiles <= _MEMORY
+
+
+def queries_at_a_time(queries: int, keys: int) -> int:
+    """How many queries a call with a bias takes, so that the bias and its gradient fit the fast memory."""
+    size = WHOLE
+    while size > LANES and size * padded(keys) > _PLANE:
+        size //= 2
+    return min(size, queries)

@@ -1,0 +1,81 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What one call of the TPU kernels is, as far as the compiler must know it, and how it is cut into blocks."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+LANES = 128
+Generator = Literal["hash", "hardware"]
+
+
+class Blocks(NamedTuple):
+    """How a kernel goes through its scores.
+
+    Attributes:
+      heads: heads of keys that a grid step takes. overlap: heads of queries whose products and softmaxes overlap.
+      step: queries that a grid step takes. queries, keys: of the tile of scores that is computed at once.
+    """
+
+    heads: int
+    overlap: int
+    step: int
+    queries: int
+    keys: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """The static part of a call; lengths are padded ones but for `real_keys`.
+
+    Attributes:
+      group: heads of queries to one of keys. offset: place of the first query among the keys; None is known on the
+        device only. hides_padding: whether keys from `real_keys` on must be masked here, for want of segments.
+    """
+
+    causal: bool
+    window: int | None
+    scale: float
+    rate: float
+    generator: Generator
+    group: int
+    offset: int | None
+    queries: int
+    keys: int
+    real_keys: int
+    hides_padding: bool
+    blocks: Blocks
+    precision: jax.lax.Precision | None
+    bias_gradient: bool
+
+    def band(self, first: Any) -> tuple[Any, Any]:
+        """The blocks of keys `[low, high)` that some query of the block which begins at place `first` may see."""
+        size, queries = self.blocks.keys, self.blocks.queries
+        low, high = 0, self.keys // size
+        if self.causal:
+            high = _least(high, (first + queries + size - 1) // size)
+        if self.window is not None:
+            low = _most(0, (first - self.window + 1) // size)
+            high = _least(high, (first + queries + self.window - 2) // size + 1)
+        return low, high
+
+    def cuts(self, first: Any, key: Any) -> bool:
+        """Whether causality, the window or the end of the keys may hide a part of a tile."""
+        size, queries = self.blocks.keys, self.blocks.queries
+        if not (isinstance(first, int) and isinstance(key, int)):
+            return self.causal or self.window is not None or self.hides_padding
+        after, before = key + size - 1 - first, first + queries - 1 - key
+        cut = self.causal and after > 0
+        cut |= self.window is not None and max(before, 0 if self.causal else after) >= self.window
+        return cut or (self.hides_padding and key + size > self.real_keys)
+
+
+def _least(a: Any, b: Any) -> Any:
+    return min(a, b) if isinstance(a, int) and isinstance(b, int) else jnp.minimum(a, b)
+
+
+def _most(a: Any, b: Any) -> Any:
+    return max(a, b) if isinstance(a, int) and isinstance(b, int) else jnp.maximum(a, b)

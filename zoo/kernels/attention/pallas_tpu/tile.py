@@ -1,0 +1,177 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""One tile of scores, keys down the sublanes and queries along the lanes, as both passes compute it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+from jaxtyping import Array
+
+from zoo.kernels import dropout
+from zoo.kernels.attention.pallas_tpu.spec import LANES, Spec
+
+LOG2E = 1.4426950408889634
+Refs = dict[str, Any]
+
+
+class Tiles:
+    """The tiles of one grid step: `refs` are its inputs, without the batch axis."""
+
+    def __init__(self, spec: Spec, refs: Refs, *, batch: Any, heads: Any, step: Any):
+        self.spec, self.refs, self.batch = spec, refs, batch
+        self.first_head = heads * (spec.blocks.heads * spec.group)
+        self.start = step * spec.blocks.step
+        self.columns = None
+        if "key_segments" in refs and spec.queries == spec.blocks.step:
+            self.columns = _down(refs["key_segments"][...])
+
+    @property
+    def heads(self) -> range:
+        """Heads of queries in the step."""
+        return range(self.spec.blocks.heads * self.spec.group)
+
+    @property
+    def groups(self) -> Iterator[range]:
+        """The same, by those whose stages overlap."""
+        for first in range(0, len(self.heads), self.spec.blocks.overlap):
+            yield self.heads[first : first + self.spec.blocks.overlap]
+
+    def place(self, begin: int) -> Any:
+        """Where among the keys the query `begin` of the step stands."""
+        offset = self.refs["offset"][0] if self.spec.offset is None else self.spec.offset
+        return self.start + begin + offset
+
+    def band(self, begin: int) -> tuple[Any, Any]:
+        """The blocks of keys that the queries from `begin` on may see."""
+        low, high = self.spec.band(self.place(begin))
+        if "first_block" in self.refs:
+            block = (self.start + begin) // self.spec.blocks.queries
+            low = jnp.maximum(low, self.refs["first_block"][self.batch, block])
+            high = jnp.minimum(high, self.refs["last_block"][self.batch, block] + 1)
+        return low, high
+
+    def queries(self, begin: int) -> Any:
+        return pl.ds(begin, self.spec.blocks.queries)
+
+    def keys(self, block: Any) -> Any:
+        start = block * self.spec.blocks.keys
+        return pl.ds(start if isinstance(start, int) else pl.multiple_of(start, LANES), self.spec.blocks.keys)
+
+    def product(self, name: str, head: int, block: Any, vectors: Array) -> Array:
+        """[keys, queries]: the block's keys, or values, times some queries' vectors."""
+        matrix = self.refs[name][head // self.spec.group, :, self.keys(block)]
+        return contract(self.spec, matrix, vectors, (0, 0))
+
+    def scores(self, head: int, begin: int, block: Any) -> Array:
+        """Scores in units of log 2, so that `exp2` makes weights of them; -inf where nothing is to be seen."""
+        scores = self.product("key", head, block, self.refs["query"][head, :, self.queries(begin)])
+        if "distances" in self.refs:
+            scores = scores + self.near(head, begin, block)
+        scores = scores * (self.spec.scale * LOG2E)
+        if "bias" in self.refs:
+            bias = self.refs["bias"]
+            chosen = bias[head if bias.shape[0] > 1 else 0, self.keys(block), self.queries(begin)]
+            scores = scores + chosen.astype(jnp.float32) * LOG2E
+        return scores
+
+    def apart(self, begin: int, block: Any) -> Any:
+        """The distances that lie between the queries and the keys of a tile: as many as both, the last key's last."""
+        sizes = self.spec.blocks
+        start = self.spec.queries - begin - sizes.queries + block * sizes.keys
+        return pl.ds(start, sizes.queries + sizes.keys)
+
+    def apart_backwards(self, begin: int, block: Any) -> Any:
+        """The same where the distances stand from last to first."""
+        sizes = self.spec.blocks
+        return pl.ds(begin + self.spec.keys - (block + 1) * sizes.keys, sizes.queries + sizes.keys)
+
+    def near(self, head: int, begin: int, block: Any) -> Array:
+        """The terms of distance and segment, not scaled."""
+        at, size = self.queries(begin), self.spec.blocks.keys
+        distances = self.refs["distances"][head, :, self.apart(begin, block)]
+        # Row i of [queries, distances] holds the scores of query i; its key j stands in column `queries` - i + j.
+        met = contract(self.spec, self.refs["distance_query"][head, :, at], distances, (0, 0))
+        term = pltpu.roll(met, size, 1, stride=1, stride_axis=0)[:, :size].T
+        if "differs" in self.refs:
+            same, other = (self.refs[name][head, :, at] for name in ("same", "other"))
+            term = term + jnp.where(self.differs(begin, block), other, same)
+        return term
+
+    def differs(self, begin: int, block: Any) -> Array:
+        return self.refs["differs"][self.keys(block), self.queries(begin)].astype(jnp.int32) != 0
+
+    def mask(self, begin: int, block: Any) -> Array | None:
+        """Which keys of the tile each query sees; the same for all heads."""
+        spec, shape = self.spec, (self.spec.blocks.keys, self.spec.blocks.queries)
+        conditions = []
+        first, key = self.place(begin), block * spec.blocks.keys
+        if spec.cuts(first, key):
+            row, column = (jax.lax.broadcasted_iota(jnp.int32, shape, axis) for axis in (0, 1))
+            after = row - column  # the key's place behind the query's, but for where the tile stands
+            if spec.causal:
+                conditions.append(after <= first - key)
+            if spec.window is not None:
+                conditions.append(after > first - key - spec.window)
+                if not spec.causal:
+                    conditions.append(after < first - key + spec.window)
+            if spec.hides_padding:
+                conditions.append(row < spec.real_keys - key)
+        if "key_segments" in self.refs:
+            if self.columns is None:
+                columns = _down(self.refs["key_segments"][:, self.keys(block)])
+            else:
+                columns = self.columns[block * spec.blocks.keys : (block + 1) * spec.blocks.keys]
+            lines = self.refs["query_segments"][:, self.queries(begin)]
+            conditions.append(columns[:, :1] == lines)
+        if "allowed" in self.refs:
+            conditions.append(self.refs["allowed"][self.keys(block), self.queries(begin)].astype(jnp.int32) != 0)
+        if not conditions:
+            return None
+        seen = conditions[0]
+        for condition in conditions[1:]:
+            seen = seen & condition
+        return seen
+
+    def kept(self, head: int, begin: int, block: Any) -> Array | None:
+        """Which weights of the tile dropout keeps."""
+        spec = self.spec
+        if not spec.rate:
+            return None
+        shape = (spec.blocks.keys, spec.blocks.queries)
+        if spec.generator == "hash":
+            lines = self.refs["seeds"][head, :, self.queries(begin)]
+            rows = (block * spec.blocks.keys + jax.lax.broadcasted_iota(jnp.int32, (shape[0], 1), 0)).astype(jnp.uint32)
+            return dropout.keep_at(lines, rows, spec.rate)
+        tile = (self.start + begin) // spec.blocks.queries * (spec.keys // spec.blocks.keys) + block
+        bits = random_bits(self.refs["seeds"][self.batch, self.first_head + head], tile, shape)
+        return dropout.keep_bits(bits, spec.rate)
+
+
+def random_bits(seed: Any, tile: Any, shape: tuple[int, int]) -> Array:
+    """Bits of the hardware's generator, the same whenever a tile is asked for again."""
+    pltpu.prng_seed(seed, tile)
+    return jax.lax.bitcast_convert_type(pltpu.prng_random_bits(shape), jnp.uint32)
+
+
+def contract(spec: Spec, a: Array, b: Array, axes: tuple[int, int]) -> Array:
+    """Product of two matrices over one axis of each, summed in float32."""
+    dimensions = (((axes[0],), (axes[1],)), ((), ()))
+    return jax.lax.dot_general(a, b, dimensions, precision=spec.precision, preferred_element_type=jnp.float32)
+
+
+def loop(low: Any, high: Any, body: Callable[[Any, Any], Any], first: Callable[[], Any], carry: Any = None) -> Any:
+    """`carry = body(block, carry)` over blocks; unrolled where the bounds are known, beginning with `carry` None."""
+    if isinstance(low, int) and isinstance(high, int):
+        for block in range(low, high):
+            carry = body(block, carry)
+        return first() if carry is None else carry
+    return jax.lax.fori_loop(low, high, body, first())
+
+
+def _down(row: Array) -> Array:
+    """A row's numbers down the sublanes, each along all lanes."""
+    return jnp.broadcast_to(row, (LANES, row.shape[1])).T

@@ -1,0 +1,77 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes that attention is tested and timed at: one table, so that what is fast is also what is right."""
+
+import dataclasses
+from typing import Literal
+
+Bias = Literal["heads", "rows"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttentionCase:
+    """One call of attention; the fields are named by the letters of the README.
+
+    Attributes:
+      K: heads of keys. segments: whether rows hold several documents. bias: None, `heads` for [1, N, T, S], `rows` for
+        [B, N, T, S]. B: a batch that fills one accelerator; a smaller one shows the same.
+    """
+
+    name: str
+    B: int
+    T: int
+    N: int
+    H: int
+    K: int | None = None
+    S: int | None = None
+    causal: bool = False
+    window: int | None = None
+    segments: bool = False
+    bias: Bias | None = None
+    dropout: float = 0.0
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+
+    @property
+    def keys(self) -> int:
+        return self.S or self.T
+
+    @property
+    def key_heads(self) -> int:
+        return self.K or self.N
+
+    @property
+    def bias_shape(self) -> tuple[int, int, int, int] | None:
+        if self.bias is None:
+            return None
+        return (self.B if self.bias == "rows" else 1, self.N, self.T, self.keys)
+
+    @property
+    def kind(self) -> str:
+        """What a query may see and what is done to the weights, in words."""
+        words = {"causal": self.causal, "segments": self.segments, f"bias of {self.bias}": self.bias}
+        found = [word for word, holds in words.items() if holds]
+        found += [f"window {self.window}"] if self.window else []
+        return ", ".join(found + ([f"dropout {self.dropout}"] if self.dropout else []))
+
+
+CASES = (
+    AttentionCase(name="bert-base-128", B=32, T=128, N=12, H=64, segments=True),
+    AttentionCase(name="bert-base-384", B=16, T=384, N=12, H=64, segments=True),
+    AttentionCase(name="bert-base-512", B=8, T=512, N=12, H=64, segments=True),
+    AttentionCase(name="bert-large-128", B=32, T=128, N=16, H=64, segments=True),
+    AttentionCase(name="bert-large-384", B=16, T=384, N=16, H=64, segments=True),
+    AttentionCase(name="bert-large-512", B=8, T=512, N=16, H=64, segments=True),
+    AttentionCase(name="gpt2-1024", B=8, T=1024, N=12, H=64, causal=True),
+    # Four of GPT-3's sizes, one of each head width (arXiv:2005.14165, table 2.1), the layers that see all the past.
+    AttentionCase(name="gpt3-125m-2048", B=4, T=2048, N=12, H=64, causal=True),
+    AttentionCase(name="gpt3-2.7b-2048", B=2, T=2048, N=32, H=80, causal=True),
+    AttentionCase(name="gpt3-760m-2048", B=4, T=2048, N=16, H=96, causal=True),
+    AttentionCase(name="gpt3-1.3b-2048", B=4, T=2048, N=16, H=128, causal=True),
+    AttentionCase(name="t5-base-512", B=8, T=512, N=12, H=64, bias="heads"),
+    AttentionCase(name="xlnet-base-512", B=8, T=512, N=12, H=64, bias="rows", segments=True),
+    AttentionCase(name="bert-base-512-dropout", B=8, T=512, N=12, H=64, segments=True, dropout=0.1),
+)
+
+
+def case(name: str) -> AttentionCase:
+    return next(case for case in CASES if case.name == name)
