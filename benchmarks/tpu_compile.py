@@ -62,7 +62,7 @@ def ours(row: AttentionCase, chip: str, setting: Setting) -> Side:
         mask = AttentionMask(causal=row.causal, window=row.window, query_segments=segments, key_segments=segments)
         out = pallas_tpu.attention(
             query, key, value, mask=mask, bias=bias, dropout_rate=row.dropout, scale=row.H**-0.5,
-            dropout_key=jax.random.key(0) if row.dropout else None, generator="hardware", blocks=(chosen, chosen),
+            dropout_key=jax.random.key(0) if row.dropout else None, blocks=(chosen, chosen),
         )  # fmt: skip
         return out.transpose(0, 2, 3, 1)
 

@@ -82,14 +82,11 @@ class Measurements:
         return {"error": lines[-1][:200] if lines else f"exit status {done.returncode}"}
 
 
-def choice(row: AttentionCase, which: str, chip: str) -> list[int]:
+def choice(row: AttentionCase, which: Any, chip: str) -> list[int]:
     """The blocks that our kernel chooses itself."""
-    width = -(-row.H // 16) * 16
-    shape = blocks.Shape(
-        blocks.padded(row.T), blocks.padded(row.keys), row.key_heads, row.N // row.key_heads, width,
-        2 if row.dtype == "bfloat16" else 4, row.causal, row.bias is not None,
-    )  # fmt: skip
-    return list(blocks.choose(which, shape, KINDS[chip]))  # pyright: ignore[reportArgumentType]
+    itemsize = 2 if row.dtype == "bfloat16" else 4
+    shape = blocks.shape(row.T, row.keys, row.N, row.key_heads, row.H, itemsize, row.causal, row.bias is not None)
+    return list(blocks.choose(which, shape, KINDS[chip]))
 
 
 def shared(row: AttentionCase) -> AttentionCase:

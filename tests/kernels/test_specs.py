@@ -5,6 +5,7 @@
 import pytest
 
 import zoo
+from zoo.kernels.attention.pallas_tpu import blocks
 from zoo.kernels.attention.specs import CASES, case
 
 
@@ -23,3 +24,21 @@ def test_sizes(row):
         config = zoo.config(row.name.rpartition("-")[0])
         assert (config.num_heads, config.width // config.num_heads, config.max_length) == (row.N, row.H, row.T)
         assert row.causal
+
+
+@pytest.mark.parametrize("chip", ["TPU v5 lite", "TPU v5", "TPU v6 lite", "TPU7x", "TPU of tomorrow"])
+@pytest.mark.parametrize("which", ["forward", "backward"])
+def test_blocks_of_the_tpu_kernel_divide(which, chip):
+    for queries, keys in [(row.T, row.keys) for row in CASES] + [(7, 300), (640, 640), (896, 1000), (5000, 1025)]:
+        for heads, key_heads, causal, itemsize in (
+            (12, 12, True, 2),
+            (16, 16, False, 2),
+            (20, 5, True, 4),
+            (25, 1, False, 2),
+        ):
+            shape = blocks.shape(queries, keys, heads, key_heads, 64, itemsize, causal, has_plane=False)
+            found = blocks.choose(which, shape, chip)
+            assert all(size % 128 == 0 for size in (found.step, found.queries, found.keys))
+            assert shape.queries % found.step == found.step % found.queries == shape.keys % found.keys == 0
+            assert key_heads % found.heads == found.heads * shape.group % found.overlap == 0
+            assert found.heads == 1 or itemsize == 2

@@ -1,6 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which blocks a call is cut into, by chip and shape."""
+"""Which blocks a call is cut into, by chip and shape.
+
+The table has what libtpu schedules into the fewest bundles, which `python -m benchmarks.tpu_static --sweep` looks for.
+"""
 
 from typing import Literal, NamedTuple
 
@@ -10,9 +13,57 @@ Pass = Literal["forward", "backward"]
 
 WHOLE = 1024  # the longest row that a grid step takes as a whole; beyond it, a step takes a block of queries
 _STEP = 512
+_LONG = 1 << 31  # any length
 _SUBLANES = 16  # rows of a bfloat16 tile
 _MEMORY = 56 * 2**20  # bytes of the fast memory that blocks may take
 _PLANE = 2**20  # scores of which a bias and its gradient fit, twice each, beside everything else
+
+
+class _Row(NamedTuple):
+    """The best blocks up to a length, sizes being the most that divide the call's: see `Blocks`."""
+
+    length: int
+    heads: int
+    overlap: int
+    queries: int
+    keys: int
+
+
+# Rows of 128, 384 and 512 tokens were tried with segments, longer ones with causality, all with 12 heads 64 wide; from
+# WHOLE on, a step takes _STEP queries. The matrix units are 128 wide up to v5p, 256 from v6e on.
+_NARROW: dict[Pass, tuple[_Row, ...]] = {
+    "forward": (
+        _Row(128, 12, 6, 128, 128),
+        _Row(384, 6, 6, 384, 128),
+        _Row(512, 4, 4, 512, 128),
+        _Row(WHOLE, 4, 4, 256, 256),
+        _Row(_LONG, 2, 2, 512, 512),
+    ),
+    "backward": (
+        _Row(128, 12, 4, 128, 128),
+        _Row(384, 6, 2, 384, 384),
+        _Row(512, 6, 1, 512, 256),
+        _Row(WHOLE, 2, 2, 256, 256),
+        _Row(_LONG, 1, 1, 512, 512),
+    ),
+}
+_WIDE: dict[Pass, tuple[_Row, ...]] = {
+    "forward": (
+        _Row(128, 12, 6, 128, 128),
+        _Row(384, 6, 3, 384, 384),
+        _Row(512, 6, 6, 512, 256),
+        _Row(WHOLE, 4, 4, 512, 256),
+        _Row(_LONG, 2, 2, 512, 512),
+    ),
+    "backward": (
+        _Row(128, 12, 4, 128, 128),
+        _Row(384, 6, 2, 384, 384),
+        _Row(512, 6, 2, 512, 256),
+        _Row(WHOLE, 2, 2, 256, 256),
+        _Row(_LONG, 1, 1, 512, 512),
+    ),
+}
+_OLD = ("TPU v2", "TPU v3", "TPU v4", "TPU v5")  # how their kinds begin
 
 
 class Shape(NamedTuple):
@@ -56,15 +107,18 @@ def padded(length: int) -> int:
 
 def choose(which: Pass, shape: Shape, chip: str) -> Blocks:
     """The blocks of one pass on a chip such as `TPU v5 lite`."""
-    del chip
-    whole = max(shape.queries, shape.keys) <= WHOLE
-    step = shape.queries if whole else min(_STEP, shape.queries)
-    queries = _divisor(step, 256 if shape.causal else 512)
-    keys = _divisor(shape.keys, 256)
-    heads = 1 if shape.has_plane or shape.itemsize > 2 or not whole else _divisor_of(shape.heads, 4)
-    if whole and shape.keys <= 128 and not shape.has_plane:
-        heads = _divisor_of(shape.heads, 12)
-    return Blocks(heads, 2, step, queries, keys)
+    table = (_NARROW if chip.startswith(_OLD) else _WIDE)[which]
+    longest = max(shape.queries, shape.keys)
+    row = next(row for row in table if longest <= row.length)
+    step = shape.queries if longest <= WHOLE else min(_STEP, shape.queries)
+    heads = 1 if shape.has_plane or shape.itemsize > 2 else _divisor_of(shape.heads, row.heads)
+    return Blocks(
+        heads=heads,
+        overlap=_divisor_of(heads * shape.group, row.overlap),
+        step=step,
+        queries=_divisor(step, row.queries),
+        keys=_divisor(shape.keys, row.keys),
+    )
 
 
 def _up(length: int, multiple: int) -> int:
