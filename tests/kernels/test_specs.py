@@ -42,3 +42,17 @@ def test_blocks_of_the_tpu_kernel_divide(which, chip):
             assert shape.queries % found.step == found.step % found.queries == shape.keys % found.keys == 0
             assert key_heads % found.heads == found.heads * shape.group % found.overlap == 0
             assert found.heads == 1 or itemsize == 2
+
+
+def test_blocks_of_the_tpu_kernel_leave_room_for_a_bias():
+    for length, heads in ((512, 4), (1024, 1), (2048, 1)):
+        shape = blocks.shape(length, length, 16, 16, 64, 2, False, has_plane=True)
+        assert [blocks.choose(which, shape, "TPU v5").heads for which in ("forward", "backward")] == [heads] * 2
+        grouped = blocks.shape(length, length, 16, 8, 64, 2, False, has_plane=True)
+        assert blocks.choose("forward", grouped, "TPU v5").heads == max(1, heads // 2)
+
+
+def test_a_causal_row_is_taken_as_a_whole_for_longer():
+    for causal, step in ((True, 2048), (False, 512)):
+        shape = blocks.shape(2048, 2048, 12, 12, 64, 2, causal, has_plane=False)
+        assert blocks.choose("forward", shape, "TPU v6 lite").step == step
