@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from zoo.errors import ConfigError, ZooError
 from zoo.kernels.attention import AttentionMask, attention
+from zoo.kernels.attention.relative import Relative
 from zoo.kernels.attention.specs import CASES, AttentionCase, case
 
 IMPLEMENTATIONS = ("xla", "pallas_tpu", "pallas_gpu", "cudnn", "splash", "flash", "reference")
@@ -55,6 +56,9 @@ def inputs(row: AttentionCase) -> Arrays:
         "bias": None if row.bias_shape is None else normal(*row.bias_shape, dtype=jnp.float32),
         "segments": None,
     }
+    for name, field in (row.relative_shapes or {}).items():
+        whether = field.dtype == jnp.bool
+        found[f"relative.{name}"] = jnp.asarray(draw.random(field.shape) < 0.5) if whether else normal(*field.shape)
     if row.segments:
         cuts = np.sort(draw.integers(1, row.T, (row.B, 2)), axis=1)
         places = np.arange(row.T)[None, None]
@@ -66,15 +70,17 @@ def ours(row: AttentionCase, name: str, arrays: Arrays) -> jax.Array:
     segments = arrays["segments"]
     mask = AttentionMask(causal=row.causal, window=row.window, query_segments=segments, key_segments=segments)
     key = jax.random.key(0) if row.dropout else None
+    relative = row.relative_shapes and Relative(**{field: arrays[f"relative.{field}"] for field in row.relative_shapes})
     return attention(
         arrays["query"], arrays["key"], arrays["value"],
-        mask=mask, bias=arrays["bias"], dropout_rate=row.dropout, dropout_key=key, implementation=name,
+        mask=mask, bias=arrays["bias"], relative=relative, dropout_rate=row.dropout, dropout_key=key,
+        dropout_bits=row.dropout_bits, implementation=name,
     )  # fmt: skip
 
 
 def cudnn(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
-    if row.dropout:
-        raise Unfit("jax.nn.dot_product_attention has no dropout")
+    if row.dropout or row.bias == "relative":
+        raise Unfit("jax.nn.dot_product_attention has neither dropout nor relative terms")
     if row.window and not row.causal:
         raise Unfit("cuDNN's window goes with causality")
     seen = None
@@ -114,8 +120,8 @@ def splash(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
 def flash(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
     from jax.experimental.pallas.ops.tpu import flash_attention as kernels
 
-    if row.dropout or row.window:
-        raise Unfit("flash_attention has neither dropout nor windows")
+    if row.dropout or row.window or row.bias == "relative":
+        raise Unfit("flash_attention has no dropout, windows or relative terms")
     block = next(size for size in (512, 384, 128) if row.T % size == 0)
     names = [field.name for field in dataclasses.fields(kernels.BlockSizes)]
     sizes = kernels.BlockSizes(**dict.fromkeys(names, block) | {"block_b": 1})
@@ -141,21 +147,22 @@ def passes(row: AttentionCase, name: str, arrays: Arrays) -> dict[str, Callable[
     wanted = PLATFORMS.get(name, jax.default_backend())
     if wanted != jax.default_backend():
         raise Unfit(f"needs a {wanted.upper()}")
-    floats = {key: array for key, array in arrays.items() if key != "segments"}
-    segments, change = arrays["segments"], arrays["query"]
+    fixed = {key: array for key, array in arrays.items() if key in ("segments", "relative.differs")}
+    floats = {key: array for key, array in arrays.items() if key not in fixed}
+    change = arrays["query"]
     run = functools.partial(OTHERS.get(name, ours), row, name)
 
-    def forward(floats: Arrays, segments: jax.Array | None) -> jax.Array:
-        return run(floats | {"segments": segments})
+    def forward(floats: Arrays, fixed: Arrays) -> jax.Array:
+        return run(floats | fixed)
 
-    def both(floats: Arrays, segments: jax.Array | None, change: jax.Array) -> Any:
-        out, pull = jax.vjp(lambda floats: forward(floats, segments), floats)
+    def both(floats: Arrays, fixed: Arrays, change: jax.Array) -> Any:
+        out, pull = jax.vjp(lambda floats: forward(floats, fixed), floats)
         return out, pull(change)
 
     try:
-        first = jax.jit(forward).lower(floats, segments).compile()
-        second = jax.jit(both).lower(floats, segments, change).compile()
-        calls = {"forward": lambda: first(floats, segments), "both": lambda: second(floats, segments, change)}
+        first = jax.jit(forward).lower(floats, fixed).compile()
+        second = jax.jit(both).lower(floats, fixed, change).compile()
+        calls = {"forward": lambda: first(floats, fixed), "both": lambda: second(floats, fixed, change)}
         for call in calls.values():
             jax.block_until_ready(call())
     except ZooError as error:

@@ -30,6 +30,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from benchmarks import bundles
 from zoo.kernels.attention import AttentionMask, pallas_tpu, xla
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Spec
+from zoo.kernels.attention.relative import Relative
 from zoo.kernels.attention.specs import AttentionCase, case
 from zoo.parallel import topology
 
@@ -42,8 +43,9 @@ class Side:
     """An attention to compile.
 
     Attributes:
-      run: of query, key and value in the layout [B, N, H, T] or [B, N, T, H], segments and a bias. minor: the last axis
-        of that layout. kernels: how often the parts of each kernel run for one head of queries, by its name, by pass.
+      run: of query, key and value in the layout [B, N, H, T] or [B, N, T, H], segments, and a bias or `Relative`.
+        minor: the last axis of that layout. kernels: how often the parts of each kernel run for one head of queries, by
+        its name, by pass.
     """
 
     run: Callable[..., jax.Array]
@@ -61,8 +63,10 @@ def ours(row: AttentionCase, chip: str, setting: Setting) -> Side:
         query, key, value = (x.transpose(0, 3, 1, 2) for x in (query, key, value))
         mask = AttentionMask(causal=row.causal, window=row.window, query_segments=segments, key_segments=segments)
         out = pallas_tpu.attention(
-            query, key, value, mask=mask, bias=bias, dropout_rate=row.dropout, scale=row.H**-0.5,
+            query, key, value, mask=mask, dropout_rate=row.dropout, scale=row.H**-0.5,
             dropout_key=jax.random.key(0) if row.dropout else None, blocks=(chosen, chosen),
+            generator="hardware" if row.dropout_bits == "fastest" else "hash",
+            **{"bias": None, "relative" if isinstance(bias, Relative) else "bias": bias},
         )  # fmt: skip
         return out.transpose(0, 2, 3, 1)
 
@@ -89,8 +93,6 @@ def our_runs(row: AttentionCase, blocks: Blocks) -> bundles.Runs:
 
 def splash(row: AttentionCase, chip: str, setting: Setting) -> Side:
     """`setting`: block_q, block_kv, block_kv_compute, fused or split backward, layout."""
-    if row.bias or row.dropout:
-        raise NotImplementedError("splash has neither bias nor dropout")
     block_q, block_kv, compute, backward, layout = setting or [512, 512, 512, "fused", "HEAD_DIM_MINOR"]
     split = backward == "split"
     layout = splash_attention_kernel.QKVLayout[layout]
@@ -131,8 +133,6 @@ def _splash_runs(info: Any, *, steps: int, edges: int) -> bundles.Runs:
 
 def flash_attention(row: AttentionCase, chip: str, setting: Setting) -> Side:
     """`setting`: one size for all blocks."""
-    if row.dropout:
-        raise NotImplementedError("flash_attention has no dropout")
     (size,) = setting or [min(row.T, 512)]
     names = [field.name for field in dataclasses.fields(flash.BlockSizes)]
     sizes = flash.BlockSizes(**{name: 1 if name == "block_b" else size for name in names})
@@ -155,6 +155,8 @@ def plain(row: AttentionCase, chip: str, setting: Setting) -> Side:
         query, key, value = (x.transpose(0, 2, 1, 3) for x in (query, key, value))
         mask = AttentionMask(causal=row.causal, window=row.window, query_segments=segments, key_segments=segments)
         key_ = jax.random.key(0) if row.dropout else None
+        if isinstance(bias, Relative):
+            bias = bias.bias(row.keys) * row.H**-0.5
         out = xla.attention(
             query, key, value, mask=mask, bias=bias, dropout_rate=row.dropout, dropout_key=key_, scale=row.H**-0.5
         )
@@ -178,6 +180,8 @@ def compiled(row: AttentionCase, side: Side, which: str, device: jax.Device) -> 
     query, key = shape(row.N, row.T), shape(row.key_heads, row.keys)
     segments = place((row.B, row.T), jnp.int32) if row.segments else None
     bias = None if row.bias_shape is None else place(row.bias_shape, jnp.float32)
+    if row.relative_shapes:
+        bias = Relative(**{name: place(field.shape, field.dtype) for name, field in row.relative_shapes.items()})
 
     def forward(query, key, value, segments, bias):
         return side.run(query, key, value, segments, bias)

@@ -86,7 +86,8 @@ def choice(row: AttentionCase, which: Any, chip: str) -> list[int]:
     """The blocks that our kernel chooses itself."""
     itemsize = 2 if row.dtype == "bfloat16" else 4
     shape = blocks.shape(row.T, row.keys, row.N, row.key_heads, row.H, itemsize, row.causal, row.bias is not None)
-    return list(blocks.choose(which, shape, KINDS[chip]))
+    generator = "hardware" if row.dropout_bits == "fastest" else "hash"
+    return list(blocks.choose_both(shape, KINDS[chip], row.dropout, generator)[PASSES.index(which)])
 
 
 def shared(row: AttentionCase) -> AttentionCase:
@@ -108,7 +109,7 @@ def best_splash(measure: Measurements, row: AttentionCase, chip: str, which: str
     """Blocks first; then, with the best two, the other layout, and the backward pass in two kernels."""
     ask = functools.partial(measure, case=shared(row).name, chip=chip, side="splash", which=which)
     if row.bias or row.dropout:
-        return None, {"error": "none: no " + ("bias" if row.bias else "dropout")}
+        return None, {"error": "has no " + ("bias" if row.bias else "dropout")}
     found = [(ask(setting=setting), setting) for setting in splash_settings(row)]
     for _, setting in sorted((f for f in found if "per_head" in f[0]), key=_bundles)[:2]:
         found.append((ask(setting=[*setting[:4], "SEQ_MINOR"]), [*setting[:4], "SEQ_MINOR"]))
@@ -121,8 +122,8 @@ def best_splash(measure: Measurements, row: AttentionCase, chip: str, which: str
 
 def best_flash(measure: Measurements, row: AttentionCase, chip: str, which: str) -> tuple[list[Any] | None, Result]:
     ask = functools.partial(measure, case=shared(row).name, chip=chip, side="flash", which=which)
-    if row.dropout:
-        return None, {"error": "none: no dropout"}
+    if row.dropout or row.bias == "relative":
+        return None, {"error": "has no " + ("dropout" if row.dropout else "relative terms")}
     found = [(ask(setting=[size]), [size]) for size in (row.T, 512) if row.T % size == 0 and size <= 1024]
     result, setting = min(found, key=_bundles)
     return setting, result

@@ -5,6 +5,7 @@
 Usage: python tests/kernels/compile_for_tpu.py TOPOLOGY [attention:CASE | step:FAMILY:LAYERS]...
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import zoo
 from zoo import registry
 from zoo.kernels.attention import AttentionMask, attention, specs
+from zoo.kernels.attention.relative import Relative
 from zoo.parallel import rules
 from zoo.parallel.mesh import make_mesh
 from zoo.tasks import CausalLM, MaskedLM
@@ -35,7 +37,7 @@ ROWS = 4  # a chip
 
 def compile_attention(name: str, mesh) -> str:
     """Forward and backward of one row of the table of shapes."""
-    case = specs.case(name)
+    case = dataclasses.replace(specs.case(name), B=ROWS)
     sharding = NamedSharding(mesh, PartitionSpec())
 
     def array(*shape, dtype=case.dtype):
@@ -43,10 +45,13 @@ def compile_attention(name: str, mesh) -> str:
 
     query, key = array(ROWS, case.T, case.N, case.H), array(ROWS, case.keys, case.key_heads, case.H)
     segments = array(ROWS, case.T, dtype="int32") if case.segments else None
-    bias = case.bias_shape and array(ROWS if case.bias == "rows" else 1, *case.bias_shape[1:])
+    bias = case.bias_shape and array(*case.bias_shape)
+    relative = case.relative_shapes and Relative(
+        **{name: array(*field.shape, dtype=field.dtype) for name, field in case.relative_shapes.items()}
+    )
 
-    def run(query, key, value, bias, segments, dout):
-        def attend(query, key, value, bias):
+    def run(query, key, value, bias, relative, segments, dout):
+        def attend(query, key, value, bias, relative):
             return attention(
                 query,
                 key,
@@ -55,17 +60,18 @@ def compile_attention(name: str, mesh) -> str:
                     causal=case.causal, window=case.window, query_segments=segments, key_segments=segments
                 ),
                 bias=bias,
+                relative=relative,
                 dropout_rate=case.dropout,
                 dropout_key=jax.random.key(0),
-                dropout_bits="fastest",
+                dropout_bits=case.dropout_bits,
                 implementation="pallas_tpu",
             )
 
-        out, back = jax.vjp(attend, query, key, value, bias)
+        out, back = jax.vjp(attend, query, key, value, bias, relative)
         return out, back(dout)
 
     with rules.partitioned(mesh, "dp"):
-        return jax.jit(run).lower(query, key, key, bias, segments, query).compile().as_text()
+        return jax.jit(run).lower(query, key, key, bias, relative, segments, query).compile().as_text()
 
 
 def compile_step(family: str, layers: int, mesh) -> str:

@@ -19,7 +19,8 @@ def test_names_are_unique():
 def test_sizes(row):
     assert row.N % row.key_heads == 0
     assert f"-{row.T}" in row.name
-    assert row.bias_shape is None or row.bias_shape in ((1, row.N, row.T, row.keys), (row.B, row.N, row.T, row.keys))
+    assert (row.bias_shape is None) == (row.bias != "heads")
+    assert (row.relative_shapes is None) == (row.bias != "relative")
     if row.name.startswith("gpt3"):
         config = zoo.config(row.name.rpartition("-")[0])
         assert (config.num_heads, config.width // config.num_heads, config.max_length) == (row.N, row.H, row.T)

@@ -5,7 +5,11 @@
 import dataclasses
 from typing import Literal
 
-Bias = Literal["heads", "rows"]
+import jax
+
+from zoo.kernels.attention.api import DropoutBits
+
+Bias = Literal["heads", "relative"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -13,8 +17,9 @@ class AttentionCase:
     """One call of attention; the fields are named by the letters of the README.
 
     Attributes:
-      K: heads of keys. segments: whether rows hold several documents. bias: None, `heads` for [1, N, T, S], `rows` for
-        [B, N, T, S]. B: a batch that fills one accelerator; a smaller one shows the same.
+      K: heads of keys. segments: whether rows hold several documents. bias: None, `heads` for an array [1, N, T, S],
+        `relative` for XLNet's terms. dropout_bits: see `attention`. B: a batch that fills one accelerator; a smaller
+        one shows the same.
     """
 
     name: str
@@ -29,6 +34,7 @@ class AttentionCase:
     segments: bool = False
     bias: Bias | None = None
     dropout: float = 0.0
+    dropout_bits: DropoutBits = "portable"
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
 
     @property
@@ -41,17 +47,27 @@ class AttentionCase:
 
     @property
     def bias_shape(self) -> tuple[int, int, int, int] | None:
-        if self.bias is None:
+        return (1, self.N, self.T, self.keys) if self.bias == "heads" else None
+
+    @property
+    def relative_shapes(self) -> dict[str, jax.ShapeDtypeStruct] | None:
+        """Shapes and types of the fields of `Relative`."""
+        if self.bias != "relative":
             return None
-        return (self.B if self.bias == "rows" else 1, self.N, self.T, self.keys)
+        return {
+            "query": jax.ShapeDtypeStruct((self.B, self.T, self.N, self.H), self.dtype),
+            "distances": jax.ShapeDtypeStruct((self.T + self.keys, self.N, self.H), self.dtype),
+            "kinds": jax.ShapeDtypeStruct((self.B, self.T, self.N, 2), self.dtype),
+            "differs": jax.ShapeDtypeStruct((self.B, self.T, self.keys), bool),
+        }
 
     @property
     def kind(self) -> str:
         """What a query may see and what is done to the weights, in words."""
-        words = {"causal": self.causal, "segments": self.segments, f"bias of {self.bias}": self.bias}
+        words = {"causal": self.causal, "segments": self.segments, f"bias: {self.bias}": self.bias}
         found = [word for word, holds in words.items() if holds]
         found += [f"window {self.window}"] if self.window else []
-        return ", ".join(found + ([f"dropout {self.dropout}"] if self.dropout else []))
+        return ", ".join(found + ([f"dropout {self.dropout}, {self.dropout_bits}"] if self.dropout else []))
 
 
 CASES = (
@@ -68,8 +84,11 @@ CASES = (
     AttentionCase(name="gpt3-760m-2048", B=4, T=2048, N=16, H=96, causal=True),
     AttentionCase(name="gpt3-1.3b-2048", B=4, T=2048, N=16, H=128, causal=True),
     AttentionCase(name="t5-base-512", B=8, T=512, N=12, H=64, bias="heads"),
-    AttentionCase(name="xlnet-base-512", B=8, T=512, N=12, H=64, bias="rows", segments=True),
+    AttentionCase(name="xlnet-base-512", B=8, T=512, N=12, H=64, bias="relative", segments=True),
     AttentionCase(name="bert-base-512-dropout", B=8, T=512, N=12, H=64, segments=True, dropout=0.1),
+    AttentionCase(
+        name="bert-base-512-fast-dropout", B=8, T=512, N=12, H=64, segments=True, dropout=0.1, dropout_bits="fastest"
+    ),
 )
 
 
