@@ -78,22 +78,6 @@ def ours(row: AttentionCase, name: str, arrays: Arrays) -> jax.Array:
     )  # fmt: skip
 
 
-def cudnn(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
-    if row.dropout or row.bias == "relative":
-        raise Unfit("jax.nn.dot_product_attention has neither dropout nor relative terms")
-    if row.window and not row.causal:
-        raise Unfit("cuDNN's window goes with causality")
-    seen = None
-    if arrays["segments"] is not None:
-        seen = (arrays["segments"][:, :, None] == arrays["segments"][:, None])[:, None]
-    bias = None if arrays["bias"] is None else arrays["bias"].astype(row.dtype)
-    window = None if row.window is None else (row.window - 1, 0)
-    return jax.nn.dot_product_attention(
-        arrays["query"], arrays["key"], arrays["value"], bias, seen,
-        is_causal=row.causal, local_window_size=window, implementation="cudnn",
-    )  # fmt: skip
-
-
 def splash(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernels
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
@@ -135,7 +119,7 @@ def flash(row: AttentionCase, _: str, arrays: Arrays) -> jax.Array:
 
 
 PLATFORMS = {"pallas_tpu": "tpu", "splash": "tpu", "flash": "tpu", "pallas_gpu": "gpu", "cudnn": "gpu"}
-OTHERS: dict[str, Callable[..., jax.Array]] = {"cudnn": cudnn, "splash": splash, "flash": flash}
+OTHERS: dict[str, Callable[..., jax.Array]] = {"splash": splash, "flash": flash}
 
 
 def passes(row: AttentionCase, name: str, arrays: Arrays) -> dict[str, Callable[[], Any]]:

@@ -207,7 +207,10 @@ CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)
         ("tpu", CALL._replace(queries=128, keys=128), "", "xla"),
         ("tpu", CALL._replace(queries=128, keys=128, dropout_rate=0.1), "", "pallas_tpu"),
         ("tpu", CALL, "pallas_tpu", "xla"),
-        ("gpu", CALL, "", "xla"),
+        ("gpu", CALL, "", "cudnn"),
+        ("gpu", CALL, "cudnn", "xla"),
+        ("gpu", CALL._replace(queries=1), "", "xla"),
+        ("gpu", CALL._replace(dropout_rate=0.1), "", "xla"),
     ],
 )
 def test_the_choice_goes_by_platform_shape_and_features(platform, call, missing, chosen):
@@ -225,7 +228,7 @@ def test_the_choice_is_said_once(caplog):
     assert said == [
         "attention does not run as pallas_tpu. It cannot.",
         "attention on this tpu runs as xla.",
-        "attention on this gpu runs as xla.",
+        "attention on this gpu runs as cudnn.",
     ]
 
 

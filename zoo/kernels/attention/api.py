@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
-from zoo.kernels.attention import dispatch, pallas_gpu, pallas_tpu, reference, xla
+from zoo.kernels.attention import cudnn, dispatch, pallas_gpu, pallas_tpu, reference, xla
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.relative import Relative
 
@@ -55,6 +55,7 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
         relates=True,
     ),
     "pallas_gpu": Implementation(pallas_gpu.attention, pallas_gpu.lacks),
+    "cudnn": Implementation(cudnn.attention, cudnn.lacks),
 }
 
 

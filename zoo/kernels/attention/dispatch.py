@@ -50,7 +50,13 @@ TABLE = (
         "benchmarks/records/tpu_static.md: no scores in HBM, 1.6 to 2.6 times fewer bundles than splash",
     ),
     Row("tpu", "xla", _always, "what the kernel lacks"),
-    Row("gpu", "xla", _always, "no kernel of ours has been timed on a GPU yet (benchmarks/records)"),
+    Row(
+        "gpu",
+        "cudnn",
+        lambda call: call.queries >= 64 and not call.dropout_rate,
+        "arXiv:2407.08608, figures 5, 6: several times as fast as attention written out; not timed here, nor is ours",
+    ),
+    Row("gpu", "xla", _always, "what cuDNN lacks"),
 )
 
 

@@ -1,0 +1,89 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""NVIDIA's own fused attention, through `jax.nn.dot_product_attention`, for the calls that it takes.
+
+Causality and a causal window it knows by itself; what else a mask says goes in as one array [B, 1, T, S] for all heads.
+The gradient of a bias it has for some shapes only, and dropout not at all.
+"""
+
+import dataclasses
+import re
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from zoo.kernels import platform
+from zoo.kernels.attention.mask import AttentionMask
+
+_WIDEST = 128  # heads on every generation; Hopper takes 256
+BACKEND: Literal["cudnn", "xla"] = "cudnn"  # `xla` computes the same on any machine; for tests
+
+
+def attention(
+    query: Float[Array, "B T N H"],
+    key: Float[Array, "B S K H"],
+    value: Float[Array, "B S K H"],
+    *,
+    mask: AttentionMask,
+    bias: Float[Array, "#B #N T S"] | None,
+    dropout_rate: float,
+    dropout_key: Array | None,
+    scale: float,
+) -> Float[Array, "B T N H"]:
+    """See `zoo.kernels.attention.attention`; call it only where `lacks` finds nothing."""
+    del bias, dropout_rate, dropout_key
+    queries, keys = query.shape[1], key.shape[1]
+    rest = _rest(mask)
+    causal = mask.causal and not rest.causal
+    window = (mask.window - 1, 0) if mask.window is not None and rest.window is None else None
+    seen = rest.dense(queries, keys)
+    if seen is not None:
+        seen = jnp.broadcast_to(seen, (seen.shape[0], 1, queries, keys))
+    out = jax.nn.dot_product_attention(
+        query, key, value, None, seen,
+        scale=scale, is_causal=causal, local_window_size=window, implementation=BACKEND,
+    )  # fmt: skip
+    everything = mask.dense(queries, keys)
+    if seen is None or everything is None:
+        return out
+    # Its mask adds a large negative number: a query that sees nothing would get the mean of the values.
+    return jnp.where(jnp.any(everything, axis=(1, 3))[:, :, None, None], out, 0)
+
+
+def _rest(mask: AttentionMask) -> AttentionMask:
+    """What cuDNN must be given as an array."""
+    if not (mask.causal and isinstance(mask.query_offset, int) and mask.query_offset == 0):
+        return mask
+    return dataclasses.replace(mask, causal=False, window=None)
+
+
+def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate: float) -> str | None:
+    """What stands against a call on the program's device, as a sentence for the user; None if nothing does.
+
+    Args:
+      query, key: arrays, or anything with their shape and dtype.
+    """
+    if _generation() < 8:  # Ampere's
+        return f"cuDNN's attention is for NVIDIA GPUs from Ampere on, not for {platform.device_kind()!r}."
+    if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float16):
+        return f"cuDNN takes bfloat16 or float16, the same for all; found query {query.dtype}, key {key.dtype}."
+    if query.shape[-1] > _WIDEST or query.shape[-1] % 8:
+        return f"cuDNN takes heads of a multiple of 8 up to {_WIDEST} wide; found {query.shape[-1]}."
+    if bias is not None or dropout_rate:
+        return "Through JAX, cuDNN has no dropout and not every bias's gradient."
+    queries, keys = query.shape[1], key.shape[1]
+    rest = _rest(mask)
+    needs_array = rest.causal or any(x is not None for x in (rest.window, rest.query_segments, rest.allowed))
+    if needs_array and (queries % 2 or keys % 2):
+        return f"With such a mask cuDNN takes even lengths; found {queries} queries and {keys} keys."
+    return None
+
+
+def _generation() -> int:
+    """The first number of the GPU's compute capability; 0 without an NVIDIA GPU, which JAX asks for its version."""
+    if platform.platform() != "gpu" or jax.default_backend() != "gpu":
+        return 0
+    found = re.match(r"\d+(?=\.\d)", str(getattr(jax.local_devices()[0], "compute_capability", "")))
+    return int(found[0]) if found else 0
