@@ -11,6 +11,7 @@ one or the other.
 import contextlib
 import dataclasses
 import functools
+import importlib.metadata
 import json
 import os
 import re
@@ -243,6 +244,13 @@ def dumping(simulate: bool) -> Iterator[Path]:
         dump = f"--xla_jf_dump_to={folder} --xla_jf_dump_llo_text=true --xla_jf_dump_llo_pass_label_regex=final.*"
         os.environ["LIBTPU_INIT_ARGS"] = f"--xla_jf_dump_static_llo_profile_to={folder}" if simulate else dump
         yield Path(folder)
+
+
+def versions() -> str:
+    """What the figures hold for."""
+    library = next(iter(topology.library().parent.parent.glob("libtpu-*.dist-info")), None)
+    found = library.name.removesuffix(".dist-info").removeprefix("libtpu-") if library else "of unknown version"
+    return f"libtpu {found}, jax {importlib.metadata.version('jax')}"
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ libtpu's static profile, kept where they can be true. `--sweep` looks for our ke
 
 import dataclasses
 import functools
-import importlib.metadata
 import itertools
 import json
 import os
@@ -26,11 +25,10 @@ from typing import Any
 from absl import app, flags
 from tqdm import tqdm
 
-from benchmarks import bundles
+from benchmarks import bundles, tpu_compile
 from zoo.errors import ConfigError
 from zoo.kernels.attention.pallas_tpu import blocks
 from zoo.kernels.attention.specs import CASES, AttentionCase, case
-from zoo.parallel import topology
 
 CHIPS = flags.DEFINE_list("chips", ["v5e", "v5p", "v6e"], "of v5e, v5p, v6e, tpu7x")
 ROWS = flags.DEFINE_list("rows", [row.name for row in CASES], "names in zoo/kernels/attention/specs.py")
@@ -246,13 +244,6 @@ it did. XLA has no bundles that compare.
 """
 
 
-def environment() -> str:
-    """Versions that the figures hold for."""
-    library = next(iter(topology.library().parent.parent.glob("libtpu-*.dist-info")), None)
-    found = library.name.removesuffix(".dist-info").removeprefix("libtpu-") if library else "of unknown version"
-    return f"libtpu {found}, jax {importlib.metadata.version('jax')}"
-
-
 def table(lines: list[list[str]]) -> str:
     rows = [list(HEADINGS), ["---"] * len(HEADINGS), *lines]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in rows)
@@ -266,7 +257,7 @@ def main(_: Any) -> None:
             f"Unknown: {', '.join(unknown)}; rows are in zoo/kernels/attention/specs.py, chips {list(CORES)}."
         )
     measure, lines = Measurements(MEMO.value), []
-    text = PREAMBLE.format(versions=environment())
+    text = PREAMBLE.format(versions=tpu_compile.versions())
     for name, chip, which in itertools.product(ROWS.value, CHIPS.value, PASSES):
         measure.bar.set_description(f"{name} {chip} {which}")
         if SWEEP.value:

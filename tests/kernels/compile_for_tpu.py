@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles for a TPU that is not there and prints, as JSON, what the program holds. A process of its own for each chip.
 
-Usage: python tests/kernels/compile_for_tpu.py TOPOLOGY [attention:CASE | step:FAMILY:LAYERS]...
+Usage: python tests/kernels/compile_for_tpu.py TOPOLOGY PROGRAM..., each of
+attention:CASE, loss:VOCAB:WIDTH:DTYPE, step:FAMILY:LAYERS
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ import zoo
 from zoo import registry
 from zoo.kernels.attention import AttentionMask, attention, specs
 from zoo.kernels.attention.relative import Relative
+from zoo.kernels.softmax_xent import softmax_xent
 from zoo.parallel import rules
 from zoo.parallel.mesh import make_mesh
 from zoo.tasks import CausalLM, MaskedLM
@@ -74,6 +76,23 @@ def compile_attention(name: str, mesh) -> str:
         return jax.jit(run).lower(query, key, key, bias, relative, segments, query).compile().as_text()
 
 
+def compile_loss(vocab: int, width: int, dtype: str, mesh) -> str:
+    """Vocabulary loss of 4 x 500 positions and its gradients."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    x, table, bias = (
+        jax.ShapeDtypeStruct(shape, dtype, sharding=sharding) for shape in ((4, 500, width), (vocab, width), (vocab,))
+    )
+    targets = jax.ShapeDtypeStruct((4, 500), jnp.int32, sharding=sharding)
+
+    def run(x, table, bias, targets):
+        out = softmax_xent(x, table, targets, bias=bias, label_smoothing=0.1, implementation="pallas_tpu")
+        return jnp.sum(out.loss), out.predicted
+
+    with rules.partitioned(mesh, "dp"):
+        step = jax.value_and_grad(run, argnums=(0, 1, 2), has_aux=True)
+        return jax.jit(step).lower(x, table, bias, targets).compile().as_text()
+
+
 def compile_step(family: str, layers: int, mesh) -> str:
     """A whole train step, of BERT-base at T 512 or GPT-2 124M at T 1,024."""
     name, length = {"bert": ("bert-base-uncased", 512), "gpt2": ("gpt2", 1024)}[family]
@@ -102,7 +121,7 @@ def describe(text: str) -> dict:
     """The kernels of a program, and every shape of a float32 or bfloat16 array in it."""
     found = set(re.findall(r"\b(f32|bf16|pred|s8)\[([\d,]+)\]", text))
     return {
-        "kernels": sorted(set(re.findall(r"attention_(?:forward|backward)", text))),
+        "kernels": sorted(set(re.findall(r"(?:attention|softmax_xent)_(?:forward|backward)", text))),
         "calls": text.count('custom_call_target="tpu_custom_call"'),
         "shapes": sorted([dtype, [int(size) for size in dims.split(",")]] for dtype, dims in found),
     }
@@ -114,6 +133,8 @@ def main(name: str, programs: list[str]) -> None:
         kind, *words = program.split(":")
         if kind == "attention":
             text = compile_attention(words[0], make_mesh("data:-1", devices[:1]))
+        elif kind == "loss":
+            text = compile_loss(int(words[0]), int(words[1]), words[2], make_mesh("data:-1", devices[:1]))
         else:
             text = compile_step(words[0], int(words[1]), make_mesh("data:-1", devices))
         print(json.dumps({"program": program, **describe(text)}), flush=True)

@@ -2,17 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TPU's attention kernels on JAX's interpreter of a TPU, with races looked for, against float64 NumPy."""
 
-import contextlib
 import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.pallas import tpu as pltpu
-from jax.sharding import AbstractDevice, AbstractMesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
 import zoo
+from tests.kernels.tpu import for_tpu, on_tpu
 from zoo.errors import InputError
 from zoo.kernels import dropout
 from zoo.kernels.attention import AttentionMask, Relative, attention, pallas_tpu, reference
@@ -21,25 +20,6 @@ from zoo.kernels.attention.pallas_tpu.spec import Blocks
 from zoo.nn.config import AttentionConfig
 from zoo.parallel import mesh as meshes
 from zoo.parallel.rules import partitioned
-
-TPU = AbstractDevice(device_kind="TPU v5 lite", num_cores=1, platform="tpu")
-
-
-@contextlib.contextmanager
-def on_tpu():
-    """Programs traced inside are for a TPU, and run as one would; a race is an error."""
-    device = AbstractMesh((), (), abstract_device=TPU)
-    params = pltpu.InterpretParams(detect_races=True)
-    with jax.sharding.use_abstract_mesh(device), pltpu.force_tpu_interpret_mode(params):
-        yield
-    assert not races_found()
-
-
-def races_found() -> bool:
-    from jax._src.pallas.mosaic.interpret import interpret_pallas_call
-
-    races = interpret_pallas_call.races
-    return bool(races and races.races_found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -424,13 +404,6 @@ def test_runs_under_shard_map_on_a_mesh(monkeypatch):
         found = jax.jit(run)(*spread)
     for got, expected in zip(jax.tree.leaves(found), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-4, rtol=1e-4)
-
-
-def for_tpu(mesh):
-    """The mesh's devices as a TPU's, for the choice of kernels."""
-    found = mesh.abstract_mesh
-    device = AbstractMesh(found.axis_sizes, found.axis_names, axis_types=found.axis_types, abstract_device=TPU)
-    return jax.sharding.use_abstract_mesh(device)
 
 
 def test_what_a_mesh_does_not_divide_is_said():

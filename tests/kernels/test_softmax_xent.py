@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Both implementations against the loss written out in float64; what the blocked one holds and sends."""
+"""Every implementation against the loss written out in float64; what they hold and send, and which is chosen."""
 
 import functools
 import re
@@ -12,13 +12,23 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from zoo.errors import ConfigError
+from tests.kernels.tpu import for_tpu, on_tpu
+from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
-from zoo.kernels.softmax_xent import IMPLEMENTATIONS, blocked, softmax_xent
+from zoo.kernels.softmax_xent import IMPLEMENTATIONS, blocked, pallas_tpu, plain, softmax_xent
+from zoo.kernels.softmax_xent.pallas_tpu import Blocks
+from zoo.parallel.rules import partitioned
 
 B, M, D = 2, 4, 5
 
 every_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+
+
+@pytest.fixture
+def anywhere(monkeypatch):
+    """The TPU's kernel runs on this machine, too."""
+    monkeypatch.setattr(pallas_tpu, "INTERPRET", True)
+    monkeypatch.setitem(IMPLEMENTATIONS, "pallas_tpu", IMPLEMENTATIONS["plain"]._replace(run=pallas_tpu.softmax_xent))
 
 
 def draw(vocab: int):
@@ -66,8 +76,8 @@ every_option = pytest.mark.parametrize("smoothing, z_loss", [(0.0, 0.0), (0.1, 0
 @every_option
 @pytest.mark.parametrize("vocab", [1, 37])
 @every_implementation
-def test_values_and_gradients_equal_float64(implementation, vocab, smoothing, z_loss):
-    check(vocab, smoothing, z_loss, IMPLEMENTATIONS[implementation])
+def test_values_and_gradients_equal_float64(implementation, vocab, smoothing, z_loss, anywhere):
+    check(vocab, smoothing, z_loss, IMPLEMENTATIONS[implementation].run)
 
 
 @every_option
@@ -77,13 +87,13 @@ def test_blocks_of_any_size_give_the_same(vocab, block, smoothing, z_loss):
 
 
 @every_implementation
-def test_the_first_of_equal_logits_is_predicted(implementation):
+def test_the_first_of_equal_logits_is_predicted(implementation, anywhere):
     x, table, targets = jnp.ones((1, 1, 1)), jnp.ones((96, 1)), jnp.zeros((1, 1), jnp.int32)
     assert softmax_xent(x, table, targets, implementation=implementation).predicted.tolist() == [[0]]
 
 
 @every_implementation
-def test_a_target_outside_the_table_is_nan_and_harms_no_other(implementation):
+def test_a_target_outside_the_table_is_nan_and_harms_no_other(implementation, anywhere):
     x, table, _ = (jnp.asarray(array, jnp.float32) for array in draw(24))
     targets = jnp.asarray([[0, 24, -1, 3], [-100, 5, 6, 7]], jnp.int32)
     outside = [[False, True, True, False], [True, False, False, False]]
@@ -99,7 +109,7 @@ def test_a_target_outside_the_table_is_nan_and_harms_no_other(implementation):
 
 
 @every_implementation
-def test_large_logits_and_bfloat16(implementation):
+def test_large_logits_and_bfloat16(implementation, anywhere):
     """Products of bfloat16 numbers, summed in float32 and never rounded: as exact as float32 for the same numbers."""
     x, table, bias = (jnp.asarray(array, jnp.bfloat16) for array in draw(24))
     targets = jnp.arange(B * M, dtype=jnp.int32).reshape(B, M)
@@ -116,19 +126,100 @@ def test_large_logits_and_bfloat16(implementation):
     assert all(bool(jnp.isfinite(gradient).all()) and gradient.dtype == jnp.bfloat16 for gradient in gradients)
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("cpu", "plain"), ("gpu", "blocked"), ("tpu", "blocked")])
-def test_the_device_chooses(monkeypatch, name, chosen):
+CHOICES = [("cpu", 200, "plain"), ("gpu", 200, "blocked"), ("tpu", 200, "pallas_tpu"), ("tpu", 20, "blocked")]
+
+
+@pytest.mark.parametrize(("name", "positions", "chosen"), CHOICES)
+def test_the_device_chooses(monkeypatch, name, positions, chosen):
     seen = []
-    for key, run in IMPLEMENTATIONS.items():
-        monkeypatch.setitem(IMPLEMENTATIONS, key, lambda *a, key=key, run=run, **k: (seen.append(key), run(*a, **k))[1])
+    for key, found in IMPLEMENTATIONS.items():
+        noting = lambda *a, key=key, **k: (seen.append(key), plain.softmax_xent(*a, **k))[1]  # noqa: E731
+        monkeypatch.setitem(IMPLEMENTATIONS, key, found._replace(run=noting))
     monkeypatch.setattr(platform, "platform", lambda: name)
-    softmax_xent(jnp.ones((1, 1, 2)), jnp.ones((9, 2)), jnp.zeros((1, 1), jnp.int32))
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    softmax_xent(jnp.ones((1, positions, 2)), jnp.ones((9, 2)), jnp.zeros((1, positions), jnp.int32))
     assert seen == [chosen]
 
 
 def test_an_unknown_implementation_is_refused():
-    with pytest.raises(ConfigError, match="'fused' of the loss; choose one of blocked, plain"):
+    with pytest.raises(ConfigError, match="'fused' of the loss; choose one of blocked, pallas_tpu, plain"):
         softmax_xent(jnp.ones((1, 1, 2)), jnp.ones((9, 2)), jnp.zeros((1, 1), jnp.int32), implementation="fused")
+
+
+def test_the_kernel_is_refused_where_it_cannot_run():
+    x, table, targets = jnp.ones((2, 100, 8)), jnp.ones((9, 8)), jnp.zeros((2, 100), jnp.int32)
+
+    def run(x=x, table=table, positions=100):
+        softmax_xent(x[:, :positions], table, targets[:, :positions], implementation="pallas_tpu")
+
+    with pytest.raises(InputError, match=r"written for TPUs, not for 'cpu'. blocked and plain can"):
+        run()
+    with on_tpu():
+        for wrong, message in (
+            (dict(x=x.astype(jnp.float16), table=table.astype(jnp.float16)), "bfloat16 or float32"),
+            (dict(positions=20), "40 would fill little"),
+            (dict(x=jnp.ones((2, 100, 16384)), table=jnp.ones((9, 16384))), "16384 wide do not fit"),
+        ):
+            with pytest.raises(InputError, match=message):
+                run(**wrong)
+
+
+SMALL = Blocks(256, 128, 128)
+
+
+def test_the_kernel_has_no_races():
+    """Two blocks of words, of which one is half empty, and two of positions."""
+    arrays = positions_of_words()
+    wanted = value_and_gradients(plain.softmax_xent)(*arrays)
+    with on_tpu():
+        compare(value_and_gradients(pallas_tpu.softmax_xent, blocks=(SMALL, SMALL))(*arrays), wanted)
+
+
+@pytest.mark.parametrize("room", [pallas_tpu._ROOM, 0], ids=["at once", "in parts"])
+@pytest.mark.parametrize("rules", ["dp", "tp"])
+def test_the_kernel_on_a_mesh_gives_what_one_device_gives(rules, room, monkeypatch):
+    """Rows are split over devices, and words with `tp`; positions whose gradients do not fit go in parts."""
+    monkeypatch.setattr(pallas_tpu, "INTERPRET", True)
+    monkeypatch.setattr(pallas_tpu, "_ROOM", room)
+    mesh = jax.make_mesh((2, 4), ("data", "tensor"), axis_types=(AxisType.Auto,) * 2)
+    arrays = positions_of_words()
+    wanted = value_and_gradients(plain.softmax_xent)(*arrays)
+    words = P("tensor") if rules == "tp" else P()
+    places = [NamedSharding(mesh, spec) for spec in (P("data"), words, words, P("data"))]
+    blocks = Blocks(64, 32, 128)
+    with partitioned(mesh, rules), for_tpu(mesh):
+        run = jax.jit(value_and_gradients(pallas_tpu.softmax_xent, blocks=(blocks, blocks)))
+        compare(run(*map(jax.device_put, arrays, places)), wanted)
+
+
+def positions_of_words():
+    """Vectors, a table, its bias, and targets."""
+    rng = np.random.default_rng(0)
+    shapes = ((4, 150, 16), (384, 16), (384,))
+    x, table, bias = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes)
+    return x, table, bias, jnp.asarray(rng.integers(0, 384, shapes[0][:2]), jnp.int32)
+
+
+def value_and_gradients(run, **options):
+    """Losses, predictions and the gradients of a weighted sum."""
+
+    def total(x, table, bias, targets):
+        loss, predicted = run(x, table, targets, bias=bias, label_smoothing=0.1, z_loss=0.01, **options)
+        return jnp.sum(loss * targets.astype(jnp.float32)), (loss, predicted)
+
+    return jax.grad(total, argnums=(0, 1, 2), has_aux=True)
+
+
+def compare(found, wanted) -> None:
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * float(jnp.abs(theirs).max()))
+
+
+def test_words_that_a_mesh_does_not_divide_are_said():
+    mesh = jax.make_mesh((2, 4), ("data", "tensor"), axis_types=(AxisType.Auto,) * 2)
+    x, table, targets = jnp.ones((2, 100, 8)), jnp.ones((9, 8)), jnp.zeros((2, 100), jnp.int32)
+    with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="9 words do not divide by the 4"):
+        softmax_xent(x, table, targets, implementation="pallas_tpu")
 
 
 def compiled(vocab: int, rows: int, mesh=None) -> str:

@@ -20,6 +20,8 @@ CHIPS = {"v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2", "tpu7x": "tpu7x
 ROWS = 4  # a chip, in the script
 VOCAB = {"bert": 30522, "gpt2": 50257}
 LENGTH = {"bert": 512, "gpt2": 1024}
+ATTENTION = ["attention_backward", "attention_forward"]
+LOSS = ["softmax_xent_backward", "softmax_xent_forward"]
 
 
 def compile_all(chip: str, programs: list[str]) -> list[dict]:
@@ -40,7 +42,7 @@ def compile_all(chip: str, programs: list[str]) -> list[dict]:
 
 def check_attention(found: dict) -> None:
     case = specs.case(found["program"].partition(":")[2])
-    assert found["kernels"] == ["attention_backward", "attention_forward"] and found["calls"] == 2
+    assert found["kernels"] == ATTENTION and found["calls"] == 2
     given = math.prod(case.bias_shape or (0,))
     if case.relative_shapes:
         given = ROWS * math.prod(case.relative_shapes["differs"].shape[1:])
@@ -49,10 +51,16 @@ def check_attention(found: dict) -> None:
             assert math.prod(shape) <= given, f"{found['program']} holds {shape}"
 
 
+def check_loss(found: dict) -> None:
+    vocab = int(found["program"].split(":")[1])
+    assert found["kernels"] == LOSS and found["calls"] == 2
+    assert not [shape for _, shape in found["shapes"] if vocab in shape and {500, 2000, 2048} & set(shape)]
+
+
 def check_step(found: dict) -> None:
     family = found["program"].split(":")[1]
     length, vocab = LENGTH[family], VOCAB[family]
-    assert found["kernels"] == ["attention_backward", "attention_forward"]
+    assert found["kernels"] == [*ATTENTION, *LOSS]
     positions = 77 if family == "bert" else length
     table = vocab * 768
     for dtype, shape in found["shapes"]:
@@ -64,14 +72,15 @@ def check_step(found: dict) -> None:
 
 
 def check(chip: str, programs: list[str]) -> None:
+    checks = {"attention": check_attention, "loss": check_loss, "step": check_step}
     for found in compile_all(chip, programs):
-        (check_attention if found["program"].startswith("attention") else check_step)(found)
+        checks[found["program"].partition(":")[0]](found)
 
 
 @pytest.mark.parametrize("chip", ["v5e", "v6e"])
 def test_compiles(chip):
     names = ("bert-base-512-dropout", "gpt2-1024", "t5-base-512", "gpt3-2.7b-2048")
-    check(chip, [f"attention:{name}" for name in names])
+    check(chip, [*(f"attention:{name}" for name in names), "loss:30522:768:bfloat16"])
 
 
 def test_train_step_compiles():
@@ -82,6 +91,13 @@ def test_train_step_compiles():
 @pytest.mark.parametrize("chip", CHIPS)
 def test_every_row_of_the_table_compiles(chip):
     check(chip, [f"attention:{case.name}" for case in specs.CASES])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", CHIPS)
+def test_the_loss_compiles_at_every_width(chip):
+    widths = {"bfloat16": (64, 128, 768, 1600, 4096), "float32": (768, 1920)}
+    check(chip, [f"loss:50257:{width}:{dtype}" for dtype in widths for width in widths[dtype]])
 
 
 @pytest.mark.slow

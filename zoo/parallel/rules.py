@@ -65,13 +65,13 @@ def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
 
 @contextlib.contextmanager
 def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
-    """Tells what is traced inside which devices it is for, and how batches and heads lie on them.
+    """Tells what is traced inside which devices it is for, and how batches, heads and the vocabulary lie on them.
 
     Kernels that the compiler cannot split are chosen and run by it; without it, a program for several devices does
     without them.
     """
-    heads = preset(rules)["heads"]
-    axes = Partition(batch=_BATCH_AXES, heads=() if heads is None else (heads,))
+    heads, vocab = (() if axis is None else (axis,) for axis in (preset(rules)[name] for name in ("heads", "vocab")))
+    axes = Partition(batch=_BATCH_AXES, heads=heads, vocab=vocab)
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh), partition.use(axes):
         yield
 

@@ -3,14 +3,14 @@
 """The one cross entropy of the package, and the choice of the implementation behind it."""
 
 import dataclasses
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 from jaxtyping import Array, Float, Int
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
-from zoo.kernels.softmax_xent import blocked, plain
+from zoo.kernels.softmax_xent import blocked, pallas_tpu, plain
 
 
 @jax.tree_util.register_dataclass
@@ -26,13 +26,34 @@ class Xent:
     predicted: Int[Array, "B M"]
 
 
-class Implementation(Protocol):
-    """What a file of this folder offers."""
+class Run(Protocol):
+    """Losses and predicted ids."""
 
     def __call__(self, x, table, targets, *, bias, label_smoothing, z_loss) -> tuple[Array, Array]: ...
 
 
-IMPLEMENTATIONS: dict[str, Implementation] = {"plain": plain.softmax_xent, "blocked": blocked.softmax_xent}
+def _nothing(x: Any, table: Any) -> None:
+    del x, table
+
+
+class Lacks(Protocol):
+    """Why an implementation cannot compute a call, or None if it can."""
+
+    def __call__(self, x, table) -> str | None: ...
+
+
+class Implementation(NamedTuple):
+    """What a file of this folder offers."""
+
+    run: Run
+    lacks: Lacks = _nothing
+
+
+IMPLEMENTATIONS: dict[str, Implementation] = {
+    "plain": Implementation(plain.softmax_xent),
+    "blocked": Implementation(blocked.softmax_xent),
+    "pallas_tpu": Implementation(pallas_tpu.softmax_xent, pallas_tpu.lacks),
+}
 
 
 def softmax_xent(
@@ -51,18 +72,30 @@ def softmax_xent(
       targets: ids; one outside the table gives a loss of NaN, for the caller to leave out or to see.
       label_smoothing: share of the target's weight that is spread over the whole vocabulary (arXiv:1512.00567,
         section 7). z_loss: factor on the squared log of the normalizer (arXiv:2204.02311, section 5).
-      implementation: `plain`, `blocked`, or None: blocked on an accelerator, where memory is short, and plain on a CPU,
-        where it is the faster by up to 1.9 times.
+      implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform.
 
     Raises:
       ConfigError: for an unknown implementation.
+      InputError: an implementation asked for by name that cannot compute this call here.
     """
-    name = implementation or ("plain" if platform.platform() == "cpu" else "blocked")
-    if name not in IMPLEMENTATIONS:
+    if implementation is not None and implementation not in IMPLEMENTATIONS:
         raise ConfigError(
-            f"No implementation {name!r} of the loss; choose one of {', '.join(sorted(IMPLEMENTATIONS))}."
+            f"No implementation {implementation!r} of the loss; choose one of {', '.join(sorted(IMPLEMENTATIONS))}."
         )
-    loss, predicted = IMPLEMENTATIONS[name](
+    name = implementation or _choose(x, table)
+    if reason := IMPLEMENTATIONS[name].lacks(x, table):
+        raise InputError(f"The loss cannot run as {name!r} here. {reason} blocked and plain can; None chooses.")
+    loss, predicted = IMPLEMENTATIONS[name].run(
         x, table, targets, bias=bias, label_smoothing=label_smoothing, z_loss=z_loss
     )
     return Xent(loss=loss, predicted=predicted)
+
+
+def _choose(x: Any, table: Any) -> str:
+    """On a CPU `plain`, which is the faster there by up to 1.9 times; elsewhere memory is short.
+
+    For the kernel, see `benchmarks/records/tpu_static.md`.
+    """
+    if platform.platform() == "cpu":
+        return "plain"
+    return "blocked" if IMPLEMENTATIONS["pallas_tpu"].lacks(x, table) else "pallas_tpu"

@@ -39,9 +39,11 @@ def softmax_xent(
     """
     vocab, width = table.shape
     parts = math.gcd(vocab, _MOST_PARTS)
-    size = max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts)
+    rows = vocab // parts
+    size = min(rows, max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts))
+    size = -(-rows // -(-rows // size))  # as many blocks of nearly the same size
     bias = jnp.zeros((vocab,), jnp.float32) if bias is None else bias
-    options = _Options(min(size, vocab // parts), label_smoothing, z_loss)
+    options = _Options(size, label_smoothing, z_loss)
     found = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
     return cast(tuple[Array, Array], found)
 

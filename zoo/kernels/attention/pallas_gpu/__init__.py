@@ -110,7 +110,7 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
         return f"The kernel takes heads up to {_WIDEST} wide; found {query.shape[-1]}."
     if 0 in (*query.shape, *key.shape):
         return f"The kernel takes no empty arrays; found query {query.shape}, key {key.shape}."
-    return _lacks_in_jax() or _lacks_in_cuda() or partition.lacks(query.shape[0], key.shape[2])
+    return _lacks_in_jax() or _lacks_in_cuda() or partition.lacks({"B": query.shape[0], "N": key.shape[2]})
 
 
 @functools.cache

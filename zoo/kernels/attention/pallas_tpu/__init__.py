@@ -125,7 +125,7 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
     shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane)
     if not tuning.fits(shape, platform.device_kind()):
         return f"{keys} keys {width} wide do not fit the fast memory. Shorten the rows."
-    return partition.lacks(rows, key_heads)
+    return partition.lacks({"B": rows, "N": key_heads})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ WHOLE_CAUSAL = 2048  # the same with causality, which leaves half of the code, f
 _STEP = 512
 _LONG = 1 << 31  # any length
 _SUBLANES = 16  # rows of a bfloat16 tile
-_MEMORY = 56 * 2**20  # bytes of the fast memory that blocks may take
+_MEMORY = 44 * 2**20  # bytes of the fast memory that blocks may take
 _PLANE = 2**20  # scores of which a bias and its gradient fit, twice each, beside everything else
 
 
