@@ -83,7 +83,8 @@ class Measurements:
 def choice(row: AttentionCase, which: Any, chip: str) -> list[int]:
     """The blocks that our kernel chooses itself."""
     itemsize = 2 if row.dtype == "bfloat16" else 4
-    shape = blocks.shape(row.T, row.keys, row.N, row.key_heads, row.H, itemsize, row.causal, row.bias is not None)
+    has_plane, relative = row.bias is not None, row.bias == "relative"
+    shape = blocks.shape(row.T, row.keys, row.N, row.key_heads, row.H, itemsize, row.causal, has_plane, relative)
     generator = "hardware" if row.dropout_bits == "fastest" else "hash"
     return list(blocks.choose_both(shape, KINDS[chip], row.dropout, generator)[PASSES.index(which)])
 

@@ -53,6 +53,14 @@ def test_blocks_of_the_tpu_kernel_leave_room_for_a_bias():
         assert blocks.choose("forward", grouped, "TPU v5").heads == max(1, heads // 2)
 
 
+@pytest.mark.parametrize("length", [512, 1024])
+def test_blocks_for_relative_terms_are_large(length):
+    shape = blocks.shape(length, length, 12, 12, 64, 2, False, has_plane=True, relative=True)
+    for chip, which, size in (("TPU v5", "forward", 512), ("TPU v5", "backward", 256), ("TPU7x", "backward", 512)):
+        found = blocks.choose(which, shape, chip)
+        assert (found.step, found.queries, found.keys) == (length, size, size)
+
+
 def test_a_causal_row_is_taken_as_a_whole_for_longer():
     for causal, step in ((True, 2048), (False, 512)):
         shape = blocks.shape(2048, 2048, 12, 12, 64, 2, causal, has_plane=False)

@@ -118,11 +118,12 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
         return f"The kernel takes bfloat16 or float32, the same for all; found query {query.dtype}, key {key.dtype}."
     (_, length, heads, width), (rows, keys, key_heads, _) = query.shape, key.shape
     has_plane, itemsize = bias is not None or mask.allowed is not None, query.dtype.itemsize
-    if isinstance(bias, Relative) and max(length, keys) > tuning.WHOLE:
+    relative = isinstance(bias, Relative)
+    if relative and max(length, keys) > tuning.WHOLE:
         return f"The kernel takes relative terms for up to {tuning.WHOLE} tokens; found {length} and {keys}."
     if bias is not None:
         length = tuning.queries_at_a_time(length, keys)
-    shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane)
+    shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane, relative)
     if not tuning.fits(shape, platform.device_kind()):
         return f"{keys} keys {width} wide do not fit the fast memory. Shorten the rows."
     return partition.lacks({"B": rows, "N": key_heads})
@@ -173,7 +174,8 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
     (_, heads, width, length), (_, key_heads, _, real_keys) = arrays["query"].shape, arrays["key"].shape
     has_plane = any(name in arrays for name in ("bias", "allowed", "distances"))
     itemsize = arrays["query"].dtype.itemsize
-    shape = tuning.shape(length, real_keys, heads, key_heads, width, itemsize, settings.causal, has_plane)
+    relative = "distances" in arrays
+    shape = tuning.shape(length, real_keys, heads, key_heads, width, itemsize, settings.causal, has_plane, relative)
     blocks = settings.blocks or tuning.choose_both(shape, settings.chip, settings.rate, settings.generator)
     queries = _up(shape.queries, math.lcm(*(block.step for block in blocks)))
     keys = _up(shape.keys, math.lcm(*(block.keys for block in blocks)))

@@ -68,6 +68,15 @@ _WIDE: dict[Pass, tuple[_Row, ...]] = {
         _Row(_LONG, 2, 1, 512, 512),
     ),
 }
+# With relative terms, at 512 tokens: what they cost for a tile is less, the larger it is.
+_NARROW_RELATIVE: dict[Pass, tuple[_Row, ...]] = {
+    "forward": (_Row(WHOLE, 4, 4, 512, 512),),
+    "backward": (_Row(WHOLE, 3, 3, 256, 256),),
+}
+_WIDE_RELATIVE: dict[Pass, tuple[_Row, ...]] = {
+    "forward": (_Row(WHOLE, 2, 2, 512, 512),),
+    "backward": (_Row(WHOLE, 3, 3, 512, 512),),
+}
 _OLD = ("TPU v2", "TPU v3", "TPU v4", "TPU v5")  # how their kinds begin
 
 
@@ -76,7 +85,8 @@ class Shape(NamedTuple):
 
     Attributes:
       heads: of keys. group: heads of queries to one of keys. width: of a head. itemsize: bytes of a number.
-      has_plane: whether a bias or another array of queries by keys comes in, which takes room.
+      has_plane: whether a bias or another array of queries by keys comes in, which takes room. relative: whether there
+        are relative terms, which are one.
     """
 
     queries: int
@@ -87,10 +97,19 @@ class Shape(NamedTuple):
     itemsize: int
     causal: bool
     has_plane: bool
+    relative: bool
 
 
 def shape(
-    queries: int, keys: int, heads: int, key_heads: int, width: int, itemsize: int, causal: bool, has_plane: bool
+    queries: int,
+    keys: int,
+    heads: int,
+    key_heads: int,
+    width: int,
+    itemsize: int,
+    causal: bool,
+    has_plane: bool,
+    relative: bool = False,
 ) -> Shape:
     """The shape of a call, filled up."""
     return Shape(
@@ -102,6 +121,7 @@ def shape(
         itemsize=itemsize,
         causal=causal,
         has_plane=has_plane,
+        relative=relative,
     )
 
 
@@ -111,8 +131,9 @@ def padded(length: int) -> int:
 
 
 def choose(which: Pass, shape: Shape, chip: str) -> Blocks:
-    """The blocks of one pass on a chip such as `TPU v5 lite`."""
-    table = (_NARROW if chip.startswith(_OLD) else _WIDE)[which]
+    """The blocks of one pass on a chip such as `TPU v5 lite`; relative terms are for up to `WHOLE` tokens."""
+    narrow, wide = (_NARROW_RELATIVE, _WIDE_RELATIVE) if shape.relative else (_NARROW, _WIDE)
+    table = (narrow if chip.startswith(_OLD) else wide)[which]
     longest = max(shape.queries, shape.keys)
     whole = WHOLE_CAUSAL if shape.causal and not shape.has_plane and shape.itemsize == 2 else WHOLE
     row = next(row for row in table if longest <= row.length and (longest <= whole or row.length == _LONG))
