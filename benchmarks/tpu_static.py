@@ -16,6 +16,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ class Measurements:
             return json.loads(done.stdout.splitlines()[-1])
         if done.returncode < 0:
             return {"error": "libtpu aborted"}
+        if memory := re.search(r"Ran out of memory in memory space (\w+)", done.stderr):
+            return {"error": f"out of {memory[1]}"}
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         return {"error": lines[-1][:200] if lines else f"exit status {done.returncode}"}
 
