@@ -48,7 +48,7 @@ TABLE = (
         "tpu",
         "pallas_tpu",
         _always,
-        "benchmarks/records/tpu_static.md: no scores in HBM, 1.6 to 2.6 times fewer bundles than splash at 512 and 1,024",
+        "benchmarks/records/tpu_static.md: no scores in HBM; splash has 1.6 to 2.6 times the bundles at 512 and 1,024",
     ),
     Row("tpu", "xla", _always, "what the kernel lacks"),
     Row(
