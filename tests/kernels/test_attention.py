@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The implementations that run everywhere against attention written in float64 NumPy, and the choice among all."""
 
-import types
+import dataclasses
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import ConfigError, InputError
-from zoo.kernels.attention import AttentionMask, attention, dispatch
+from zoo.kernels.attention import AttentionMask, Relative, attention, dispatch
 
 B, T, N, H = 2, 7, 3, 5
 EVERYWHERE = ("reference", "xla")
@@ -162,28 +162,57 @@ X = jnp.zeros((2, 4, 6, 8))
 
 
 def relative(**changes) -> Any:
-    """Terms of shapes that the checks of types, which are on when this file is read, would refuse."""
-    return types.SimpleNamespace(**(dict(query=X, distances=X[0].repeat(2, 0), kinds=None, differs=None) | changes))
+    """Made when called: the checks of types, which are on when this file is read, would refuse some of the shapes."""
+    return lambda: Relative(**(dict(query=X, distances=jnp.zeros((8, 6, 8)), kinds=None, differs=None) | changes))
 
 
+SEGMENTS_OF_X = jnp.ones((2, 4), jnp.int32)
 WRONG = {
     "rank": (dict(query=X[0]), "must be"),
     "width": (dict(key=X[..., :4], value=X[..., :4]), "agree in batch and width"),
     "batch": (dict(key=X[:1], value=X[:1]), "agree in batch and width"),
     "value": (dict(value=X[:, :2]), "key and value in all"),
     "heads": (dict(key=X[:, :, :4], value=X[:, :, :4]), "must be a multiple"),
+    "integers": (dict(query=X.astype(int)), "query must hold floating-point numbers; found int32"),
+    "two dtypes": (dict(value=X.astype(jnp.bfloat16)), "of one dtype; found float32 and bfloat16"),
     "a bare array": (dict(mask=jnp.ones((2, 4, 4), bool)), r"AttentionMask\(allowed=array\)"),
-    "segments": (dict(mask=AttentionMask(query_segments=X[0, :, 0].astype(int))), "or neither"),
+    "segments": (dict(mask=lambda: AttentionMask(query_segments=SEGMENTS_OF_X)), "or neither"),
     "lengths": (
-        dict(mask=AttentionMask(query_segments=jnp.ones((2, 4), int), key_segments=jnp.ones((2, 5), int))),
+        dict(mask=lambda: AttentionMask(query_segments=SEGMENTS_OF_X, key_segments=jnp.ones((2, 5), int))),
         r"mask.key_segments must be \[2, 4\]; found \[2, 5\]",
     ),
-    "allowed": (dict(mask=AttentionMask(allowed=jnp.ones((3, 4, 4), bool))), r"mask.allowed must be \[2, 4, 4\]"),
+    "float segments": (
+        dict(mask=lambda: AttentionMask(query_segments=X[:, :, 0, 0], key_segments=X[:, :, 0, 0])),
+        "mask.query_segments must hold integers; found float32",
+    ),
+    "allowed": (
+        dict(mask=lambda: AttentionMask(allowed=jnp.ones((3, 4, 4), bool))),
+        r"mask.allowed must be \[2, 4, 4\]",
+    ),
+    "an additive mask": (
+        dict(mask=lambda: AttentionMask(allowed=jnp.full((2, 4, 4), -1e9))),
+        "mask.allowed must hold true and false; found float32",
+    ),
+    "no window": (dict(mask=lambda: AttentionMask(window=0)), "mask.window must be a whole number of tokens"),
+    "half a window": (dict(mask=lambda: AttentionMask(window=2.5)), "mask.window .* found 2.5"),
+    "half an offset": (dict(mask=lambda: AttentionMask(query_offset=1.5)), "mask.query_offset .* found 1.5"),
+    "offsets": (dict(mask=lambda: AttentionMask(query_offset=jnp.arange(2))), "must be one whole number"),
     "bias": (dict(bias=jnp.zeros((1, 6, 1, 4))), r"bias must be \[2, 6, 4, 4\], or 1 on the first 2 axes"),
+    "a mask as bias": (dict(bias=jnp.zeros((1, 6, 4, 4), bool)), "bias must hold floating-point numbers; found bool"),
     "rate": (dict(dropout_rate=1.0, dropout_key=jax.random.key(0)), "below 1"),
-    "key": (dict(dropout_rate=0.1), "needs a dropout_key"),
+    "rate in words": (dict(dropout_rate="0.1"), "dropout_rate must be a number, not str"),
+    "no key": (dict(dropout_rate=0.1), "needs a dropout_key"),
+    "key": (dict(dropout_rate=0.1, dropout_key=3), "dropout_key must be a key .* found 3"),
+    "bits": (dict(dropout_bits="fast"), "dropout_bits must be one of fastest, portable; found 'fast'"),
+    "scale": (dict(scale=jnp.ones(())), "scale must be a number"),
     "relative and bias": (dict(bias=jnp.zeros((2, 6, 4, 4)), relative=relative()), "not both"),
-    "distances": (dict(relative=relative(distances=X[0, :, :4])), r"relative.distances must be"),
+    "relative": (dict(relative=X), "must be a Relative"),
+    "distances": (dict(relative=relative(distances=jnp.zeros((8, 4, 8)))), r"relative.distances must be \[R, 6, 8\]"),
+    "few distances": (dict(relative=relative(distances=jnp.zeros((4, 6, 8)))), "R above the 4 keys"),
+    "kinds": (
+        dict(relative=relative(kinds=jnp.zeros((2, 4, 5, 2)), differs=jnp.zeros((2, 4, 4), bool))),
+        r"relative.kinds must be \[2, 4, 6, 2\]",
+    ),
     "kinds alone": (dict(relative=relative(kinds=jnp.zeros((2, 4, 6, 2)))), "or neither"),
 }
 
@@ -191,8 +220,37 @@ WRONG = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_wrong_inputs_are_said(kind, unchecked_types):
     changes, message = WRONG[kind]
+    changes = {name: value() if callable(value) else value for name, value in changes.items()}
     with pytest.raises(InputError, match=message):
         attention(**(dict(query=X, key=X, value=X, mask=AttentionMask()) | changes))
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 6, 8), (2, 0, 6, 8), (2, 4, 6, 0)], ids=["rows", "tokens", "width"])
+def test_nothing_gives_zeros(shape):
+    some, none = jnp.ones((2, 4, 6, 8)), jnp.ones(shape)
+    assert attention(none, none, none, mask=AttentionMask()).shape == shape
+    if shape[1] == 0:
+        np.testing.assert_array_equal(attention(some, none, none, mask=AttentionMask(causal=True)), 0.0)
+
+
+@pytest.mark.parametrize("implementation", EVERYWHERE)
+@pytest.mark.parametrize("name", ["full", "causal_segments"])
+def test_a_bias_of_minus_infinity_hides_keys(name, implementation):
+    """All of some queries' too, which then get zeros with zero gradients."""
+    hides = np.zeros((1, N, T, T), np.float32)
+    hides[:, :, :, 1], hides[:, :, [3, T - 1]] = -np.inf, -np.inf
+    allowed = jnp.asarray(hides[:, 0] == 0)
+    mask = MASKS[name]
+
+    def total(args, **options):
+        out = attention(*args, implementation=implementation, **options)
+        return jnp.sum(jnp.sin(out)), out
+
+    args, run = tuple(map(jnp.asarray, (QUERY, KEY, VALUE))), jax.grad(total, has_aux=True)
+    found = run(args, mask=mask, bias=jnp.asarray(hides))
+    wanted = run(args, mask=dataclasses.replace(mask, allowed=allowed))
+    for got, want in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)

@@ -192,6 +192,23 @@ def test_bfloat16_matches_float64(name):
     compare(computed(case), expected(case), 1e-2)
 
 
+def test_a_bias_of_minus_infinity_hides_keys():
+    """All of one query's, too."""
+    case = CASES["bias shared by rows"]
+    arrays = {name: jnp.asarray(x) for name, x in case.arrays.items()}
+    hides = jnp.zeros(arrays["bias"].shape).at[:, :, 3].set(-jnp.inf).at[..., 5].set(-jnp.inf)
+
+    def total(attend, query, key, value):
+        out = attend(query, key, value, mask=AttentionMask(), bias=hides, dropout_rate=0.0, dropout_key=None, scale=1.0)
+        return jnp.sum(jnp.sin(out)), out
+
+    run, args = jax.grad(total, argnums=(1, 2, 3), has_aux=True), [arrays[name] for name in ("query", "key", "value")]
+    with on_tpu():
+        found = run(pallas_tpu.attention, *args)
+    for got, want in zip(jax.tree.leaves(found), jax.tree.leaves(run(reference.attention, *args)), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5 * max(1.0, float(jnp.abs(want).max())))
+
+
 def test_long_rows_go_in_steps():
     case = Case(queries=1100, heads=1, causal=True, documents=3, rows=1)
     compare(computed(case), expected(case), 1e-5)
@@ -211,8 +228,10 @@ def test_queries_that_see_nothing_are_zero_with_zero_gradients(blocks):
         np.testing.assert_array_equal(found[name][segments == 0], 0.0)
 
 
-def test_offset_known_on_the_device_only():
-    case = Case(queries=130, keys=400, causal=True, window=100, offset=200)
+@pytest.mark.parametrize("documents", [0, 2])
+def test_offset_known_on_the_device_only(documents):
+    """As where a cache is filled: `zoo.generate` with a long prompt."""
+    case = Case(queries=130, keys=400, causal=True, window=100, offset=200, documents=documents)
     arrays = {name: jnp.asarray(x) for name, x in case.arrays.items()}
 
     @jax.jit

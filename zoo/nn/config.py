@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from zoo.checks import check_fields
 from zoo.errors import ConfigError
+from zoo.kernels.attention import DropoutBits
 
 NormOrder = Literal["post", "pre"]
 NormKind = Literal["layer", "rms"]
@@ -22,7 +23,6 @@ Remat = Literal["none", "full", "dots"]
 PadGradient = Literal["kept", "dropped"]
 PadPositions = Literal["taken", "skipped"]
 AttentionBias = Literal["all", "out", "none"]
-DropoutBits = Literal["fastest", "portable"]
 MlpKind = Literal["plain", "gated"]
 MlpBias = Literal["all", "none"]
 EmbedScale = Literal["none", "sqrt_width"]

@@ -18,7 +18,8 @@ class AttentionMask:
     Attributes:
       causal: the key does not come after the query.
       window: the key lies fewer than this many tokens before the query (and after it, unless causal); None is no limit.
-      query_segments, key_segments: both belong to the same document of a packed row; 0 is padding and sees nothing.
+      query_segments, key_segments: both belong to the same document of a packed row, numbered from 1; 0 is padding and
+        sees nothing.
       allowed: any other condition, as an array (XLNet's permutations).
       query_offset: place of the first query among the keys, in tokens (the filled length of a cache).
     """

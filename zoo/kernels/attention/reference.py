@@ -35,8 +35,8 @@ def attention(
 
 def masked_softmax(scores: Float[Array, "B N T S"], allowed) -> Float[Array, "B N T S"]:
     """Softmax over the allowed keys; a row that may see nothing is all zeros, and so are its gradients."""
-    if allowed is None:
-        return jax.nn.softmax(scores, axis=-1)
+    shown = ~jnp.isneginf(scores)  # a bias may hide keys, too
+    allowed = shown if allowed is None else allowed & shown
     lowest = jnp.finfo(scores.dtype).min
     probs = jax.nn.softmax(jnp.where(allowed, scores, lowest), axis=-1)
     return jnp.where(allowed, probs, 0.0)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import jax
 
-from zoo.kernels.attention.api import DropoutBits
+from zoo.kernels.attention.check import DropoutBits
 
 Bias = Literal["heads", "relative"]
 

@@ -39,8 +39,7 @@ def attention(
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     highest = jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
-    if allowed is not None:
-        highest = jnp.maximum(highest, jnp.finfo(jnp.float32).min)  # a query that may see nothing has none
+    highest = jnp.maximum(highest, jnp.finfo(jnp.float32).min)  # a query that may see nothing has none
     weights = jnp.exp(scores - highest)
     total = jnp.sum(weights, axis=-1, keepdims=True)
     if dropout_key is not None and dropout_rate > 0.0:

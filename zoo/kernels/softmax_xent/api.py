@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from zoo.errors import ConfigError, InputError
@@ -69,19 +70,22 @@ def softmax_xent(
     """Cross entropy of `softmax(x @ table.T + bias)` with the targets, one position at a time, in float32.
 
     Args:
-      targets: ids; one outside the table gives a loss of NaN, for the caller to leave out or to see.
+      targets: ids; one outside the table gives a loss of NaN, for the caller to leave out or to see, and no gradient.
       label_smoothing: share of the target's weight that is spread over the whole vocabulary (arXiv:1512.00567,
         section 7). z_loss: factor on the squared log of the normalizer (arXiv:2204.02311, section 5).
-      implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform.
+      implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform: `plain`, which holds all logits, on
+        a CPU, where memory is not short; else one that does not.
 
     Raises:
       ConfigError: for an unknown implementation.
-      InputError: an implementation asked for by name that cannot compute this call here.
+      InputError: shapes and dtypes that disagree, or an implementation asked for by name that cannot compute this call
+        here.
     """
     if implementation is not None and implementation not in IMPLEMENTATIONS:
         raise ConfigError(
             f"No implementation {implementation!r} of the loss; choose one of {', '.join(sorted(IMPLEMENTATIONS))}."
         )
+    _check(x, table, targets, bias, label_smoothing, z_loss)
     name = implementation or _choose(x, table)
     if reason := IMPLEMENTATIONS[name].lacks(x, table):
         raise InputError(f"The loss cannot run as {name!r} here. {reason} blocked and plain can; None chooses.")
@@ -94,8 +98,25 @@ def softmax_xent(
 def _choose(x: Any, table: Any) -> str:
     """On a CPU `plain`, which is the faster there by up to 1.9 times; elsewhere memory is short.
 
-    For the kernel, see `benchmarks/records/tpu_static.md`.
+    For the kernel, see `benchmarks/records/xent_static.md`.
     """
     if platform.platform() == "cpu":
         return "plain"
     return "blocked" if IMPLEMENTATIONS["pallas_tpu"].lacks(x, table) else "pallas_tpu"
+
+
+def _check(x: Any, table: Any, targets: Any, bias: Any, label_smoothing: float, z_loss: float) -> None:
+    """InputError for what does not belong together."""
+    if x.ndim != 3 or table.ndim != 2 or x.shape[2] != table.shape[1] or not table.shape[0]:
+        raise InputError(
+            f"x must be [batch, positions, width] and table [words, width]; found {list(x.shape)} and "
+            f"{list(table.shape)}."
+        )
+    if targets.shape != x.shape[:2] or not jnp.issubdtype(targets.dtype, jnp.integer):
+        raise InputError(f"targets must be integers {list(x.shape[:2])}; found {targets.dtype} {list(targets.shape)}.")
+    if bias is not None and bias.shape != table.shape[:1]:
+        raise InputError(f"bias must be {list(table.shape[:1])}; found {list(bias.shape)}.")
+    if not 0.0 <= label_smoothing <= 1.0 or not z_loss >= 0.0:
+        raise InputError(
+            f"label_smoothing must be between 0 and 1, and z_loss at least 0; found {label_smoothing} and {z_loss}."
+        )

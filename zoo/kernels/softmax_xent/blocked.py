@@ -92,7 +92,8 @@ def _forward(options: _Options, x, table, bias, targets):
 def _backward(options: _Options, saved, cotangents):
     x, table, bias, targets, normalizer = saved
     vocab = table.shape[0] * table.shape[1]
-    targets, normalizer, gradient = (value[:, :, None, None] for value in (targets, normalizer, cotangents[0]))
+    change = jnp.where((targets >= 0) & (targets < vocab), cotangents[0], 0.0)
+    targets, normalizer, gradient = (value[:, :, None, None] for value in (targets, normalizer, change))
 
     def step(carry, start):
         dx, dtable, dbias = carry

@@ -127,7 +127,8 @@ def _forward(options: _Options, floats: dict[str, Array], targets: Array):
 
 def _backward(options: _Options, saved: Any, cotangents: Any):
     floats, targets, normalizer = saved
-    arrays = floats | {"targets": targets, "normalizer": normalizer, "change": cotangents[0]}
+    known = (targets >= 0) & (targets < floats["table"].shape[0])
+    arrays = floats | {"targets": targets, "normalizer": normalizer, "change": jnp.where(known, cotangents[0], 0.0)}
     run = functools.partial(_gradients, options, floats["table"].shape[0], partition.spread())
     found = partition.run(run, arrays, _DIMS, {name: _DIMS[name] for name in floats})
     return {name: found[name].astype(array.dtype) for name, array in floats.items()}, None

@@ -215,7 +215,7 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attend(passes: tuple[Spec, Spec], floats: call.Arrays, others: call.Arrays) -> Array:
-    """`floats` have gradients: query, key, value and bias; `others` are integers."""
+    """`floats` have gradients: query, key, value, bias and relative terms; `others` are integers."""
     return call.forward(passes[0], floats | others | _bounds(passes[0], others))["out"]
 
 

@@ -26,7 +26,7 @@ class Tiles:
         self.first_head = heads * (spec.blocks.heads * spec.group)
         self.start = step * spec.blocks.step
         self.columns = None
-        if "key_segments" in refs and spec.queries == spec.blocks.step:
+        if "key_segments" in refs and spec.queries == spec.blocks.step and spec.offset is not None:
             self.columns = _down(refs["key_segments"][...])
 
     @property

@@ -1,0 +1,117 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the attention call is given, checked before anything is computed. Each function raises InputError."""
+
+import numbers
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import InputError
+from zoo.kernels.attention.mask import AttentionMask
+from zoo.kernels.attention.relative import Relative
+
+DropoutBits = Literal["fastest", "portable"]
+
+
+def check_arrays(query: Any, key: Any, value: Any) -> None:
+    """Shapes and dtypes that belong together."""
+    shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
+    if not query.ndim == key.ndim == value.ndim == 4:
+        raise InputError(f"query, key and value must be [batch, length, heads, width]; found {shapes}.")
+    if key.shape != value.shape or (query.shape[0], query.shape[3]) != (key.shape[0], key.shape[3]):
+        raise InputError(f"query, key and value must agree in batch and width, key and value in all; found {shapes}.")
+    if not key.shape[2] or query.shape[2] % key.shape[2]:
+        raise InputError(f"the heads of query must be a multiple of those of key and value; found {shapes}.")
+    _check_dtype("query", query, jnp.floating)
+    _check_dtype("key", key, jnp.floating)
+    if key.dtype != value.dtype:
+        raise InputError(f"key and value must be of one dtype; found {key.dtype} and {value.dtype}. Cast one of them.")
+
+
+def check_mask(mask: Any, query: Any, key: Any) -> None:
+    """A mask of this very call."""
+    if not isinstance(mask, AttentionMask):
+        raise InputError(
+            f"mask must be an AttentionMask, not {type(mask).__name__}; AttentionMask(allowed=array) takes an array."
+        )
+    sides = (("query_segments", mask.query_segments, query), ("key_segments", mask.key_segments, key))
+    if (mask.query_segments is None) != (mask.key_segments is None):
+        raise InputError("mask must have the segments of queries and keys, or neither.")
+    for name, segments, array in sides:
+        if segments is not None:
+            _check_dtype(f"mask.{name}", segments, jnp.integer)
+            if tuple(segments.shape) != array.shape[:2]:
+                raise InputError(f"mask.{name} must be {list(array.shape[:2])}; found {list(segments.shape)}.")
+    if mask.allowed is not None:
+        _check_dtype("mask.allowed", mask.allowed, jnp.bool)
+        _check_broadcasts("mask.allowed", mask.allowed, (query.shape[0], query.shape[1], key.shape[1]))
+    window, offset = mask.window, mask.query_offset
+    if window is not None and (not isinstance(window, numbers.Integral) or window < 1):
+        raise InputError(f"mask.window must be a whole number of tokens, 1 or more, or None; found {window!r}.")
+    if jnp.shape(offset) or not jnp.issubdtype(jnp.result_type(offset), jnp.integer):
+        raise InputError(f"mask.query_offset must be one whole number; found {offset!r}.")
+
+
+def check_terms(bias: Any, relative: Any, query: Any, key: Any) -> None:
+    """What is added to the scores."""
+    (rows, queries, heads, _), keys = query.shape, key.shape[1]
+    if bias is not None:
+        _check_dtype("bias", bias, jnp.floating)
+        _check_broadcasts("bias", bias, (rows, heads, queries, keys))
+    if relative is not None:
+        _check_relative(relative, bias, query, keys)
+
+
+def _check_relative(relative: Any, bias: Any, query: Any, keys: int) -> None:
+    if bias is not None:
+        raise InputError("attention takes a bias or relative terms, not both; add `relative.bias(length) * scale`.")
+    if not isinstance(relative, Relative):
+        raise InputError(f"relative must be a Relative, not {type(relative).__name__}.")
+    rows, queries, heads, width = query.shape
+    if (relative.kinds is None) != (relative.differs is None):
+        raise InputError("relative must have kinds and differs, or neither.")
+    wanted = {"query": query.shape, "kinds": (rows, queries, heads, 2), "differs": (rows, queries, keys)}
+    for name, shape in wanted.items():
+        array = getattr(relative, name)
+        if array is not None and tuple(array.shape) != tuple(shape):
+            raise InputError(f"relative.{name} must be {list(shape)}; found {list(array.shape)}.")
+    found = relative.distances.shape
+    if len(found) != 3 or found[0] <= keys or tuple(found[1:]) != (heads, width):
+        raise InputError(
+            f"relative.distances must be [R, {heads}, {width}] with R above the {keys} keys; found {list(found)}."
+        )
+
+
+def check_dropout(rate: Any, key: Any, bits: Any) -> None:
+    """A rate, a key if it needs one, and a known kind of bits."""
+    check_number("dropout_rate", rate)
+    if not 0.0 <= rate < 1.0:
+        raise InputError(f"dropout_rate must be at least 0 and below 1; found {rate!r}.")
+    if rate > 0.0 and key is None:
+        raise InputError(f"dropout_rate {rate} needs a dropout_key; pass jax.random.key(...), or the rate 0.")
+    if rate > 0.0 and not isinstance(key, jax.Array):
+        raise InputError(f"dropout_key must be a key such as jax.random.key(0); found {key!r}.")
+    if bits not in get_args(DropoutBits):
+        raise InputError(f"dropout_bits must be one of {', '.join(get_args(DropoutBits))}; found {bits!r}.")
+
+
+def check_number(name: str, value: Any) -> None:
+    """A kernel is compiled for it: it must be known by then."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InputError(f"{name} must be a number, not {type(value).__name__}.")
+
+
+def _check_dtype(name: str, array: Any, kind: Any) -> None:
+    if not jnp.issubdtype(array.dtype, kind):
+        words = {jnp.floating: "floating-point numbers", jnp.integer: "integers", jnp.bool: "true and false"}
+        raise InputError(f"{name} must hold {words[kind]}; found {array.dtype}.")
+
+
+def _check_broadcasts(name: str, array: Any, shape: tuple[int, ...]) -> None:
+    """All axes but the last two may also be 1."""
+    loose = len(shape) - 2
+    fits = array.ndim == len(shape) and tuple(array.shape[loose:]) == shape[loose:]
+    if not fits or any(found not in (1, size) for found, size in zip(array.shape[:loose], shape, strict=False)):
+        raise InputError(f"{name} must be {list(shape)}, or 1 on the first {loose} axes; found {list(array.shape)}.")
