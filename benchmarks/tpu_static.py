@@ -243,7 +243,7 @@ registers stored for want of room, in the code of a step. Splash gets no credit 
 (scaling of the query, products of outputs with their gradients, sums of partial gradients); ours does that inside.
 Cycles: libtpu's static simulation of the whole batch. They are "rejected" where they are fewer than the bundles that
 must run, as where a kernel branches on data; "not simulated" where an operation came out as 0; "libtpu aborted" where
-it did. XLA has no bundles that compare.
+it did; "out of vmem" where only the simulated program did not fit. XLA has no bundles that compare.
 
 """
 
