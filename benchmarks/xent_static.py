@@ -120,9 +120,9 @@ PREAMBLE = """# The vocabulary loss on a TPU by the compiler's estimate
 
 Thousands of cycles, or of bundles, for bfloat16 vectors and table, without a bias. Products: what the matrix units need
 at their peak, for one product forward and three backward. Kernel: the bundles that must run, of which a core issues one
-a cycle at most; waits come on top, so that on paper, and never on a chip, they can be a little fewer than the products
-need. On v5p, whose two cores share the work, bundles are halved. XLA: its own estimate of the operations of the loop
-over blocks of the vocabulary (`blocked.py`), another model than bundles.
+a cycle at most; a product takes several cycles of a matrix unit, for which a bundle may wait, so that the kernel needs
+at least the larger of both. On v5p, whose two cores share the work, bundles are halved. XLA: its own estimate of the
+operations of the loop over blocks of the vocabulary (`blocked.py`), another model than bundles.
 
 """
 
@@ -131,7 +131,10 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         print(json.dumps(measure(json.loads(arguments[1]))))
         return
-    lines = [["loss", "chip", "pass", "products", "kernel", "XLA", "kernel / products", "XLA / kernel"], ["---"] * 8]
+    lines = [
+        ["loss", "chip", "pass", "products", "kernel", "XLA", "kernel / products", "XLA / more of the two"],
+        ["---"] * 8,
+    ]
     cells = [(name, chip, which) for name in ROWS for chip in WANTED.value for which in PASSES]
     for name, chip, which in tqdm(cells, disable=None):
         row = ROWS[name]
@@ -139,7 +142,7 @@ def main(arguments: list[str]) -> None:
         ours = apart(row=name, chip=chip, which=which, kernel=True) / (2 if chip == "v5p" else 1)
         xla = apart(row=name, chip=chip, which=which, kernel=False)
         numbers = [f"{value / 1e3:,.0f}" for value in (least, ours, xla)]
-        lines.append([name, chip, which, *numbers, f"{ours / least:.2f}", f"{xla / ours:.2f}"])
+        lines.append([name, chip, which, *numbers, f"{ours / least:.2f}", f"{xla / max(ours, least):.2f}"])
     text = PREAMBLE.format(versions=versions())
     Path(OUT.value).write_text(text + "".join("| " + " | ".join(cells) + " |\n" for cells in lines))
 
