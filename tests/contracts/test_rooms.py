@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "data": {"convert.tokenizer", "convert.train_tokenizer", "doors"},
     "tasks": {"data", "models", "nn"},
     "train": {"tasks", "data", "models", "nn", "registry", "parallel", "convert", "doors"},
+    "scaling": {"registry", "nn"},
     "doors": {"registry", "generation", "convert"},
 }
 

@@ -51,6 +51,14 @@ class Relations:
     window: None = dataclasses.field(default=None, metadata={"static": True})
 
 
+class Offer(NamedTuple):
+    """What a layer's queries meet."""
+
+    keys: Float[Array, "B S N H"]
+    values: Float[Array, "B S N H"]
+    distances: Float[Array, "R N H"]
+
+
 class RelativeAttention(Attention):
     """Attention whose scores also have the distance and the segments of the two tokens."""
 
@@ -64,18 +72,22 @@ class RelativeAttention(Attention):
         self.segment_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
         self.segment = nnx.Param(draw(rngs.params(), (2, *shape), dtype), axes=("types", *heads))
 
+    def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
+        """What both streams attend to: the content stream and its memory, `source`."""
+        return Offer(self.key(source), self.value(source), self.position(relations.distances[None])[0])
+
     def relate(
         self,
         x: Float[Array, "B M D"],
-        source: Float[Array, "B S D"],
+        offer: Offer,
         allowed: Bool[Array, "#B T S"] | None,
         relations: Relations,
         *,
         places: Float[Array, "B M T"] | None,
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
-        """Attention of one stream to the content stream and its memory, `source`."""
-        query, key, value = self.query(x), self.key(source), self.value(source)
+        """Attention of one stream."""
+        query = self.query(x)
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None
@@ -85,14 +97,14 @@ class RelativeAttention(Attention):
             )
         relative = Relative(
             query=query + self._row(self.position_bias),
-            distances=self.position(relations.distances[None])[0],
+            distances=offer.distances,
             kinds=kinds,
             differs=relations.differs,
         )
         mixed = attention(
             query + self._row(self.content_bias),
-            key,
-            value,
+            offer.keys,
+            offer.values,
             mask=AttentionMask(allowed=allowed),
             relative=relative,
             dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
@@ -130,18 +142,21 @@ class TwoStreamBlock(Block):
         if source is not None:
             memory = jax.lax.dynamic_index_in_dim(source, layer, keepdims=False)
             content = jnp.concatenate([memory.astype(content.dtype), content], axis=1)
+        offer = self._attention.offer(content, mask)
         query = x.query
         if query is not None:
-            query = self._stream(query, content, mask.query, mask, mask.places, keys[1])
-        return Streams(self._stream(x.content, content, mask.content, mask, None, keys[0]), query), None
+            query = self._stream(query, offer, mask.query, mask, mask.places, keys[1])
+        return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), None
 
-    def _stream(self, x: Array, source: Array, allowed: Any, relations: Relations, places: Any, key: Any) -> Array:
+    @property
+    def _attention(self) -> RelativeAttention:
+        return cast(RelativeAttention, self.attention)
+
+    def _stream(self, x: Array, offer: Offer, allowed: Any, relations: Relations, places: Any, key: Any) -> Array:
         keys = (None,) * 4 if key is None else jax.random.split(key, 4)
 
-        relate = cast(RelativeAttention, self.attention).relate
-
         def attend(x):
-            return relate(x, source, allowed, relations, places=places, dropout_key=keys[0])
+            return self._attention.relate(x, offer, allowed, relations, places=places, dropout_key=keys[0])
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
         return self._residual(x, lambda x: self.mlp(x, dropout_key=keys[2]), self.mlp_norm, keys[3])
