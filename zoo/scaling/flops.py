@@ -56,8 +56,6 @@ def forward(
         given["target_mapping"] = jax.ShapeDtypeStruct((batch, predictions, length), jnp.float32)
     elif predictions is not None:
         given["logits_at"] = jax.ShapeDtypeStruct((batch, predictions), jnp.int32)
-    if config.decoder_layers is not None and head not in registry.family_of(config).encoder_heads:
-        given["decoder_tokens"] = tokens
     return count(lambda params, given: nnx.merge(graphdef, params)(**given).hidden, params, given)
 
 
