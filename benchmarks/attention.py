@@ -24,8 +24,7 @@ from absl import app, flags
 from tqdm import tqdm
 
 from zoo.errors import ConfigError, ZooError
-from zoo.kernels.attention import AttentionMask, attention
-from zoo.kernels.attention.relative import Relative
+from zoo.kernels.attention import AttentionMask, Relative, attention
 from zoo.kernels.attention.specs import CASES, AttentionCase, case
 
 IMPLEMENTATIONS = ("xla", "pallas_tpu", "pallas_gpu", "cudnn", "splash", "flash", "reference")

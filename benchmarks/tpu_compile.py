@@ -29,9 +29,8 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ke
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks import bundles
-from zoo.kernels.attention import AttentionMask, pallas_tpu, xla
+from zoo.kernels.attention import AttentionMask, Relative, pallas_tpu, xla
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Spec
-from zoo.kernels.attention.relative import Relative
 from zoo.kernels.attention.specs import AttentionCase, case
 from zoo.parallel import topology
 

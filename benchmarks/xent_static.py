@@ -29,6 +29,7 @@ from zoo.kernels.softmax_xent import blocked, pallas_tpu
 from zoo.parallel import topology
 
 WANTED = flags.DEFINE_list("chips", ["v5e", "v5p", "v6e"], "of v5e, v5p, v6e, tpu7x")
+flags.register_validator("chips", lambda chips: set(chips) <= set(CHIPS), f"must be of {', '.join(CHIPS)}")
 OUT = flags.DEFINE_string("out", "benchmarks/records/xent_static.md", "where the table goes")
 
 
@@ -44,8 +45,8 @@ class Row(NamedTuple):
 ROWS = {"BERT-base, 77 of 512": Row(32, 77, 30522, 768), "GPT-2, 1,024": Row(8, 1024, 50257, 768)}
 PASSES = ("forward", "backward")
 KERNELS = {"forward": "softmax_xent_forward", "backward": "softmax_xent_backward"}
-# Multiplications and additions a cycle of a chip, or of the core that does a share of it: FLOP/s by GHz.
-PER_CYCLE = {"v5e": 197e12 / 1.5e9, "v5p": 459e12 / 1.75e9, "v6e": 918e12 / 1.75e9, "tpu7x": 2307e12 / 1.9e9}
+# Multiplications and additions of a JAX device in a cycle: FLOP/s by clock. A tpu7x chip is two devices.
+PER_CYCLE = {"v5e": 197e12 / 1.5e9, "v5p": 459e12 / 1.75e9, "v6e": 918e12 / 1.75e9, "tpu7x": 2307e12 / 2 / 1.9e9}
 
 
 def compiled(row: Row, chip: str, which: str, kernel: bool) -> str:
@@ -72,7 +73,10 @@ def compiled(row: Row, chip: str, which: str, kernel: bool) -> str:
 
 def of_kernel(row: Row, which: str, folder: Path) -> float:
     """Bundles that must run: of the two large regions the first is for words, the other for the last of them."""
-    body = bundles.body(bundles.newest(folder, KERNELS[which], "-final_bundles.txt") or "")
+    dump = bundles.newest(folder, KERNELS[which], "-final_bundles.txt")
+    if dump is None:
+        raise FileNotFoundError(f"no bundles of {KERNELS[which]}")
+    body = bundles.body(dump)
     blocks = pallas_tpu.choose(row.D, 2)[PASSES.index(which)]
     words, positions = math.ceil(row.V / blocks.words), math.ceil(row.B * row.M / blocks.positions)
     large = sorted(body.regions)[-2:]
@@ -84,8 +88,8 @@ def of_kernel(row: Row, which: str, folder: Path) -> float:
 
 def of_xla(row: Row, text: str) -> float:
     """Cycles that XLA reckons for its operations, those of a loop as often as there are blocks."""
-    share = max(1, math.gcd(row.V, blocked._MOST_PARTS))
-    trips = math.ceil(row.V / share / (min(blocked._MAX_BLOCK, row.V // blocked._LEAST_BLOCKS) // share))
+    parts, size = blocked.cut(row.V)
+    trips = math.ceil(row.V / parts / size)
     loops, total, times = set(re.findall(r"body=%?([\w.\-]+)", text)), 0.0, 1
     for line in text.splitlines():
         head = re.match(r"(?:ENTRY )?%?([\w.\-]+) .*\{$", line)

@@ -25,8 +25,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import zoo
 from zoo import registry
-from zoo.kernels.attention import AttentionMask, attention, specs
-from zoo.kernels.attention.relative import Relative
+from zoo.kernels.attention import AttentionMask, Relative, attention, specs
 from zoo.kernels.softmax_xent import softmax_xent
 from zoo.parallel import rules
 from zoo.parallel.mesh import make_mesh

@@ -268,7 +268,6 @@ CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)
         ("gpu", CALL, "", "cudnn"),
         ("gpu", CALL, "cudnn", "xla"),
         ("gpu", CALL._replace(queries=1), "", "xla"),
-        ("gpu", CALL._replace(dropout_rate=0.1), "", "xla"),
     ],
 )
 def test_the_choice_goes_by_platform_shape_and_features(platform, call, missing, chosen):

@@ -134,9 +134,13 @@ CHOICES = [("cpu", 200, "plain"), ("gpu", 200, "blocked"), ("tpu", 200, "pallas_
 @pytest.mark.parametrize(("name", "positions", "chosen"), CHOICES)
 def test_the_device_chooses(monkeypatch, name, positions, chosen):
     seen = []
+
+    def run(key, *args, **options):
+        seen.append(key)
+        return plain.softmax_xent(*args, **options)
+
     for key, found in IMPLEMENTATIONS.items():
-        noting = lambda *a, key=key, **k: (seen.append(key), plain.softmax_xent(*a, **k))[1]  # noqa: E731
-        monkeypatch.setitem(IMPLEMENTATIONS, key, found._replace(run=noting))
+        monkeypatch.setitem(IMPLEMENTATIONS, key, found._replace(run=functools.partial(run, key)))
     monkeypatch.setattr(platform, "platform", lambda: name)
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     softmax_xent(jnp.ones((1, positions, 2)), jnp.ones((9, 2)), jnp.zeros((1, positions), jnp.int32))

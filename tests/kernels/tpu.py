@@ -13,9 +13,9 @@ TPU = AbstractDevice(device_kind="TPU v5 lite", num_cores=1, platform="tpu")
 
 
 @contextlib.contextmanager
-def on_tpu(device: AbstractDevice = TPU) -> Iterator[None]:
+def on_tpu() -> Iterator[None]:
     """Programs traced inside are for a TPU, and JAX's interpreter runs them as one would; a race is an error."""
-    mesh = AbstractMesh((), (), abstract_device=device)
+    mesh = AbstractMesh((), (), abstract_device=TPU)
     params = pltpu.InterpretParams(detect_races=True)
     with jax.sharding.use_abstract_mesh(mesh), pltpu.force_tpu_interpret_mode(params):
         yield

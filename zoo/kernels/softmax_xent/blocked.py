@@ -38,14 +38,20 @@ def softmax_xent(
       block: columns at a time; None is an eighth of them, and at most 8192.
     """
     vocab, width = table.shape
-    parts = math.gcd(vocab, _MOST_PARTS)
-    rows = vocab // parts
-    size = min(rows, max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts))
-    size = -(-rows // -(-rows // size))  # as many blocks of nearly the same size
+    parts, size = cut(vocab, block)
     bias = jnp.zeros((vocab,), jnp.float32) if bias is None else bias
     options = _Options(size, label_smoothing, z_loss)
     found = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
     return cast(tuple[Array, Array], found)
+
+
+def cut(vocab: int, block: int | None = None) -> tuple[int, int]:
+    """Into how many parts a vocabulary goes, and the rows of each that a block takes."""
+    parts = math.gcd(vocab, _MOST_PARTS)
+    rows = vocab // parts
+    size = min(rows, max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts))
+    blocks = -(-rows // size)
+    return parts, -(-rows // blocks)  # of nearly the same size
 
 
 class _Options(NamedTuple):

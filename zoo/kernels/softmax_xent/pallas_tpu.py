@@ -101,8 +101,7 @@ def choose(width: int, itemsize: int) -> tuple[Blocks, Blocks]:
 
 
 def held(blocks: Blocks, width: int, itemsize: int) -> int:
-    """How many blocks of positions have room for their gradients in the backward pass; what comes and goes is there
-    twice."""
+    """How many blocks of positions have room for their gradients; what comes and goes is there twice."""
     words = blocks.words * width * (4 + 2 * (4 + itemsize))
     positions = blocks.positions * width * 4 * itemsize
     return max(1, (_ROOM - words - positions) // (blocks.positions * width * 4))
@@ -172,22 +171,20 @@ def _gradients(options: _Options, whole: int, spread: dict[str, partition.Axes],
     vocab, itemsize = arrays["table"].shape[0], arrays["x"].dtype.itemsize
     blocks = (options.blocks or choose(width, itemsize))[1]
     inputs = _inputs(arrays, blocks.positions, _first_word(spread["V"], vocab))
-    change, normalizer = inputs.pop("change"), inputs["normalizer"]
-    inputs["grown"] = change * (1.0 + 2.0 * options.z_loss * normalizer)
-    inputs["change"] = change
+    inputs["grown"] = inputs["change"] * (1.0 + 2.0 * options.z_loss * inputs["normalizer"])
     spec = _Spec(vocab, whole, options.smoothing, blocks)
     count = inputs["x"].shape[0] // blocks.positions
-    parts = max(
-        pl.cdiv(count, held(blocks, width, itemsize)), 2 if platform.device_kind() in _TWO_CORES and count > 1 else 1
-    )
+    cores = 2 if platform.device_kind() in _TWO_CORES else 1
+    parts = max(pl.cdiv(count, held(blocks, width, itemsize)), min(cores, count))
     size = pl.cdiv(count, parts)
     inputs = {name: _filled(array, parts * size * blocks.positions, name) for name, array in inputs.items()}
     found = _gradients_call(spec, inputs, parts, size)
-    dtable, dbias = jnp.sum(found["table"], axis=0), jnp.sum(found["bias"], axis=0) if "bias" in found else None
+    of_words = {"table": jnp.sum(found["table"], axis=0)}
+    if "bias" in found:
+        of_words["bias"] = jnp.sum(found["bias"], axis=(0, 1))
     gradients = {"x": found["x"][: rows * length].reshape(rows, length, width)}
     if spread["V"]:
         gradients["x"] = jax.lax.psum(gradients["x"], spread["V"])
-    of_words = {"table": dtable[:vocab]} | ({} if dbias is None else {"bias": dbias[0, :vocab]})
     if spread["B"]:
         of_words = jax.lax.psum(of_words, spread["B"])
     return gradients | of_words

@@ -4,8 +4,8 @@
 
 Arrays are sequence-minor, [batch, heads, width, length]: lengths fill the lanes whatever the width is, and the products
 that give outputs and gradients stream `width` rows through the matrix unit where the usual layout streams 128. A row of
-up to 1,024 tokens is one grid step, in which causality and windows are known to the compiler; of a longer one, a step
-takes some queries, and goes over those blocks of keys that causality, window and segments leave.
+up to 1,024 tokens, or 2,048 causal ones, is one grid step, in which causality and windows are known to the compiler; of
+a longer one, a step takes some queries, and goes over those blocks of keys that causality, window and segments leave.
 """
 
 import dataclasses
