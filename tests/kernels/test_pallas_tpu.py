@@ -401,14 +401,23 @@ def runs_kernel(query) -> bool:
     return "attention_forward" in str(traced)
 
 
-def test_runs_under_shard_map_on_a_mesh(monkeypatch):
-    """Rows and heads over 8 devices give what one device gives, dropout included, also in a scan with remat."""
+@pytest.mark.parametrize(
+    ("preset", "axes", "changes"),
+    [
+        ("tp", "data:2,fsdp:2,tensor:2", dict(bias=(1, 4))),
+        ("fsdp_cp", "data:2,fsdp:2,context:2", dict(bias=(1, 4))),
+        ("fsdp_cp", "data:1,fsdp:2,context:4", dict(causal=True)),
+        ("fsdp_cp", "data:2,fsdp:2,context:2", dict(causal=True, window=50)),
+    ],
+)
+def test_runs_under_shard_map_on_a_mesh(monkeypatch, preset, axes, changes):
+    """Rows with heads or tokens over 8 devices give what one device gives, with dropout, also in a scan with remat."""
     monkeypatch.setattr(call, "INTERPRET", True)  # the interpreter of a TPU has effects, which remat refuses
-    case = Case(queries=140, heads=4, rows=4, bias=(1, 4), documents=2, rate=0.2)
+    case = Case(queries=140, heads=4, rows=4, documents=2, rate=0.2, **changes)
     arrays = {name: jnp.asarray(x) for name, x in case.arrays.items()}
-    mesh = meshes.make_mesh("data:2,fsdp:2,tensor:2")
+    mesh = meshes.make_mesh(axes)
 
-    def total(query, key, value, bias):
+    def total(query, key, value, bias=None):
         def layer(query, _):
             out = attention(
                 query,
@@ -424,15 +433,14 @@ def test_runs_under_shard_map_on_a_mesh(monkeypatch):
 
         return jnp.sum(jax.lax.scan(jax.checkpoint(layer), query, None, length=2)[0] * arrays["dout"])
 
-    args = [arrays[name] for name in ("query", "key", "value", "bias")]
-    run = jax.value_and_grad(total, argnums=(0, 1, 2, 3))
+    args = [arrays[name] for name in ("query", "key", "value", "bias") if name in arrays]
+    run = jax.value_and_grad(total, argnums=tuple(range(len(args))))
     implementation = "xla"
     want = jax.jit(run)(*args)
     implementation = "pallas_tpu"
-    by_head = jax.NamedSharding(mesh, PartitionSpec(("data", "fsdp"), None, "tensor"))
-    spread = [jax.device_put(x, by_head) for x in args[:3]]
-    spread.append(jax.device_put(args[3], jax.NamedSharding(mesh, PartitionSpec(None, "tensor"))))
-    with partitioned(mesh, "tp"), for_tpu(mesh):
+    by_row = jax.NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
+    spread = [*(jax.device_put(x, by_row) for x in args[:3]), *args[3:]]
+    with partitioned(mesh, preset), for_tpu(mesh):
         found = jax.jit(run)(*spread)
     for got, expected in zip(jax.tree.leaves(found), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-4, rtol=1e-4)

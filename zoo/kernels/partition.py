@@ -1,30 +1,42 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How rows, heads and words lie on a mesh, for kernels that the compiler cannot split by itself.
+"""How arrays lie on a mesh, told while a program is traced: the compiler is bound to it, and kernels follow it.
 
-`zoo.parallel.rules.partitioned` says it while a program is traced. Mosaic kernels then run under `jax.shard_map`.
+`zoo.parallel.rules.partitioned` tells it. An axis of an array is called by a letter: `B` rows, `T` tokens, `N` heads,
+`F` inner features of a feed-forward network, `V` words of the vocabulary, `W` the model's width in stored parameters.
+Any other letter is whole on each device, and so is an axis of size 1. Mosaic kernels, which the compiler cannot split,
+run on every device's part under `jax.shard_map`.
 """
 
 import contextlib
 import contextvars
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+from jax.core import Tracer
 from jax.sharding import AxisType, PartitionSpec
+from jaxtyping import Array, Shaped
+
+from zoo.errors import InputError
 
 Axes = tuple[str, ...]
 
 
 class Partition(NamedTuple):
-    """The mesh axes over which rows of a batch, heads, and words of the vocabulary are spread."""
+    """The mesh axes over which rows, tokens, heads, inner features, words and the width of parameters are spread."""
 
-    batch: Axes
+    rows: Axes
+    tokens: Axes
     heads: Axes
-    vocab: Axes
+    inner: Axes
+    words: Axes
+    width: Axes
 
 
+_FIELDS = {"B": "rows", "T": "tokens", "N": "heads", "F": "inner", "V": "words", "W": "width"}
 _UNKNOWN = "A kernel must be told how arrays lie on the devices. Trace in zoo.parallel.rules.partitioned(mesh, rules)."
 _current: contextvars.ContextVar[Partition | None] = contextvars.ContextVar("partition", default=None)
 
@@ -39,14 +51,47 @@ def use(partition: Partition) -> Iterator[None]:
         _current.reset(token)
 
 
-_NAMES = {"B": "rows", "N": "heads", "V": "words"}
+def constrain(x: Shaped[Array, "..."], letters: str) -> Shaped[Array, "..."]:
+    """Binds the compiler to lay `x`, whose axes have these letters, on the mesh; where none is told, nothing.
+
+    Raises:
+      InputError: an axis that the devices do not divide, other than of tokens.
+    """
+    if not _free_axes() or _current.get() is None or not isinstance(x, Tracer):
+        return x
+    check({letter: size for letter, size in zip(letters, x.shape, strict=True) if letter != "T"})
+    return jax.lax.with_sharding_constraint(x, _spec(letters, x.shape))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def gather(x: Shaped[Array, "..."], letters: str, along: str) -> Shaped[Array, "..."]:
+    """`x`, whose axes have these letters, made whole along one of them; its gradient is summed into parts again."""
+    return constrain(x, letters.replace(along, "_"))
+
+
+def _gather_forward(x, letters, along):
+    return gather(x, letters, along), None
+
+
+def _gather_backward(letters, along, _, gradient):
+    del along
+    return (constrain(gradient, letters),)
+
+
+gather.defvjp(_gather_forward, _gather_backward)
+
+
+def check(sizes: Mapping[str, int]) -> None:
+    """InputError for axes, by letter, that the devices told of do not divide."""
+    if _free_axes() and _current.get() is not None and (reason := lacks(sizes)):
+        raise InputError(f"{reason} Change the mesh, the sharding preset or the size.")
 
 
 def lacks(sizes: Mapping[str, int]) -> str | None:
-    """Why a kernel cannot run on the devices of the program, or None if it can.
+    """Why arrays cannot lie on the devices of the program, or None if they can.
 
     Args:
-      sizes: how many `B` rows, `N` heads and `V` words there are, of those that the kernel can be spread over.
+      sizes: of the axes, by letter.
     """
     free = _free_axes()
     if free is None:
@@ -56,19 +101,30 @@ def lacks(sizes: Mapping[str, int]) -> str | None:
     if _current.get() is None:
         return _UNKNOWN
     for letter, size in sizes.items():
-        ways = math.prod(free[axis] for axis in spread()[letter])
+        over = _axes(letter, size)
+        ways = math.prod(free[axis] for axis in over)
         if size % ways:
-            return f"{size} {_NAMES[letter]} do not divide by the {ways} devices over which the mesh spreads them."
+            return (
+                f"{size} {_FIELDS[letter]} do not divide by the {ways} devices over which the mesh spreads them "
+                f"({' x '.join(over)})."
+            )
     return None
 
 
-def spread() -> dict[str, Axes]:
-    """The mesh axes that the compiler still may split over which `B` rows, `N` heads and `V` words are spread."""
+def axes(letter: str, size: int) -> Axes:
+    """The mesh axes, of those that the compiler still may split, over which an axis of an array is spread.
+
+    Tokens that the devices do not divide, such as the few that a head reads, are whole on each.
+    """
+    found = _axes(letter, size)
+    return () if letter == "T" and lacks({letter: size}) else found
+
+
+def _axes(letter: str, size: int) -> Axes:
     free, partition = _free_axes(), _current.get()
-    if not free or partition is None:
-        return dict.fromkeys(_NAMES, ())
-    axes = {"B": partition.batch, "N": partition.heads, "V": partition.vocab}
-    return {letter: tuple(axis for axis in found if axis in free) for letter, found in axes.items()}
+    if not free or partition is None or size == 1:
+        return ()
+    return tuple(axis for axis in getattr(partition, _FIELDS.get(letter, ""), ()) if axis in free)
 
 
 def run(
@@ -77,22 +133,36 @@ def run(
     """`kernel(arrays)` on every device's own part.
 
     Args:
-      dims: of each array, what its axes are: `B` rows, `N` heads, `V` words, anything else whole; an axis of size 1 is
-        shared.
+      dims: of each array, the letters of its axes; `K` is spread as `T` is, and whole again when the kernel sees it.
       out: the same of the result, or of each array in it.
     """
     if not _free_axes() or _current.get() is None:
         return kernel(arrays)
-    axes = {letter: found or None for letter, found in spread().items()}
+    sizes: dict[str, int] = {}
+    for name, array in arrays.items():
+        for letter, size in zip(dims[name], array.shape, strict=True):
+            sizes[letter] = max(size, sizes.get(letter, 1))  # where it is 1, it is shared
+    specs = {name: _spec(dims[name].replace("K", "T"), array.shape) for name, array in arrays.items()}
 
-    def spec(letters: str, shape: tuple[int, ...] | None = None) -> PartitionSpec:
-        shared = [shape is not None and size == 1 for size in shape or letters]
-        return PartitionSpec(*(None if one else axes.get(x) for x, one in zip(letters, shared, strict=True)))
+    def on_device(arrays: Mapping[str, Any]) -> Any:
+        return kernel({name: _whole(array, dims[name].find("K"), specs[name]) for name, array in arrays.items()})
 
-    specs = {name: spec(dims[name], array.shape) for name, array in arrays.items()}
-    out_specs = spec(out) if isinstance(out, str) else {name: spec(letters) for name, letters in out.items()}
+    def of_result(letters: str) -> PartitionSpec:
+        return _spec(letters, tuple(sizes.get(letter, 1) for letter in letters))
+
+    out_specs = of_result(out) if isinstance(out, str) else {name: of_result(letters) for name, letters in out.items()}
     # The kernels' outputs do not say over which axes they vary, which the check would need.
-    return jax.shard_map(kernel, in_specs=(specs,), out_specs=out_specs, check_vma=False)(arrays)
+    return jax.shard_map(on_device, in_specs=(specs,), out_specs=out_specs, check_vma=False)(arrays)
+
+
+def _whole(array: Array, axis: int, spec: PartitionSpec) -> Array:
+    """The array with one of its axes gathered from all devices."""
+    over = None if axis < 0 else spec[axis]
+    return array if over is None else jax.lax.all_gather(array, over, axis=axis, tiled=True)
+
+
+def _spec(letters: str, shape: tuple[int, ...]) -> PartitionSpec:
+    return PartitionSpec(*(axes(letter, size) or None for letter, size in zip(letters, shape, strict=True)))
 
 
 def _free_axes() -> dict[str, int] | None:

@@ -63,7 +63,7 @@ class XLNet(Transformer):
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs, **rest):
         super().__init__(config, rngs=rngs, **rest)
         table = kernel_init(config)(rngs.params(), (1, 1, config.width), jnp.dtype(config.param_dtype))
-        self.unknown = nnx.Param(table, axes=("types", "types", "embed"))
+        self.unknown = nnx.Param(table, axes=("types", "types", "width"))
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,

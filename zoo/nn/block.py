@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
+from zoo.nn.activation import activation
 from zoo.nn.attention import Attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
@@ -75,9 +76,10 @@ class Block(nnx.Module):
         return x, cache
 
     def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
-        if self.config.norm_order == "pre":
-            return x + dropout(sublayer(norm(x)), self.config.hidden_dropout, dropout_key)
-        return norm(x + dropout(sublayer(x), self.config.hidden_dropout, dropout_key))
+        before = norm(x) if self.config.norm_order == "pre" else x
+        added = activation(sublayer(before), "added", "BTD")
+        x = x + dropout(added, self.config.hidden_dropout, dropout_key)
+        return x if self.config.norm_order == "pre" else norm(x)
 
 
 def _sees(source: Source, length: int) -> AttentionMask:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from zoo.kernels.partition import constrain
 from zoo.nn.config import TransformerConfig
 
 Held = Float[Array, "L B N S H"] | tuple[Float[Array, "*B N S H"], ...]
@@ -84,7 +85,7 @@ def _put(held: Held, layer: Int[Array, ""] | int, new: Float[Array, "B T N H"], 
     """Writes `new` into one layer, in the places that stop at `end`."""
     new, start = new.swapaxes(1, 2), end - new.shape[1]
     if not isinstance(held, tuple):
-        return jax.lax.dynamic_update_slice(held, new[None], (layer, 0, 0, start, 0))
+        return constrain(jax.lax.dynamic_update_slice(held, new[None], (layer, 0, 0, start, 0)), "LBNSH")
     one = held[layer]
     new = new.reshape(*one.shape[:-2], *new.shape[-2:])
     one = jax.lax.dynamic_update_slice(one, new, (*(0,) * (one.ndim - 2), start, 0))

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from zoo.kernels import partition
+from zoo.kernels.partition import constrain, gather
+from zoo.nn.activation import activation
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import embedding_init
-from zoo.nn.linear import Linear, dropout, multiply_rows
+from zoo.nn.linear import LETTERS, Linear, dropout, multiply_rows
 from zoo.nn.norm import Norm
 from zoo.nn.positions import sinusoids
 
@@ -25,9 +28,11 @@ class Embedding(nnx.Module):
         shape = (size, config.embedding_width)
         table = embedding_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
         self.embedding = nnx.Param(table, axes=(axis, "embed"))
+        self.letters = LETTERS.get(axis, "_") + LETTERS["embed"]
 
     def __call__(self, ids: Int[Array, "B T"]) -> Float[Array, "B T E"]:
-        table = self.embedding[...]
+        # Uncast, for the gradients of frequent words are long sums; and these are formed whole before they are split.
+        table = constrain(gather(self.embedding[...], self.letters, "W"), self.letters.replace("W", "_"))
         # Negative ids would count from the end; sent past the end they are filled as well.
         ids = jnp.where(ids < 0, table.shape[0], ids)
         return jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan).astype(self.dtype)
@@ -38,8 +43,8 @@ class Embedding(nnx.Module):
         return multiply_rows(x, table) if self.tuned == "cpu" else jnp.einsum("...E,VE->...V", x, table)
 
     def rows(self) -> Float[Array, "V E"]:
-        """The table in the dtype of the computation."""
-        return self.embedding[...].astype(self.dtype)
+        """The table in the dtype of the computation, gathered where the mesh keeps it in parts."""
+        return gather(self.embedding[...].astype(self.dtype), self.letters, "W")
 
     def tune_for_cpu(self) -> None:
         """Multiplies with the table as is fastest there: see `zoo.nn.linear.multiply_rows`."""
@@ -54,7 +59,7 @@ class Embedder(nnx.Module):
         learned = config.positions == "learned"
         rows = config.max_length + config.position_offset
         self.token = Embedding(config.vocab_size, "vocab", config, rngs=rngs)
-        self.position = Embedding(rows, "length", config, rngs=rngs) if learned else None
+        self.position = Embedding(rows, "positions", config, rngs=rngs) if learned else None
         self.token_type = Embedding(config.num_segments, "types", config, rngs=rngs) if config.num_segments else None
         self.norm = Norm(config.embedding_width, config) if config.embed_norm else None
         self.projection = (
@@ -72,6 +77,7 @@ class Embedder(nnx.Module):
         dropout_key: Array | None = None,
     ) -> Float[Array, "B T D"]:
         pad_id = self.config.pad_id
+        partition.check(dict(zip("BT", tokens.shape, strict=True)))
         x = self._train_except(self.token(tokens), None if pad_id is None else tokens == pad_id)
         if self.config.embed_scale == "sqrt_width":
             x = x * jnp.sqrt(self.config.embedding_width).astype(x.dtype)
@@ -82,6 +88,7 @@ class Embedder(nnx.Module):
         elif self.config.positions == "sinusoidal":
             table = sinusoids(self.config.max_length, self.config.embedding_width)
             x = x + jnp.take(jnp.asarray(table, x.dtype), positions, axis=0, mode="fill", fill_value=jnp.nan)
+        x = activation(x, "embedded", "BTE")
         if self.norm is not None:
             x = self.norm(x)
         x = dropout(x, self.config.embed_dropout, dropout_key)

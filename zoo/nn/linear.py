@@ -12,11 +12,13 @@ from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
 from zoo.kernels.dropout import keep
+from zoo.kernels.partition import gather
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 
 KernelOrder = Literal["inputs_first", "outputs_first"]
 
+LETTERS = {"embed": "W", "mlp": "F", "heads": "N", "vocab": "V"}  # of a parameter's axes, for `zoo.kernels.partition`
 _FEW_ROWS = 64  # up to here a CPU is faster with the weight on the left (measured for weights 768 to 3072 wide)
 
 
@@ -40,6 +42,7 @@ class Linear(nnx.Module):
         param_dtype = jnp.dtype(config.param_dtype)
         self.num_inputs, self.outputs = len(inputs), tuple(outputs.values())
         self.order: KernelOrder = "inputs_first"
+        self.letters = "".join(LETTERS.get(axis, "_") for axis in (*inputs, *outputs))
         self.dtype = jnp.dtype(config.dtype)
         # Initializers see a matrix: fan-in and truncation do not depend on how an axis is split.
         matrix = (init or kernel_init(config))(
@@ -47,10 +50,12 @@ class Linear(nnx.Module):
         )
         shape = (*inputs.values(), *outputs.values())
         self.kernel = nnx.Param(matrix.reshape(shape), axes=(*inputs, *outputs))
-        self.bias = nnx.Param(jnp.zeros(tuple(outputs.values()), param_dtype), axes=tuple(outputs)) if bias else None
+        zeros = jnp.zeros(tuple(outputs.values()), param_dtype)
+        axes = ("width",) if tuple(outputs) == ("embed",) else tuple(outputs)
+        self.bias = nnx.Param(zeros, axes=axes) if bias else None
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        y = self._multiply(x.astype(self.dtype), self.kernel[...].astype(self.dtype))
+        y = self._multiply(x.astype(self.dtype), self._used())
         if self.bias is None:
             return y
         bias = self.bias[...].astype(self.dtype)
@@ -58,7 +63,7 @@ class Linear(nnx.Module):
 
     def rows(self) -> Float[Array, "O I"]:
         """The kernel as a matrix with a row for each output, in the dtype of the computation."""
-        outputs, kernel = math.prod(self.outputs), self.kernel[...].astype(self.dtype)
+        outputs, kernel = math.prod(self.outputs), self._used()
         return kernel.reshape(-1, outputs).T if self.order == "inputs_first" else kernel.reshape(outputs, -1)
 
     def tune_for_cpu(self) -> None:
@@ -68,7 +73,11 @@ class Linear(nnx.Module):
         axes = self.kernel.get_metadata()["axes"]
         order = (*range(self.num_inputs, len(axes)), *range(self.num_inputs))
         self.kernel = nnx.Param(jnp.transpose(self.kernel[...], order), axes=tuple(axes[axis] for axis in order))
-        self.order = "outputs_first"
+        self.order, self.letters = "outputs_first", "".join(self.letters[axis] for axis in order)
+
+    def _used(self) -> Float[Array, "..."]:
+        """The kernel in the dtype of the computation, gathered where the mesh keeps it in parts."""
+        return gather(self.kernel[...].astype(self.dtype), self.letters, "W")
 
     def _multiply(self, x: Float[Array, "..."], kernel: Float[Array, "..."]) -> Float[Array, "..."]:
         if self.order == "inputs_first":

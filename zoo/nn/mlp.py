@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.nn.activation import activation
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import residual_init
 from zoo.nn.linear import Linear, dropout
@@ -34,6 +35,6 @@ class Mlp(nnx.Module):
         self.down = Linear(inner, width, config, bias=bias, init=residual_init(config), rngs=rngs)
 
     def __call__(self, x: Float[Array, "B T D"], *, dropout_key: Array | None = None) -> Float[Array, "B T D"]:
-        activate = ACTIVATIONS[self.activation]
-        inner = activate(self.up(x)) if self.gate is None else activate(self.gate(x)) * self.up(x)
+        activate, up = ACTIVATIONS[self.activation], activation(self.up(x), "up", "BTF")
+        inner = activate(up) if self.gate is None else activate(activation(self.gate(x), "gate", "BTF")) * up
         return self.down(dropout(inner, self.rate, dropout_key))

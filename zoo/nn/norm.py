@@ -17,8 +17,8 @@ class Norm(nnx.Module):
         param_dtype = jnp.dtype(config.param_dtype)
         self.eps = config.norm_eps
         self.dtype = jnp.dtype(config.dtype)
-        self.scale = nnx.Param(jnp.ones((width,), param_dtype), axes=("embed",))
-        self.bias = nnx.Param(jnp.zeros((width,), param_dtype), axes=("embed",)) if config.norm == "layer" else None
+        self.scale = nnx.Param(jnp.ones((width,), param_dtype), axes=("width",))
+        self.bias = nnx.Param(jnp.zeros((width,), param_dtype), axes=("width",)) if config.norm == "layer" else None
 
     def __call__(self, x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
         x = x.astype(jnp.float32)

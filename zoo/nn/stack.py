@@ -16,7 +16,8 @@ from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
 
-_REMAT_POLICIES = {"full": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
+_ATTENTION = ("query", "key", "value", "attended", "normalizer")  # names that `activation` and the kernels give
+_SAVED = {"cheap": (*_ATTENTION, "up", "gate"), "mlp": _ATTENTION, "full": ()}
 
 
 class StackOutput(NamedTuple):
@@ -129,9 +130,9 @@ class Stack(nnx.Module):
     def _remat(self, layer: Callable) -> Callable:
         if self.config.remat == "none":
             return layer
+        policy = jax.checkpoint_policies.save_only_these_names(*_SAVED[self.config.remat])
         # Inside a scan the loop itself keeps the compiler from merging the two computations.
-        cse = self.config.stack == "loop"
-        return jax.checkpoint(layer, policy=_REMAT_POLICIES[self.config.remat], prevent_cse=cse, static_argnums=4)
+        return jax.checkpoint(layer, policy=policy, prevent_cse=self.config.stack == "loop", static_argnums=4)
 
 
 def _variables(module: nnx.Module) -> list[nnx.Variable]:

@@ -17,6 +17,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels.attention import AttentionMask, Relative, attention
+from zoo.nn.activation import activation
 from zoo.nn.attention import Attention
 from zoo.nn.block import Block
 from zoo.nn.config import TransformerConfig
@@ -74,7 +75,8 @@ class RelativeAttention(Attention):
 
     def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
         """What both streams attend to: the content stream and its memory, `source`."""
-        return Offer(self.key(source), self.value(source), self.position(relations.distances[None])[0])
+        key, value = activation(self.key(source), "key", "BTNH"), activation(self.value(source), "value", "BTNH")
+        return Offer(key, value, self.position(relations.distances[None])[0])
 
     def relate(
         self,
@@ -87,7 +89,7 @@ class RelativeAttention(Attention):
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
-        query = self.query(x)
+        query = activation(self.query(x), "query", "BTNH")
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None

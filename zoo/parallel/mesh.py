@@ -5,6 +5,7 @@
 import math
 
 import jax
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh
 
 from zoo.errors import ConfigError
@@ -15,18 +16,42 @@ AXES = ("data", "fsdp", "tensor", "context")
 def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
     """A mesh with the axes of `AXES`; one size may be -1 (whatever is left), an axis not named has size 1.
 
+    Of several slices of a pod, rows of the data axis lie each within one: gradients alone cross the network between
+    them, once a step.
+
     Raises:
-      ConfigError: for an unknown axis, a size that is no number, or sizes that do not fill the devices.
+      ConfigError: for an unknown axis, a size that is no number, sizes that do not fill the devices, or a data axis
+        that the slices do not divide.
     """
     sizes = parse_mesh(spec)
     devices = jax.devices() if devices is None else devices
     known = math.prod(size for size in sizes.values() if size != -1)
     if len(devices) % known or (-1 not in sizes.values() and known != len(devices)):
+        needs = f"a multiple of {known}" if -1 in sizes.values() else f"{known}"
         raise ConfigError(
-            f"mesh {spec!r} needs a multiple of {known} devices; there are {len(devices)}. Change a size."
+            f"mesh {spec!r} needs {needs} devices; there are {len(devices)}. {_advice(sizes, len(devices))}"
         )
     shape = tuple(len(devices) // known if size == -1 else size for size in sizes.values())
-    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+    kinds = (AxisType.Auto,) * len(AXES)
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if slices == 1:
+        return jax.make_mesh(shape, AXES, axis_types=kinds, devices=devices)
+    if shape[0] % slices:
+        raise ConfigError(
+            f"mesh {spec!r} has {shape[0]} rows of data for {slices} slices; make data a multiple of {slices}."
+        )
+    within, between = (shape[0] // slices, *shape[1:]), (slices, *(1 for _ in shape[1:]))
+    return Mesh(mesh_utils.create_hybrid_device_mesh(within, between, devices), AXES, axis_types=kinds)
+
+
+def _advice(sizes: dict[str, int], count: int) -> str:
+    """The nearest mesh line that does fill the devices: other axes as they were, cut to what divides."""
+    left, parts = count, []
+    for axis in AXES[1:]:
+        size = math.gcd(left, max(sizes[axis], 1))
+        left //= size
+        parts += [f"{axis}:{size}"] if size > 1 else []
+    return f"This fills them: {','.join([f'data:{left}', *parts])}."
 
 
 def parse_mesh(spec: str) -> dict[str, int]:

@@ -3,7 +3,8 @@
 """The one table from logical axes, which modules name, to mesh axes, which only this file knows."""
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import jax
 from flax import nnx
@@ -11,51 +12,83 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import ConfigError
 from zoo.kernels import partition
-from zoo.kernels.partition import Partition
+from zoo.kernels.partition import Axes, Partition
 
-# Every logical axis has a row in every preset: None says that it is whole on each device, on purpose.
-_WHOLE: dict[str, str | None] = dict.fromkeys(
-    ("embed", "mlp", "heads", "kv", "vocab", "layers", "length", "types", "buckets", "classes", "features"), None
-)
-PRESETS: dict[str, dict[str, str | None]] = {
+# Every logical axis has a row in every preset: () says that it is whole on each device, on purpose. `batch` and
+# `length` are of activations, which have the heads, inner features and words of the parameters that make them.
+_WHOLE: dict[str, Axes] = {
+    "batch": ("data", "fsdp"),
+    "length": (),
+    "embed": (),
+    "width": (),  # of vectors, such as a norm's: too short to be worth the gathering
+    "mlp": (),
+    "heads": (),
+    "kv": (),
+    "vocab": (),
+    "layers": (),
+    "positions": (),
+    "types": (),
+    "buckets": (),
+    "classes": (),
+    "features": (),
+}
+_TENSOR: dict[str, Axes] = {"mlp": ("tensor",), "heads": ("tensor",), "vocab": ("tensor",)}
+PRESETS: dict[str, dict[str, Axes]] = {
     "dp": _WHOLE,
-    "fsdp": _WHOLE | {"embed": "fsdp"},
-    "tp": _WHOLE | {"mlp": "tensor", "heads": "tensor", "vocab": "tensor"},
-    "fsdp_tp": _WHOLE | {"embed": "fsdp", "mlp": "tensor", "heads": "tensor", "vocab": "tensor"},
+    "fsdp": _WHOLE | {"embed": ("fsdp",)},
+    "tp": _WHOLE | _TENSOR,
+    "fsdp_tp": _WHOLE | _TENSOR | {"embed": ("fsdp",)},
+    "fsdp_cp": _WHOLE | {"embed": ("fsdp", "context"), "length": ("context",)},
 }
 
-_BATCH_AXES = ("data", "fsdp")
 
-
-def preset(rules: str) -> dict[str, str | None]:
+def preset(rules: str) -> dict[str, Axes]:
     """The table of a preset; an unknown name is a ConfigError."""
     if rules not in PRESETS:
         raise ConfigError(f"No sharding preset {rules!r}; choose one of {', '.join(PRESETS)}.")
     return PRESETS[rules]
 
 
+def check_axes(sizes: Mapping[str, int], rules: str) -> None:
+    """ConfigError for a mesh axis, by size, that no rule of the preset uses: its devices would all do the same."""
+    used = {axis for axes in preset(rules).values() for axis in axes}
+    for axis, size in sizes.items():
+        if size > 1 and axis not in used:
+            able = [name for name, table in PRESETS.items() if any(axis in axes for axes in table.values())]
+            raise ConfigError(
+                f"The mesh has {axis}:{size}, which the sharding preset {rules!r} does not use: {size} devices would "
+                f"do the same work. Set rules to {' or '.join(able)}, or give these devices to the data axis."
+            )
+
+
 def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
     """Where one parameter lies.
 
     Raises:
-      ConfigError: a logical axis without a rule, or a dimension that the mesh axis does not divide.
+      ConfigError: a logical axis without a rule, or a dimension that the mesh axes do not divide.
     """
     table = preset(rules)
     missing = [axis for axis in axes if axis not in table]
     if missing:
         raise ConfigError(f"No rule for the logical axis {missing[0]!r} of a parameter {axes}; add it to PRESETS.")
-    spec = tuple(table[axis] for axis in axes)
-    for axis, size, mesh_axis in zip(axes, shape, spec, strict=True):
-        if mesh_axis is not None and size % mesh.shape[mesh_axis]:
+    spec = tuple(_of(mesh, table[axis]) for axis in axes)
+    for axis, size, over in zip(axes, shape, spec, strict=True):
+        ways = math.prod(mesh.shape[name] for name in over)
+        if size % ways:
             raise ConfigError(
-                f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh axis "
-                f"{mesh_axis!r} = {mesh.shape[mesh_axis]}. Change the mesh or the preset {rules!r}."
+                f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh's "
+                f"{' x '.join(over)} = {ways}. Change the mesh or the preset {rules!r}."
             )
-    return NamedSharding(mesh, PartitionSpec(*spec))
+    return NamedSharding(mesh, PartitionSpec(*(over or None for over in spec)))
 
 
 def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
-    """The tree of `params` with a sharding in place of each value; shapes are enough."""
+    """The tree of `params` with a sharding in place of each value; shapes are enough.
+
+    Raises:
+      ConfigError: a parameter that the rules cannot place, or a mesh axis that they leave idle.
+    """
+    check_axes(mesh.shape, rules)
 
     def place(param):
         return param.replace(param_sharding(param.get_metadata()["axes"], param.shape, mesh, rules))
@@ -65,13 +98,20 @@ def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
 
 @contextlib.contextmanager
 def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
-    """Tells what is traced inside which devices it is for, and how batches, heads and the vocabulary lie on them.
+    """Tells what is traced inside which devices it is for, and how activations lie on them.
 
-    Kernels that the compiler cannot split are chosen and run by it; without it, a program for several devices does
-    without them.
+    The compiler is then bound to it, and kernels that it cannot split are chosen and run by it; without it, a program
+    for several devices does without them.
     """
-    heads, vocab = (() if axis is None else (axis,) for axis in (preset(rules)[name] for name in ("heads", "vocab")))
-    axes = Partition(batch=_BATCH_AXES, heads=heads, vocab=vocab)
+    table = preset(rules)
+    axes = Partition(
+        rows=table["batch"],
+        tokens=table["length"],
+        heads=table["heads"],
+        inner=table["mlp"],
+        words=table["vocab"],
+        width=table["embed"],
+    )
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh), partition.use(axes):
         yield
 
@@ -83,4 +123,9 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Rows of a batch are spread over the `data` and `fsdp` axes."""
-    return NamedSharding(mesh, PartitionSpec(_BATCH_AXES))
+    return NamedSharding(mesh, PartitionSpec(_of(mesh, _WHOLE["batch"]) or None))
+
+
+def _of(mesh: Mesh, axes: Axes) -> Axes:
+    """Those that the mesh has: another one than `make_mesh`'s may leave some out."""
+    return tuple(axis for axis in axes if axis in mesh.shape)

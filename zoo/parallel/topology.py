@@ -32,19 +32,25 @@ _SETTINGS = {
 def devices(name: str) -> list[Any]:
     """`jax.Device`s to compile for, such as `v5e:2x2` (a kind of chip, by rows) or `cpu:8`; nothing runs on the TPU's.
 
+    `v5e:16x16*2` are two slices, with a data-centre network between them.
+
     Raises:
       ConfigError: for an unknown name, a missing libtpu, or a process that has fewer CPU devices.
     """
     kind, _, size = name.partition(":")
     if kind == "cpu" and size.isdecimal() and int(size):
         return _cpus(int(size))
-    if not re.fullmatch(r"(v\d+[ep]?|tpu7x):\d+(x\d+){1,2}", name):
+    found = re.fullmatch(r"((?:v\d+[ep]?|tpu7x):(\d+(?:x\d+){1,2}))(?:\*([1-9]\d*))?", name)
+    if not found:
         known = ", ".join(NAMES)
         raise ConfigError(f"No topology {name!r}; it is a chip and its rows, such as {known}, or cpu:8.")
+    options: dict[str, Any] = {"num_slices": int(found[3])} if int(found[3] or 1) > 1 else {}
+    if set(found[2].split("x")) == {"1"}:
+        options["chips_per_host_bounds"] = [1, 1, 1]  # else a host has four
     for key, value in environment().items():
         os.environ.setdefault(key, value)
     try:
-        return list(topologies.get_topology_desc(platform="tpu", topology_name=name).devices)
+        return list(topologies.get_topology_desc(platform="tpu", topology_name=found[1], **options).devices)
     except Exception as error:  # jaxlib has no class of its own for what libtpu refuses
         raise ConfigError(f"libtpu knows no topology {name!r}; try {', '.join(NAMES)}. It says: {error}") from error
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo.kernels import platform
+from zoo.kernels import partition, platform
 from zoo.kernels.attention.mask import AttentionMask
 
 _WIDEST = 128  # heads on every generation; Hopper takes 256
@@ -74,6 +74,8 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
     if bias is not None or dropout_rate:
         return "Through JAX, cuDNN has no dropout and not every bias's gradient."
     queries, keys = query.shape[1], key.shape[1]
+    if partition.axes("T", queries):
+        return "cuDNN takes whole rows, and the mesh spreads tokens over devices."
     rest = _rest(mask)
     needs_array = rest.causal or any(x is not None for x in (rest.window, rest.query_segments, rest.allowed))
     if needs_array and (queries % 2 or keys % 2):

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from zoo.kernels import dropout
 from zoo.kernels.attention.mask import AttentionMask
+from zoo.kernels.partition import gather
 
 
 def attention(
@@ -26,6 +27,7 @@ def attention(
     scale: float,
 ) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype."""
+    key, value = (gather(x, "BTNH", "T") for x in (key, value))
     allowed = mask.dense(query.shape[1], key.shape[1])
     query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
     whole = query.shape[:3]

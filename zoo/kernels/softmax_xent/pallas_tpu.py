@@ -32,7 +32,7 @@ _COLUMNS = 1024  # of a gradient that are computed at once
 _TILES = 12 * 2**20  # bytes of a block of words, its gradient, and both in float32
 _LOWEST = -1e30  # finite: a tile of nothing but padding has no weight
 _NO_WORD = jnp.iinfo(jnp.int32).max
-_DIMS = {"x": "BMD", "table": "VD", "bias": "V", "targets": "BM", "normalizer": "BM", "change": "BM"}
+_DIMS = {"x": "BTD", "table": "VD", "bias": "V", "targets": "BT", "normalizer": "BT", "change": "BT"}
 _TWO_CORES = ("TPU v4", "TPU v5")  # device kinds whose two cores share a grid
 
 
@@ -42,6 +42,13 @@ class Blocks(NamedTuple):
     words: int
     tile: int
     positions: int
+
+
+class _Spread(NamedTuple):
+    """The mesh axes over which words, and rows and positions together, are spread."""
+
+    words: partition.Axes
+    positions: partition.Axes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,8 +121,8 @@ def _xent(options: _Options, floats: dict[str, Array], targets: Array):
 
 def _forward(options: _Options, floats: dict[str, Array], targets: Array):
     vocab = floats["table"].shape[0]
-    run = functools.partial(_statistics, options, partition.spread()["V"])
-    found = partition.run(run, floats | {"targets": targets}, _DIMS, dict.fromkeys(_STATISTICS, "BM"))
+    run = functools.partial(_statistics, options, partition.axes("V", vocab))
+    found = partition.run(run, floats | {"targets": targets}, _DIMS, dict.fromkeys(_STATISTICS, "BT"))
     normalizer = found["highest"] + jnp.log(found["total"])
     loss = normalizer - (1.0 - options.smoothing) * found["at_target"] + options.z_loss * normalizer**2
     if options.smoothing:
@@ -126,9 +133,11 @@ def _forward(options: _Options, floats: dict[str, Array], targets: Array):
 
 def _backward(options: _Options, saved: Any, cotangents: Any):
     floats, targets, normalizer = saved
-    known = (targets >= 0) & (targets < floats["table"].shape[0])
+    vocab, shape = floats["table"].shape[0], floats["x"].shape
+    known = (targets >= 0) & (targets < vocab)
     arrays = floats | {"targets": targets, "normalizer": normalizer, "change": jnp.where(known, cotangents[0], 0.0)}
-    run = functools.partial(_gradients, options, floats["table"].shape[0], partition.spread())
+    spread = _Spread(partition.axes("V", vocab), (*partition.axes("B", shape[0]), *partition.axes("T", shape[1])))
+    run = functools.partial(_gradients, options, vocab, spread)
     found = partition.run(run, arrays, _DIMS, {name: _DIMS[name] for name in floats})
     return {name: found[name].astype(array.dtype) for name, array in floats.items()}, None
 
@@ -165,12 +174,12 @@ def _statistics(options: _Options, axes: partition.Axes, arrays: dict[str, Array
     return sums | {"highest": highest, "total": total, "predicted": jax.lax.pmin(best, axes)}
 
 
-def _gradients(options: _Options, whole: int, spread: dict[str, partition.Axes], arrays: dict[str, Array]):
+def _gradients(options: _Options, whole: int, spread: _Spread, arrays: dict[str, Array]):
     """Of what the arrays hold; positions go in parts whose gradients fit the fast memory."""
     rows, length, width = arrays["x"].shape
     vocab, itemsize = arrays["table"].shape[0], arrays["x"].dtype.itemsize
     blocks = (options.blocks or choose(width, itemsize))[1]
-    inputs = _inputs(arrays, blocks.positions, _first_word(spread["V"], vocab))
+    inputs = _inputs(arrays, blocks.positions, _first_word(spread.words, vocab))
     inputs["grown"] = inputs["change"] * (1.0 + 2.0 * options.z_loss * inputs["normalizer"])
     spec = _Spec(vocab, whole, options.smoothing, blocks)
     count = inputs["x"].shape[0] // blocks.positions
@@ -183,10 +192,10 @@ def _gradients(options: _Options, whole: int, spread: dict[str, partition.Axes],
     if "bias" in found:
         of_words["bias"] = jnp.sum(found["bias"], axis=(0, 1))
     gradients = {"x": found["x"][: rows * length].reshape(rows, length, width)}
-    if spread["V"]:
-        gradients["x"] = jax.lax.psum(gradients["x"], spread["V"])
-    if spread["B"]:
-        of_words = jax.lax.psum(of_words, spread["B"])
+    if spread.words:
+        gradients["x"] = jax.lax.psum(gradients["x"], spread.words)
+    if spread.positions:
+        of_words = jax.lax.psum(of_words, spread.positions)
     return gradients | of_words
 
 

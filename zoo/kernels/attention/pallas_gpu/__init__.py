@@ -25,7 +25,7 @@ from zoo.kernels.attention.pallas_gpu.forward import forward
 from zoo.kernels.attention.pallas_gpu.tiles import COLUMNS, ROWS, WORKERS, Plan, mosaic
 
 _BLOCK = WORKERS * ROWS
-_DIMS = {  # of the arrays that a call may have: B rows, N heads
+_DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
     "query": "BTNH",
     "key": "BSNH",
     "value": "BSNH",
@@ -110,6 +110,8 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
         return f"The kernel takes heads up to {_WIDEST} wide; found {query.shape[-1]}."
     if 0 in (*query.shape, *key.shape):
         return f"The kernel takes no empty arrays; found query {query.shape}, key {key.shape}."
+    if partition.axes("T", query.shape[1]):
+        return "The kernel takes whole rows, and the mesh spreads tokens over devices."
     return _lacks_in_jax() or _lacks_in_cuda() or partition.lacks({"B": query.shape[0], "N": key.shape[2]})
 
 

@@ -16,7 +16,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Float, Int
 
 from zoo.kernels import dropout, partition, platform
 from zoo.kernels.attention.mask import AttentionMask
@@ -25,14 +26,14 @@ from zoo.kernels.attention.pallas_tpu import call
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Generator, Spec
 from zoo.kernels.attention.relative import Relative
 
-_DIMS = {  # of the arrays that a call may have: B rows, N heads
+_DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
     "query": "BNHT",
-    "key": "BNHS",
-    "value": "BNHS",
+    "key": "BNHK",
+    "value": "BNHK",
     "bias": "BNST",
     "allowed": "BST",
     "query_segments": "BT",
-    "key_segments": "BS",
+    "key_segments": "BK",
     "seeds": "BNT",
     "offset": "1",
     "distance_query": "BNHT",
@@ -79,17 +80,19 @@ def attention(
         arrays["seeds"] = dropout.line_seeds(dropout.seeds(dropout_key), lines)
     if relative is not None:
         arrays |= _relative_arrays(relative, query.shape[1], key.shape[1])
-    if not isinstance(mask.query_offset, int):
-        arrays["offset"] = jnp.asarray(mask.query_offset, jnp.int32)[None]
+    spread, offset = partition.axes("T", query.shape[1]), mask.query_offset
+    if not isinstance(offset, int) or (spread and (mask.causal or mask.window is not None)):
+        arrays["offset"], offset = jnp.asarray(offset, jnp.int32)[None], None
     settings = _Settings(
         causal=mask.causal,
         window=mask.window,
         scale=scale,
         rate=dropout_rate,
         generator=generator,
-        offset=mask.query_offset if isinstance(mask.query_offset, int) else None,
+        offset=offset,
         chip=platform.device_kind(),
         blocks=blocks,
+        spread=spread,
     )
     out = partition.run(functools.partial(_on_device, settings), arrays, _DIMS, _DIMS["query"])
     return out.transpose(0, 3, 1, 2)
@@ -126,12 +129,14 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
     shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane, relative)
     if not tuning.fits(shape, platform.device_kind()):
         return f"{keys} keys {width} wide do not fit the fast memory. Shorten the rows."
+    if relative and partition.axes("T", query.shape[1]):
+        return "The kernel takes relative terms of whole rows, and the mesh spreads tokens over devices."
     return partition.lacks({"B": rows, "N": key_heads})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """What a call says besides its arrays."""
+    """What a call says besides its arrays; `spread` are the mesh axes over which the queries are spread."""
 
     causal: bool
     window: int | None
@@ -141,14 +146,27 @@ class _Settings:
     offset: int | None
     chip: str
     blocks: tuple[Blocks, Blocks] | None
+    spread: partition.Axes
 
 
 def _on_device(settings: _Settings, arrays: call.Arrays) -> Float[Array, "B N H T"]:
     """One device's part. With a bias, whose block has a row for every key, few queries are taken at a time."""
     length = arrays["query"].shape[3]
+    if settings.spread:
+        arrays = _from(settings, arrays, jax.lax.axis_index(settings.spread) * length)
     size = tuning.queries_at_a_time(length, arrays["key"].shape[3]) if "bias" in arrays else length
     parts = [_queries(settings, arrays, first, min(length, first + size)) for first in range(0, length, size)]
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=3)
+
+
+def _from(settings: _Settings, arrays: call.Arrays, first: Int[Array, ""]) -> call.Arrays:
+    """The arrays of a device whose queries begin at `first` of the whole row's."""
+    arrays = dict(arrays)
+    if "offset" in arrays:
+        arrays["offset"] = arrays["offset"] + first
+    if "seeds" in arrays and settings.generator == "hardware":
+        arrays["seeds"] = dropout.mix(arrays["seeds"] + first.astype(jnp.uint32))
+    return arrays
 
 
 def _queries(settings: _Settings, arrays: call.Arrays, first: int, last: int) -> Float[Array, "B N H T"]:
@@ -179,7 +197,7 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
     blocks = settings.blocks or tuning.choose_both(shape, settings.chip, settings.rate, settings.generator)
     queries = _up(shape.queries, math.lcm(*(block.step for block in blocks)))
     keys = _up(shape.keys, math.lcm(*(block.keys for block in blocks)))
-    sizes = {"T": queries, "S": keys, "H": shape.width}
+    sizes = {"T": queries, "S": keys, "K": keys, "H": shape.width}
     inputs = {}
     for name, array in arrays.items():
         if name == "offset":
@@ -222,6 +240,8 @@ def _attend(passes: tuple[Spec, Spec], floats: call.Arrays, others: call.Arrays)
 def _attend_forward(passes: tuple[Spec, Spec], floats: dict[str, Any], others: dict[str, Any]):
     given, integers = ({name: primal.value for name, primal in inputs.items()} for inputs in (floats, others))
     outputs = call.forward(passes[0], given | integers | _bounds(passes[0], integers))
+    named = {"out": "attended", "normalizer": "normalizer"}  # for remat policies, see zoo/nn/stack.py
+    outputs = {key: checkpoint_name(outputs[key], name) for key, name in named.items()}
     # A bias that nothing learns, such as a mask, needs no gradient; the keys of a dict are static, its values are not.
     learns = {"bias": None} if "bias" in floats and floats["bias"].perturbed else {}
     return outputs["out"], (given, integers, outputs, learns)
