@@ -18,6 +18,7 @@ from zoo import registry, tasks
 from zoo.convert.families import hub_config
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
+from zoo.parallel.footprint import describe, footprint
 from zoo.parallel.mesh import make_mesh, parse_mesh
 from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
 from zoo.tasks import Task
@@ -92,6 +93,10 @@ class Machine(NamedTuple):
             return TrainState.create(nnx.to_pure_dict(nnx.state(model)), self.optimizer, plan.config.seed)
 
         return jax.jit(create, out_shardings=self.shardings)()
+
+    def describe(self) -> str:
+        """What each device holds of it."""
+        return describe(footprint(self.abstract.params, self.abstract.opt_state), self.mesh, self.rules)
 
     def context(self) -> contextlib.AbstractContextManager[None]:
         """That in which steps are traced."""

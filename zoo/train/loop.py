@@ -50,6 +50,7 @@ def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dic
         plan = Plan.create(config, data.tokenizer)
         # 2. The devices, and where everything lies on them.
         machine = Machine.create(plan)
+        _log.info("%s", machine.describe())
         # 3. The state: the latest checkpoint's, with the place in the data, or a new one.
         checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
         batches = data.train_batches(plan.task)
