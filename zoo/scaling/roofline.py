@@ -12,7 +12,7 @@ width, without dropout; those of the vocabulary's loss likewise (benchmarks/reco
 Exchanges last what `zoo.scaling.torus` says. One that the program starts and later waits for goes on meanwhile, after
 those started before it, and costs only what is left when it is waited for; another costs all of its time. Copies
 between memories that are started ahead have what bandwidth the operations meanwhile leave. So "exposed" is what the
-schedule does not hide. A loop is one pass through its body, times its passes; nothing reaches from one pass into the next.
+schedule does not hide. A loop is one pass through its body, times its passes; nothing reaches from one into the next.
 
 Left out: the host, the input, jitter, the time between operations (a few hundred nanoseconds each), refresh of the
 memory, throttling. `bound_seconds` is the same without the compiler's estimates and at full peaks: no run can be faster
@@ -20,7 +20,6 @@ than that schedule. MFU is the model's operations (`zoo.scaling.flops`, three fo
 what the chips could do in that time at their peak.
 """
 
-import collections
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -71,16 +70,14 @@ class Prediction:
 def predict(program: Program, chip: Chip, devices: Sequence[Any], model_flops: int) -> Prediction:
     """Args: devices: in the order of the flattened mesh. model_flops: of one step, on all devices."""
     torus = Torus.create(chip, devices)
-    predicted = _Clock(chip, torus, Rates(chip))
-    by_category = predicted.run(program.steps)
-    bound = _Clock(chip, torus, Rates(chip, matrix=1.0, memory=1.0, estimates=False))
-    seconds = sum(by_category.values())
-    peak = chip.flops_per_second / chip.devices * len(devices)
+    by_category = _Clock(torus, Rates(chip)).run(program.steps)
+    bound = _Clock(torus, Rates(chip, matrix=1.0, memory=1.0, estimates=False)).run(program.steps)
+    seconds, peak = sum(by_category.values()), chip.flops_per_second / chip.devices * len(devices)
     return Prediction(
         seconds=seconds,
-        bound_seconds=sum(bound.run(program.steps).values()),
+        bound_seconds=sum(bound.values()),
         mfu=model_flops / (seconds * peak),
-        by_category={name: by_category[name] for name in CATEGORIES},
+        by_category=by_category,
         exchange_seconds=sum(times * torus.seconds(found) for times, _, found in program.exchanges()),
     )
 
@@ -155,50 +152,48 @@ def category(op: Op) -> str:
 class _Clock:
     """Goes through steps in their order; two queues, of exchanges and of copies, run beside them."""
 
-    def __init__(self, chip: Chip, torus: Torus, rates: Rates):
-        self.chip, self.torus, self.rates = chip, torus, rates
+    def __init__(self, torus: Torus, rates: Rates):
+        self.torus, self.rates = torus, rates
+        self.links, self.copies = _Queue(), _Queue()
+        self.spent: dict[str, float] = dict.fromkeys(CATEGORIES, 0.0)
 
-    def run(self, steps: Sequence[Op | Loop]) -> collections.Counter[str]:
-        """Seconds by category."""
-        spent: collections.Counter[str] = collections.Counter()
-        links, copies = _Queue(), _Queue()
+    def run(self, steps: Sequence[Op | Loop]) -> dict[str, float]:
+        """Seconds by category, with nothing left under way."""
         for step in steps:
             if isinstance(step, Loop):
-                inside = self.run(step.steps)
-                for name, seconds in inside.items():
-                    spent[name] += step.times * seconds
-                links.advance(step.times * sum(inside.values()))
-                copies.advance(step.times * sum(inside.values()))
-                continue
-            if step.ends is not None:
-                waited = {_EXPOSED: links.finish(step.ends), _OTHER: copies.finish(step.ends)}
-                spent.update(waited)
-                links.advance(waited[_OTHER])
-                copies.advance(waited[_EXPOSED])
-            if step.begins is not None:
-                if step.collective is not None:
-                    links.begin(step.begins, self.torus.seconds(step.collective))
-                else:
-                    copies.begin(step.begins, self.rates.memory_seconds(step))
-            elif step.collective is not None:
-                # What is already under way on the links comes first.
-                lasts = links.finish(None) + self.torus.seconds(step.collective)
-                spent[_EXPOSED] += lasts
-                copies.advance(lasts)
-                self._work(
-                    dataclasses.replace(step, collective=None, read_bytes=0, written_bytes=0), spent, links, copies
-                )
+                self._loop(step)
             else:
-                self._work(step, spent, links, copies)
-        spent[_EXPOSED] += links.finish(None)
-        spent[_OTHER] += copies.finish(None)
-        return spent
+                self._wait(step.ends)
+                self._do(step)
+        self._pass(_EXPOSED, self.links.finish())
+        self._pass(_OTHER, self.copies.finish())
+        return self.spent
 
-    def _work(self, op: Op, spent: collections.Counter[str], links: "_Queue", copies: "_Queue") -> None:
-        seconds = self.rates.seconds(op)
-        spent[category(op)] += seconds
-        links.advance(seconds)
-        copies.advance(max(seconds - self.rates.memory_seconds(op), 0.0))
+    def _loop(self, loop: Loop) -> None:
+        for name, seconds in _Clock(self.torus, self.rates).run(loop.steps).items():
+            self._pass(name, loop.times * seconds)
+
+    def _wait(self, name: str | None) -> None:
+        if name is not None:
+            self._pass(_EXPOSED, self.links.finish(name))
+            self._pass(_OTHER, self.copies.finish(name))
+
+    def _do(self, op: Op) -> None:
+        if op.begins is None:
+            if op.collective is not None:  # after what is under way on the links
+                self._pass(_EXPOSED, self.links.finish() + self.torus.seconds(op.collective))
+                op = dataclasses.replace(op, read_bytes=0, written_bytes=0)
+            self._pass(category(op), self.rates.seconds(op), busy=self.rates.memory_seconds(op))
+        elif op.collective is not None:
+            self.links.begin(op.begins, self.torus.seconds(op.collective))
+        else:
+            self.copies.begin(op.begins, self.rates.memory_seconds(op))
+
+    def _pass(self, name: str, seconds: float, busy: float = 0.0) -> None:
+        """Lets time pass, of which the memory is busy for a part."""
+        self.spent[name] += seconds
+        self.links.advance(seconds)
+        self.copies.advance(max(seconds - busy, 0.0))
 
 
 class _Queue:
@@ -218,8 +213,8 @@ class _Queue:
                 return
             seconds -= self._left.pop(name)
 
-    def finish(self, name: str | None) -> float:
-        """Seconds until `name`, or all, is done; 0 if it is, or was never here."""
+    def finish(self, name: str | None = None) -> float:
+        """Seconds until `name`, or all, is done, which it then is; 0 if it was before, or never here."""
         if name is not None and name not in self._left:
             return 0.0
         total = 0.0

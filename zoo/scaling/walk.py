@@ -43,7 +43,8 @@ _UPDATES = {"dynamic-update-slice": 1, "scatter": 2}  # the operand that is writ
 _FREE_CALLS = frozenset(
     "AllocateBuffer ConcatBitcast AssumeGatherIndicesInBound AsyncCollectiveStart AsyncCollectiveDone Sharding "
     "SPMDFullToShardShape SPMDShardToFullShape GlobalSum X64Combine X64SplitLow X64SplitHigh annotate_device_placement "
-    "MoveToDevice MoveToHost PinToHost PrepareAsyncCallStart PrepareAsyncCallDone".split()
+    "MoveToDevice MoveToHost PinToHost PrepareAsyncCallStart PrepareAsyncCallDone "
+    "GatherScatterIndicesBitpacked".split()
 )
 _PLAIN_CALLS = frozenset(("TopK", "ApproxTopK", "PartialReduce", "SliceToDynamic", "PadToStatic", "HostExecute"))
 _KERNEL = "tpu_custom_call"
