@@ -63,19 +63,12 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
     config, model, mesh = plan.config, plan.model, machine.mesh
     ways = mesh.shape["data"] * mesh.shape["fsdp"]
     rows = config.batch_size // config.accumulation // ways
-    state = state_bytes(machine) if step == "train" else state_bytes(machine, only="params")
-    rest = max(needed - state, 0)
+    params = state_bytes(machine, only="params")
+    state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
     if step == "train" and model.remat != "full":
         kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
-    for factor in range(2, rows + 1):
-        if rows % factor == 0 and (state + rest / factor <= allowed or factor == rows):
-            fits = "" if state + rest / factor <= allowed else ", which is not enough alone"
-            yield (
-                f"accumulation={config.accumulation * factor}: {rows // factor} of {rows} rows at a time, "
-                f"about {_gib(state + rest / factor)}{fits}"
-            )
-            break
+    yield from _accumulate(rows, config.accumulation, state, gradients, needed, allowed)
     if "fsdp" not in config.rules or mesh.shape["fsdp"] == 1:
         spread = "fsdp_tp" if config.rules == "tp" else "fsdp"
         others = mesh.size // mesh.shape["fsdp"]
@@ -83,12 +76,26 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
             f"rules={spread} with mesh={_spread(config.mesh)}: the state of {_gib(state)} is split, "
             f"up to {others} ways, to {_gib(state // others)}"
         )
-    kind, _, size = topology_name.partition(":")
-    chips = math.prod(int(part) for part in size.split("x"))
-    wanted = math.ceil(chips * needed / allowed)
-    larger = [name for name in topology.nearest(f"{kind}:{wanted}", 9) if _chips(name) > chips]
-    if kind != "cpu" and larger:
-        yield f"more chips: about {needed / allowed:.1f} times as many, such as {min(larger, key=_chips)}"
+    kind = topology_name.partition(":")[0]
+    if kind != "cpu":
+        wanted = math.ceil(_chips(topology_name) * needed / allowed)
+        larger = [name for name in topology.nearest(f"{kind}:{wanted}", 99) if _chips(name) >= wanted]
+        such = f", such as {min(larger, key=_chips)}" if larger else ""
+        yield f"more chips: about {needed / allowed:.1f} times as many{such}"
+
+
+def _accumulate(rows: int, times: int, state: int, gradients: int, needed: int, allowed: int) -> Iterator[str]:
+    """The fewest micro-batches that fit; from two on, the sums of gradients are held beside the gradients."""
+    held = state + gradients
+    whole = held + (gradients if times == 1 else 0)
+    sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
+    if sizes:
+        factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
+        enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
+        yield (
+            f"accumulation={times * factor}: {rows // factor} of {rows} rows at a time, "
+            f"about {_gib(sizes[factor])}{enough}"
+        )
 
 
 def state_bytes(machine: Machine, only: str | None = None) -> int:
@@ -110,5 +117,5 @@ def _chips(name: str) -> int:
     return math.prod(int(part) for part in name.partition(":")[2].split("x"))
 
 
-def _gib(size: float) -> str:
+def _gib(size: float | int) -> str:
     return f"{size / _GIB:.2f} GiB"

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
 
 from zoo import registry
 from zoo.generation import Prefilled, advance, prefill
@@ -48,34 +49,48 @@ class Inference:
         graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(plan)))
         return cls(graphdef, params, *_inputs(plan, None), contextlib.nullcontext)
 
-    def prefill(self, params, tokens, segments) -> Prefilled:
-        """Reads the prompts."""
-        with self.context():
-            return prefill(nnx.merge(self.graphdef, params), tokens, segments, self.new)
+    def prefill(self, params, tokens, segments) -> list[Array]:
+        """Reads the prompts; gives the leaves of a `Prefilled`."""
+        return jax.tree.leaves(self._read(params, tokens, segments))
 
-    def decode(self, params, token, begun: Prefilled):
-        """Reads one token more of each row; gives logits and the cache."""
+    def decode(self, params, token, begun: list[Array]) -> tuple[Array, list[Array]]:
+        """Reads one token more of each row; gives logits and the leaves of the cache."""
+        _, tree = self._begun
+        found = jax.tree.unflatten(tree, begun)
         with self.context():
-            out = advance(nnx.merge(self.graphdef, params), token, begun.position, begun.cache, begun.source)
-        return out.logits, out.cache
+            out = advance(nnx.merge(self.graphdef, params), token, found.position, found.cache, found.source)
+        return out.logits, jax.tree.leaves(out.cache)
 
     @property
     def prefill_arguments(self) -> tuple:
+        """As shapes."""
         return self.params, self.tokens, self.tokens
 
     @property
     def decode_arguments(self) -> tuple:
+        """As shapes; what a prefill gives has no sharding yet."""
         rows = self.tokens.shape[0]
         token = jax.ShapeDtypeStruct((rows,), jnp.int32, sharding=self.tokens.sharding)
-        return self.params, token, self._begun
+        return self.params, token, self._begun[0]
 
     @functools.cached_property
-    def _begun(self) -> Prefilled:
-        """What a prefill gives."""
-        return jax.eval_shape(self.prefill, *self.prefill_arguments)
+    def _begun(self) -> tuple[list[jax.ShapeDtypeStruct], Any]:
+        """What a prefill gives: its leaves as shapes, and their tree."""
+        trees = []
+
+        def read(*arguments):
+            leaves, tree = jax.tree.flatten(self._read(*arguments))
+            trees.append(tree)
+            return leaves
+
+        return jax.eval_shape(read, *self.prefill_arguments), trees[0]
+
+    def _read(self, params, tokens, segments) -> Prefilled:
+        with self.context():
+            return prefill(nnx.merge(self.graphdef, params), tokens, segments, self.new)
 
 
-def placed(begun: Prefilled, plan: Plan, machine: Machine) -> Prefilled:
+def placed(begun: list[jax.ShapeDtypeStruct], plan: Plan, machine: Machine) -> list[jax.ShapeDtypeStruct]:
     """With shardings: rows like a batch's, heads of a cache like those of the model."""
     rows = plan.config.batch_size // plan.config.accumulation
     spread, heads = batch_sharding(machine.mesh), preset(machine.rules)["heads"]
@@ -86,7 +101,7 @@ def placed(begun: Prefilled, plan: Plan, machine: Machine) -> Prefilled:
             sharding = NamedSharding(machine.mesh, PartitionSpec(*spread.spec, heads))
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-    return jax.tree.map(place, begun)
+    return [place(leaf) for leaf in begun]
 
 
 def _built(plan: Plan) -> Transformer:

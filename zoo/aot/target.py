@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import hashlib
 import importlib.metadata
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
@@ -178,7 +179,7 @@ class Target:
                 count=sum(times for times, _, _ in group),
                 sent_bytes=round(sum(times * found.sent_bytes for times, _, found in group)),
                 asynchronous_bytes=round(sum(times * found.sent_bytes for times, op, found in group if op.begins)),
-                seconds=sum(times * torus.seconds(found) for times, _, found in group) if torus else None,
+                seconds=math.fsum(times * torus.seconds(found) for times, _, found in group) if torus else None,
             )
             for (kind, axes, size), group in alike.items()
         ]

@@ -78,7 +78,7 @@ def predict(program: Program, chip: Chip, devices: Sequence[Any], model_flops: i
         bound_seconds=sum(bound.values()),
         mfu=model_flops / (seconds * peak),
         by_category=by_category,
-        exchange_seconds=sum(times * torus.seconds(found) for times, _, found in program.exchanges()),
+        exchange_seconds=math.fsum(times * torus.seconds(found) for times, _, found in program.exchanges()),
     )
 
 
@@ -128,10 +128,10 @@ class Rates:
         return _LOSS.get(key, self.matrix) if "softmax_xent" in kernel.name else self.matrix
 
 
-def padded_flops(product: Product, unit: int) -> float:
+def padded_flops(product: Product, unit: int) -> int:
     """Operations with the sides filled up: the depth and one free side to the unit's size, the other to 8 rows."""
 
-    def filled(size: float, to: int) -> float:
+    def filled(size: float | int, to: int) -> int:
         return math.ceil(size / to) * to
 
     sides = (product.rows, product.columns)
