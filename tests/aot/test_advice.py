@@ -22,6 +22,7 @@ def test_meshes_that_multiply(mesh):
     "mesh, near",
     [
         ("data:7", "data:8"),
+        ("data:3", "data:8"),
         ("data:-1,fsdp:3", "data:-1,fsdp:2"),
         ("fsdp:-1,tensor:6", "fsdp:-1,tensor:4"),
         ("data:4,tensor:4", "data:2,tensor:4"),
@@ -78,6 +79,16 @@ def test_what_is_done_already_is_not_advised():
 
 def test_a_batch_that_cannot_be_cut_enough_says_so():
     assert "not enough alone" in advised(target(batch_size=16), 9.0)[1]
+
+
+@pytest.mark.parametrize("short, factor", [(0, 2), (1, 4)])
+def test_sums_of_gradients_are_held_beside_gradients(short, factor):
+    found = target(batch_size=64)
+    state, gradients = state_bytes(found.machine), state_bytes(found.machine, only="params")
+    activations = 4 * gradients
+    needed, allowed = state + gradients + activations, state + 2 * gradients + activations // 2 - short
+    lines = advise(found.plan, found.machine, "v5e:2x4", "train", needed, allowed)
+    assert any(line.startswith(f"accumulation={factor}:") and "not enough" not in line for line in lines)
 
 
 def test_the_state_is_counted_as_it_is_split():
