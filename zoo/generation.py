@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import jax
@@ -178,48 +178,62 @@ def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, sett
             cache=cache,
         )
 
-    advance, out, position = _prefill(model, tokens, segments, max_new)
-    logits, cache = _last(out)
+    begun = prefill(model, tokens, segments, max_new)
 
     def step(state: _State) -> _State:
-        return record(state, *_last(advance(state)))
+        return record(state, *_last(advance(model, state.token, state.position, state.cache, begun.source)))
 
     start = _State(
         step=jnp.int32(0),
         token=tokens[:, -1],
-        position=position,
+        position=begun.position,
         new=jnp.zeros((batch, max_new), jnp.int32),
         counts=jnp.zeros((batch,), jnp.int32),
         ended=jnp.zeros((batch,), bool),
-        cache=cache,
+        cache=begun.cache,
     )
-    start = record(start, logits, cache)
+    start = record(start, begun.logits, begun.cache)
     final = jax.lax.while_loop(lambda state: jnp.any(live(state)), step, start)
     return final.new, final.counts, final.ended
 
 
-def _prefill(model: Transformer, tokens, segments, max_new: int) -> tuple[Callable[[_State], Output], Output, Array]:
-    """What reads one more token, what the model says of those given, and the position of the first new one."""
+class Prefilled(NamedTuple):
+    """What a model says of prompts.
+
+    Attributes:
+      logits: of the token that comes next. position: that token's place.
+      source: what the encoder made of the prompts, if the model has one.
+    """
+
+    logits: Float[Array, "B V"]
+    cache: Cache
+    position: Int[Array, "B"]
+    source: Any = None
+
+
+def prefill(model: Transformer, tokens: Int[Array, "B T"], segments: Int[Array, "B T"], max_new: int) -> Prefilled:
+    """Reads the prompts; the cache then has room for `max_new` tokens more."""
     batch, length = tokens.shape
     if isinstance(model, EncoderDecoder):
         source = model.encode(tokens, segments)
         cache = Cache.empty(model.config.decoder, batch, 1 + max_new, layers="apart")
         first = jnp.full((batch, 1), cast(int, model.config.decoder_start_id), jnp.int32)
         out = model.decode(first, source, cache=cache)
-        return (
-            lambda state: model.decode(state.token[:, None], source, cache=state.cache),
-            out,
-            jnp.ones((batch,), jnp.int32),
-        )
+        return Prefilled(*_last(out), jnp.ones((batch,), jnp.int32), source)
     positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
     cache = Cache.empty(model.config, batch, length + max_new, layers="apart")
     last = jnp.full((batch, 1), length - 1, jnp.int32)
     out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=last)
-    return (
-        lambda state: model(state.token[:, None], positions=state.position[:, None] - 1, cache=state.cache),
-        out,
-        positions[:, -1] + 1,
-    )
+    return Prefilled(*_last(out), positions[:, -1] + 1)
+
+
+def advance(
+    model: Transformer, token: Int[Array, "B"], position: Int[Array, "B"], cache: Cache, source: Any = None
+) -> Output:
+    """Reads one token more of each row; `position` is that of the one to come, `source` as of `prefill`."""
+    if isinstance(model, EncoderDecoder):
+        return model.decode(token[:, None], source, cache=cache)
+    return model(token[:, None], positions=position[:, None] - 1, cache=cache)
 
 
 def _last(out: Output) -> tuple[Float[Array, "B V"], Cache]:

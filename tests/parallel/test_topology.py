@@ -24,6 +24,26 @@ def test_unknown_names(name):
         topology.devices(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("v5e:3x3", "v5e:2x4, v5e:4x4"),
+        ("v5e:4x4x4", "v5e:8x8"),
+        ("v5p:4x4x7", "v5p:4x4x8"),
+        ("v6:2x2", "v6e:2x2"),
+        ("tpu7x:0x2x2", "tpu7x:2x2x1"),
+    ],
+)
+def test_a_slice_that_is_not_offered_names_the_nearest(name, near):
+    with pytest.raises(ConfigError, match=near):
+        topology.devices(name)
+
+
+def test_every_slice_that_is_named_is_offered():
+    for name in topology.NAMES:
+        assert topology.nearest(name)[0] == name
+
+
 def test_library_is_looked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

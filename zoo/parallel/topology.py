@@ -8,6 +8,7 @@ before the first use of `devices`, or of any TPU. `devices` adds those that are 
 
 import importlib.metadata
 import importlib.util
+import math
 import os
 import re
 import sys
@@ -21,6 +22,12 @@ from jax.experimental import topologies
 from zoo.errors import ConfigError
 
 NAMES = ("v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
+# The slices of at most two hosts or a cube that are offered; larger ones of v4, v5p and TPU7x are of whole cubes of
+# 4x4x4 (docs.cloud.google.com/tpu/docs, the page of each chip).
+_FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
+_SMALL = ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4")
+_CUBES = ("4x4x8", "4x8x8", "8x8x8", "8x8x16", "8x16x16", "16x16x16")
+SLICES = {chip: _FLAT for chip in ("v5e", "v6e")} | {chip: _SMALL + _CUBES for chip in ("v4", "v5p", "tpu7x")}
 _SETTINGS = {
     "TPU_SKIP_MDS_QUERY": "1",  # asks no metadata server which machine this is
     "TPU_ACCELERATOR_TYPE": "v5e-8",  # any; the name of the topology decides
@@ -44,15 +51,38 @@ def devices(name: str) -> list[Any]:
     if not found:
         known = ", ".join(NAMES)
         raise ConfigError(f"No topology {name!r}; it is a chip and its rows, such as {known}, or cpu:8.")
+    if not _is_offered(kind, found[2]):
+        raise ConfigError(f"No topology {name!r} is offered; the nearest are {', '.join(nearest(name))}.")
     options: dict[str, Any] = {"num_slices": int(found[3])} if int(found[3] or 1) > 1 else {}
-    if set(found[2].split("x")) == {"1"}:
+    if found[2] == "1x1":
         options["chips_per_host_bounds"] = [1, 1, 1]  # else a host has four
     for key, value in environment().items():
         os.environ.setdefault(key, value)
     try:
         return list(topologies.get_topology_desc(platform="tpu", topology_name=found[1], **options).devices)
     except Exception as error:  # jaxlib has no class of its own for what libtpu refuses
-        raise ConfigError(f"libtpu knows no topology {name!r}; try {', '.join(NAMES)}. It says: {error}") from error
+        known = ", ".join(nearest(name))
+        raise ConfigError(f"libtpu knows no topology {name!r}; try {known}. It says: {error}") from error
+
+
+def nearest(name: str, count: int = 3) -> list[str]:
+    """Names of slices that are offered, of about as many chips; of the same chip, if there is such a one."""
+    kind, _, size = name.partition(":")
+    chips = math.prod(int(part) for part in size.partition("*")[0].split("x") if part.isdecimal()) or 1
+    if kind not in SLICES:
+        kind = min(SLICES, key=lambda known: (known[:2] != kind[:2], known))
+    found = sorted(SLICES[kind], key=lambda known: abs(math.log(math.prod(_lengths(known)) / chips)))
+    return [f"{kind}:{known}" for known in found[:count]]
+
+
+def _is_offered(kind: str, size: str) -> bool:
+    lengths = _lengths(size)
+    is_cubes = len(lengths) == 3 and all(length % 4 == 0 for length in lengths)
+    return size in SLICES.get(kind, ()) or (is_cubes and kind in SLICES and len(_lengths(SLICES[kind][0])) == 3)
+
+
+def _lengths(size: str) -> list[int]:
+    return [int(part) for part in size.split("x")]
 
 
 def environment() -> Mapping[str, str]:

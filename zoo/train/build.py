@@ -4,7 +4,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -71,10 +71,10 @@ class Machine(NamedTuple):
     shardings: TrainState
 
     @classmethod
-    def create(cls, plan: Plan) -> "Machine":
-        """Lays everything out; allocates nothing yet."""
+    def create(cls, plan: Plan, devices: Sequence[Any] | None = None) -> "Machine":
+        """Lays everything out on the devices, None being all that there are; allocates nothing yet."""
         config = plan.config
-        mesh = make_mesh(config.mesh)
+        mesh = make_mesh(config.mesh, None if devices is None else list(devices))
         _check_batch(config, mesh)
         family = registry.family_of(plan.model)
         graphdef, params = nnx.split(family.abstract(plan.model, head=plan.task.head))
@@ -149,9 +149,12 @@ def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
 def _check_batch(config: RunConfig, mesh: Mesh) -> None:
     rows, ways = config.batch_size // config.accumulation, mesh.shape["data"] * mesh.shape["fsdp"]
     if rows % ways:
+        whole = ways * config.accumulation
+        nearest = [whole * count for count in (config.batch_size // whole, config.batch_size // whole + 1) if count]
         raise ConfigError(
             f"batch_size {config.batch_size} / accumulation {config.accumulation} = {rows} rows do not divide by the "
-            f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them."
+            f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
+            f"batch_size that does is {' or '.join(map(str, nearest))}."
         )
 
 

@@ -243,9 +243,20 @@ def _call(
         out_specs={key: out_blocks[key] if out_blocks else block(key, array.shape) for key, array in outputs.items()},
         scratch_shapes=(scratch,) if scratch else (),
         compiler_params=pltpu.CompilerParams(dimension_semantics=semantics, vmem_limit_bytes=_VMEM),
+        cost_estimate=_cost(inputs, outputs),
         interpret=INTERPRET,
         name=name,
     )(inputs)
+
+
+def _cost(inputs: dict[str, Array], outputs: dict[str, Any]) -> pl.CostEstimate:
+    """What the scheduler takes a call to cost: one product forwards; backwards that again, and one a gradient."""
+    (length, width), (vocab, _) = inputs["x"].shape, inputs["table"].shape
+    products = 3 if "table" in outputs else 1
+    moved = sum(math.prod(array.shape) * array.dtype.itemsize for array in (*inputs.values(), *outputs.values()))
+    return pl.CostEstimate(
+        flops=products * 2 * length * vocab * width, transcendentals=length * vocab, bytes_accessed=moved
+    )
 
 
 def _block(spec: _Spec, place: Callable[..., tuple], name: str, shape: tuple[int, ...]) -> pl.BlockSpec:

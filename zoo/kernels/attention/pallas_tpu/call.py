@@ -85,6 +85,22 @@ def backward(spec: Spec, inputs: Arrays) -> Arrays:
     return found
 
 
+def _cost(spec: Spec, inputs: Arrays, outputs: dict[str, jax.ShapeDtypeStruct]) -> pl.CostEstimate:
+    """What the scheduler takes a call to cost. Tiles that causality or a window hides are not run and not counted.
+
+    A tile is two products forwards and five backwards; those with encoded distances, one and three, read a strip as
+    long as both sides of the tile together.
+    """
+    batch, heads, width, _ = inputs["query"].shape
+    is_backward = "dquery" in outputs
+    scores = batch * heads * spec.scores()
+    products: float = 5 if is_backward else 2
+    if "distances" in inputs:
+        products += (3 if is_backward else 1) * (1 + spec.blocks.queries / spec.blocks.keys)
+    moved = sum(array.size * array.dtype.itemsize for array in (*inputs.values(), *outputs.values()))
+    return pl.CostEstimate(flops=int(products * 2 * width * scores), transcendentals=scores, bytes_accessed=moved)
+
+
 class _Grid:
     """Grid steps over batch, heads and queries; axes that share a bias come late, so that it is fetched once."""
 
@@ -124,6 +140,7 @@ class _Grid:
             out_specs={key: self.block(key, array.shape) for key, array in outputs.items()},
             scratch_shapes=(scratch,) if scratch else (),
             compiler_params=pltpu.CompilerParams(dimension_semantics=tuple(semantics), vmem_limit_bytes=_VMEM),
+            cost_estimate=_cost(self.spec, inputs, outputs),
             interpret=INTERPRET,
             name=name,
         )

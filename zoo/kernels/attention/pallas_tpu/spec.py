@@ -62,6 +62,13 @@ class Spec:
             high = _least(high, (first + queries + self.window - 2) // size + 1)
         return low, high
 
+    def scores(self) -> int:
+        """How many scores of one head are computed, in whole tiles: all where only the device knows the places."""
+        if self.offset is None:
+            return self.queries * self.keys
+        bands = [self.band(self.offset + place) for place in range(0, self.queries, self.blocks.queries)]
+        return self.blocks.queries * self.blocks.keys * sum(max(high - low, 0) for low, high in bands)
+
     def cuts(self, first: Any, key: Any) -> bool:
         """Whether causality, the window or the end of the keys may hide a part of a tile."""
         size, queries = self.blocks.keys, self.blocks.queries

@@ -1,0 +1,18 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Configs of models that compile in a second."""
+
+from configs import bert_pretrain, gpt3_pretrain
+from zoo.train.config import RunConfig
+
+SIZES = dict(width=64, num_layers=2, num_heads=4, mlp_width=128)
+
+
+def tiny(task: str = "clm", model: dict | None = None, **changes) -> RunConfig:
+    """A GPT-3 or, for the task `mlm`, a BERT, with rows of 32 tokens of 512 words."""
+    config = (gpt3_pretrain if task == "clm" else bert_pretrain).get_config("tiny").unlock()
+    config.model.update({**SIZES, "max_length": 64, "stack": "scan", **(model or {})})
+    config.data.row_length = 32
+    config.data.tokenizer.vocab_size = 512
+    config.update({"batch_size": 16, "mesh": "data:8", **changes})
+    return RunConfig.from_dict(config)

@@ -1,0 +1,99 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What is advised: nearest meshes, the compiler's words for too little memory, and what to change then."""
+
+import jax
+import pytest
+
+from tests.aot.configs import tiny
+from zoo.aot import Target
+from zoo.aot.advice import advise, check_mesh, overflowing, state_bytes
+from zoo.errors import ConfigError
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize("mesh", ["data:-1", "data:8", "data:2,fsdp:4", "fsdp:-1,tensor:8"])
+def test_meshes_that_multiply(mesh):
+    check_mesh(mesh, 8)
+
+
+@pytest.mark.parametrize(
+    "mesh, near",
+    [
+        ("data:7", "data:8"),
+        ("data:3", "data:8"),
+        ("data:-1,fsdp:3", "data:-1,fsdp:2"),
+        ("fsdp:-1,tensor:6", "fsdp:-1,tensor:4"),
+        ("data:4,tensor:4", "data:2,tensor:4"),
+        ("data:3,tensor:3", "data:-1"),
+    ],
+)
+def test_a_mesh_that_does_not_multiply_names_one_that_does(mesh, near):
+    with pytest.raises(ConfigError, match=f"8 devices; '{near}' does"):
+        check_mesh(mesh, 8)
+    check_mesh(near, 8)
+
+
+@pytest.mark.parametrize(
+    "message, sizes",
+    [
+        ("Ran out of memory in memory space hbm. Used 16.18G of 15.75G hbm. Exceeded hbm capacity by", (16.18, 15.75)),
+        ("required for HLO temporaries (288.00G) exceeds available HBM (15.25G).", (288, 15.25)),
+        ("Used 512.00M of 15.75G hbm", (0.5, 15.75)),
+    ],
+)
+def test_the_compilers_words(message, sizes):
+    assert overflowing(message) == tuple(round(size * GIB) for size in sizes)
+
+
+def test_other_words():
+    assert overflowing("Ran out of memory in memory space vmem. Used 20.00M of 16.00M vmem.") is None
+
+
+def target(**changes) -> Target:
+    return Target.create(tiny(**changes), "cpu:8")
+
+
+def advised(found: Target, needed: float, step: str = "train", name: str = "v5e:2x4") -> list[str]:
+    allowed = 15.75 * GIB
+    return list(advise(found.plan, found.machine, name, step, round(needed * allowed), round(allowed)))
+
+
+def test_everything_in_its_order():
+    found = advised(target(batch_size=64), 1.5)
+    assert [line.split(" ")[0].split(":")[0] for line in found] == [
+        "model.remat=full",
+        "accumulation=2",
+        "rules=fsdp",
+        "more",
+    ]
+    assert "4 of 8 rows at a time, about 11.8" in found[1]
+    assert found[3].endswith("about 1.5 times as many, such as v5e:4x4")
+
+
+def test_what_is_done_already_is_not_advised():
+    found = target(mesh="fsdp:8", rules="fsdp", model=dict(remat="full"), batch_size=8)
+    assert [line[:10] for line in advised(found, 3.0)] == ["more chips"]
+
+
+def test_a_batch_that_cannot_be_cut_enough_says_so():
+    assert "not enough alone" in advised(target(batch_size=16), 9.0)[1]
+
+
+@pytest.mark.parametrize("short, factor", [(0, 2), (1, 4)])
+def test_sums_of_gradients_are_held_beside_gradients(short, factor):
+    found = target(batch_size=64)
+    state, gradients = state_bytes(found.machine), state_bytes(found.machine, only="params")
+    activations = 4 * gradients
+    needed, allowed = state + gradients + activations, state + 2 * gradients + activations // 2 - short
+    lines = advise(found.plan, found.machine, "v5e:2x4", "train", needed, allowed)
+    assert any(line.startswith(f"accumulation={factor}:") and "not enough" not in line for line in lines)
+
+
+def test_the_state_is_counted_as_it_is_split():
+    whole, split = target(), target(mesh="fsdp:8", rules="fsdp")
+    arrays = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(whole.machine.abstract.params))
+    assert state_bytes(whole.machine, only="params") == arrays
+    assert state_bytes(whole.machine) > 2.9 * arrays
+    assert state_bytes(split.machine, only="params") < 0.3 * arrays

@@ -1,0 +1,121 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What to change: when a mesh is not one of the devices', and when a program does not fit the memory."""
+
+import math
+import re
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import ConfigError
+from zoo.parallel import topology
+from zoo.parallel.mesh import parse_mesh
+from zoo.train.build import Machine, Plan
+
+# What libtpu says of a program that is too large, in its two forms.
+_OVERFLOWS = (
+    re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm"),
+    re.compile(r"\(([\d.]+)([KMGT]?)\) exceeds available HBM \(([\d.]+)([KMGT]?)\)"),
+)
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_GIB = 2**30
+
+
+def check_mesh(mesh: str, devices: int) -> None:
+    """Refuses sizes that do not multiply to the number of devices, with the nearest that do.
+
+    Raises:
+      ConfigError: if so.
+    """
+    sizes = parse_mesh(mesh)
+    is_open = -1 in sizes.values()
+    whole = math.prod(size for size in sizes.values() if size != -1)
+    if devices % whole == 0 and (is_open or devices == whole):
+        return
+    near = "data:-1"
+    for axis, size in sizes.items():
+        rest = whole // size if size > 1 else devices + 1
+        fitting = [n for n in range(1, devices // rest + 1) if devices % (rest * n) == 0]
+        fitting = [n for n in fitting if is_open or rest * n == devices]
+        if fitting:
+            best = min(fitting, key=lambda n, size=size: abs(n - size))
+            chosen = {**sizes, axis: best}
+            near = ",".join(f"{name}:{n}" for name, n in chosen.items() if n != 1)
+            break
+    raise ConfigError(f"mesh {mesh!r} does not multiply to the topology's {devices} devices; {near!r} does.")
+
+
+def overflowing(message: str) -> tuple[int, int] | None:
+    """Bytes needed and allowed, if a compiler's message says that the main memory does not suffice."""
+    for form in _OVERFLOWS:
+        if found := form.search(message):
+            return round(float(found[1]) * _UNITS[found[2]]), round(float(found[3]) * _UNITS[found[4]])
+    return None
+
+
+def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: int, allowed: int) -> Iterator[str]:
+    """What makes a program smaller, what costs least first; sizes are of one device, and estimates.
+
+    What is not the training state is taken to shrink with the rows of a device.
+    """
+    config, model, mesh = plan.config, plan.model, machine.mesh
+    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    rows = config.batch_size // config.accumulation // ways
+    params = state_bytes(machine, only="params")
+    state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
+    if step == "train" and model.remat != "full":
+        kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
+        yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
+    yield from _accumulate(rows, config.accumulation, state, gradients, needed, allowed)
+    if "fsdp" not in config.rules or mesh.shape["fsdp"] == 1:
+        spread = "fsdp_tp" if config.rules == "tp" else "fsdp"
+        others = mesh.size // mesh.shape["fsdp"]
+        yield (
+            f"rules={spread} with mesh={_spread(config.mesh)}: the state of {_gib(state)} is split, "
+            f"up to {others} ways, to {_gib(state // others)}"
+        )
+    kind = topology_name.partition(":")[0]
+    if kind != "cpu":
+        wanted = math.ceil(_chips(topology_name) * needed / allowed)
+        larger = [name for name in topology.nearest(f"{kind}:{wanted}", 99) if _chips(name) >= wanted]
+        such = f", such as {min(larger, key=_chips)}" if larger else ""
+        yield f"more chips: about {needed / allowed:.1f} times as many{such}"
+
+
+def _accumulate(rows: int, times: int, state: int, gradients: int, needed: int, allowed: int) -> Iterator[str]:
+    """The fewest micro-batches that fit; from two on, the sums of gradients are held beside the gradients."""
+    held = state + gradients
+    whole = held + (gradients if times == 1 else 0)
+    sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
+    if sizes:
+        factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
+        enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
+        yield (
+            f"accumulation={times * factor}: {rows // factor} of {rows} rows at a time, "
+            f"about {_gib(sizes[factor])}{enough}"
+        )
+
+
+def state_bytes(machine: Machine, only: str | None = None) -> int:
+    """Bytes of one device's part of the training state, or of one field of it."""
+    state = machine.abstract if only is None else getattr(machine.abstract, only)
+    return sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)
+    )
+
+
+def _spread(mesh: str) -> str:
+    """The mesh with its rows' axis given to fsdp."""
+    sizes = {axis: size for axis, size in parse_mesh(mesh).items() if size != 1}
+    sizes = {("fsdp" if axis == "data" else axis): size for axis, size in sizes.items()}
+    return ",".join(f"{axis}:{size}" for axis, size in sizes.items()) or "fsdp:-1"
+
+
+def _chips(name: str) -> int:
+    return math.prod(int(part) for part in name.partition(":")[2].split("x"))
+
+
+def _gib(size: float | int) -> str:
+    return f"{size / _GIB:.2f} GiB"
