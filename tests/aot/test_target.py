@@ -147,7 +147,7 @@ def on_tpu(tmp_path: Path, *given: str) -> tuple[int, dict]:
 _GROUPS = {
     "": dict(batch_size=16),
     "model.": dict(dtype="bfloat16", stack="scan", width=256, mlp_width=1024, num_layers=2, max_length=1024),
-    "data.": {"row_length": 1024, "tokenizer.vocab_size": 8192},
+    "data.": {"row_length": 256, "tokenizer.vocab_size": 8192},
 }
 SMALL = (
     "--config=configs/gpt2_pretrain.py:tiny",
@@ -160,22 +160,22 @@ def test_a_tpu_that_is_not_there(tmp_path):
     code, report = on_tpu(tmp_path, *SMALL, "--config.mesh=fsdp:-1", "--config.rules=fsdp")
     (step,) = report["steps"]
     assert code == 0 and report["chip"] == "v5e" and report["chips"] == report["devices"] == 4
-    # Attention forwards is two products and backwards five, of ten tiles in sixteen; the loss four, one of them again.
-    rows, heads = 16 * 1024, 4 * 64
-    scores, logits = 2 * rows * 1024 * heads, 2 * rows * 8192 * 256
-    assert step["kernel_flops"] == 2 * 7 * scores * 10 / 16 + 4 * logits
+    # Attention forwards is two products and backwards five, of one tile; the loss four, one of them again.
+    rows, heads = 16 * 256, 4 * 64
+    scores, logits = 2 * rows * 256 * heads, 2 * rows * 8192 * 256
+    assert step["kernel_flops"] == 2 * 7 * scores + 4 * logits
     outside = step["model_flops"] - 2 * 6 * scores - 3 * logits
     assert step["program_flops"] - step["kernel_flops"] == pytest.approx(outside, rel=0.01)
     assert step["memory"]["peak"] < step["memory"]["capacity"] == int(15.75 * 2**30)
     prediction = step["prediction"]
     assert 0 < prediction["bound_seconds"] < prediction["seconds"] < 1
-    assert 0.1 < prediction["mfu"] < 0.7
+    assert 0.05 < prediction["mfu"] < 0.7
     assert {tuple(exchange["axes"]) for exchange in step["exchanges"]} == {("fsdp",)}
     assert any(exchange["asynchronous_bytes"] for exchange in step["exchanges"])
 
 
 def test_a_program_that_does_not_fit(tmp_path):
-    code, report = on_tpu(tmp_path, *SMALL, "--config.batch_size=4096")
+    code, report = on_tpu(tmp_path, *SMALL, "--config.batch_size=16384")
     (step,) = report["steps"]
     assert code == 1 and not report["fits"] and step["memory"] is None
     overflow = step["overflow"]

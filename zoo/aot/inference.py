@@ -5,7 +5,7 @@
 import contextlib
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +59,7 @@ class Inference:
         found = jax.tree.unflatten(tree, begun)
         with self.context():
             out = advance(nnx.merge(self.graphdef, params), token, found.position, found.cache, found.source)
-        return out.logits, jax.tree.leaves(out.cache)
+        return cast(Array, out.logits), jax.tree.leaves(out.cache)
 
     @property
     def prefill_arguments(self) -> tuple:

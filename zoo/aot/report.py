@@ -17,7 +17,8 @@ class Memory:
     """Bytes of one device's main memory, by XLA's analysis.
 
     Attributes:
-      aliased: arguments whose memory the outputs take over. peak: the most that is held at one time.
+      aliased: arguments whose memory the outputs take over.
+      temporaries: by XLA's sum, which may count more than is held at one time. peak: the most that is held at one time.
       capacity: what the device lets a program have; None if that is not known.
     """
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels.attention import AttentionMask
@@ -72,8 +73,13 @@ class Block(nnx.Module):
                 return cross(x, sees, source=source.hidden, dropout_key=keys[2])[0]
 
             x = self._residual(x, read, self.cross_norm, keys[3])
-        x = self._residual(x, lambda x: self.mlp(x, dropout_key=keys[4]), self.mlp_norm, keys[5])
-        return x, cache
+        return self._feed_forward(x, keys[4], keys[5]), cache
+
+    def _feed_forward(self, x: Array, inner_key: Array | None, key: Array | None) -> Array:
+        def feed(x):
+            return checkpoint_name(self.mlp(x, dropout_key=inner_key), "fed")
+
+        return self._residual(x, feed, self.mlp_norm, key)
 
     def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
         before = norm(x) if self.config.norm_order == "pre" else x

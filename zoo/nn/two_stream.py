@@ -161,7 +161,7 @@ class TwoStreamBlock(Block):
             return self._attention.relate(x, offer, allowed, relations, places=places, dropout_key=keys[0])
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
-        return self._residual(x, lambda x: self.mlp(x, dropout_key=keys[2]), self.mlp_norm, keys[3])
+        return self._feed_forward(x, keys[2], keys[3])
 
 
 def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np.ndarray, "R D"]:

@@ -394,8 +394,8 @@ def _custom_call(instruction: Instruction, operands: list[Instruction]) -> tuple
 
 
 def _begun(instruction: Instruction, computation: Computation) -> str:
-    """The name of the operation that began what this one ends."""
-    while not instruction.opcode.endswith(f"-{_BEGUN}"):
+    """The name of the operation that began what this one ends; where that lies outside, of what brings it in."""
+    while instruction.operands and not instruction.opcode.endswith(f"-{_BEGUN}"):
         instruction = computation.operands(instruction)[0]
     return instruction.name
 
