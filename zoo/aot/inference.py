@@ -98,7 +98,7 @@ def placed(begun: list[jax.ShapeDtypeStruct], plan: Plan, machine: Machine) -> l
     def place(leaf):
         sharding = spread if leaf.shape[:1] == (rows,) else replicated(machine.mesh)
         if leaf.ndim == 4 and sharding is spread:
-            sharding = NamedSharding(machine.mesh, PartitionSpec(*spread.spec, heads))
+            sharding = NamedSharding(machine.mesh, PartitionSpec(*spread.spec, heads or None))
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
     return [place(leaf) for leaf in begun]

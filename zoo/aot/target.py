@@ -199,7 +199,7 @@ def _machine(plan: Plan, devices: Sequence[Any]) -> Machine:
     try:
         return Machine.create(plan, devices)
     except ConfigError as error:
-        if "does not divide by the mesh axis" not in str(error):
+        if "does not divide by the mesh" not in str(error):
             raise
         works = [rules for rules in PRESETS if _splits(plan, devices, rules)]
         vocab, tensor = plan.model.vocab_size, parse_mesh(plan.config.mesh)["tensor"]

@@ -75,6 +75,21 @@ def nearest(name: str, count: int = 3) -> list[str]:
     return [f"{kind}:{known}" for known in found[:count]]
 
 
+def within(kind: str, chips: int) -> str:
+    """The largest slice of a chip that is offered and has at most so many chips; of several, the first in the table.
+
+    Raises:
+      ConfigError: a chip of which no slices are known, or a budget below the smallest.
+    """
+    kind = kind.partition(":")[0]
+    if kind not in SLICES:
+        raise ConfigError(f"No slices of {kind!r} are known; choose one of {', '.join(SLICES)}.")
+    fitting = [size for size in SLICES[kind] if math.prod(_lengths(size)) <= chips]
+    if not fitting:
+        raise ConfigError(f"The smallest slice is {kind}:{SLICES[kind][0]}; raise the budget of {chips} chips.")
+    return f"{kind}:{max(fitting, key=lambda size: math.prod(_lengths(size)))}"
+
+
 def _is_offered(kind: str, size: str) -> bool:
     lengths = _lengths(size)
     is_cubes = len(lengths) == 3 and all(length % 4 == 0 for length in lengths)

@@ -1,0 +1,46 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What launchers share that compile for devices that need not be there."""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+_TICK_SECONDS = {True: 1.0, False: 30.0}  # by whether it is a terminal
+
+
+def prepare(topology: str) -> None:
+    """Settings that JAX reads when it starts: nothing real is touched, and no compilation is remembered or recalled."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    kind, _, count = topology.partition(":")
+    if kind == "cpu" and count.isdecimal():
+        kept = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if "host_platform_device_count" not in flag]
+        os.environ["XLA_FLAGS"] = " ".join([*kept, f"--xla_force_host_platform_device_count={count}"])
+
+
+@contextlib.contextmanager
+def progress(label: str) -> Iterator[None]:
+    """A line on stderr that says how long it has taken."""
+    begin, done, is_terminal = time.monotonic(), threading.Event(), sys.stderr.isatty()
+
+    def tell() -> None:
+        while not done.wait(_TICK_SECONDS[is_terminal]):
+            passed = f"{label} ... {time.monotonic() - begin:.0f} s"
+            print(
+                f"\r{passed}" if is_terminal else passed, end="" if is_terminal else "\n", file=sys.stderr, flush=True
+            )
+
+    print(f"{label} ...", end="" if is_terminal else "\n", file=sys.stderr, flush=True)
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+        if is_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

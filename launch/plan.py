@@ -1,0 +1,52 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Finds how to lay a config's training on a slice of TPUs: preset, mesh, micro-batch and remat policy.
+
+python -m launch.plan --config=configs/gpt2_pretrain.py:xl --topology=v5e:2x2
+python -m launch.plan --config=configs/gpt3_pretrain.py:1_3b --topology=v5p --chips=16
+
+It estimates every layout, compiles the best few to verify them, and prints a table with flags to paste. The batch is
+the config's (--config.batch_size=). Exit codes: 0 if a layout fits, 2 if something was refused or none does.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from launch import app, config_flags
+from launch.ahead import prepare, progress
+
+_CONFIG = config_flags.define()
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", None, "Chip and rows, such as v5e:4x4; with --chips, a chip alone.", required=True
+)
+_CHIPS = flags.DEFINE_integer("chips", None, "Budget: the largest slice of at most so many chips.", lower_bound=1)
+_COMPILE = flags.DEFINE_integer("compile", 3, "How many of the best to verify with the compiler.", lower_bound=0)
+_JSON = flags.DEFINE_string("json", None, "File for the table as JSON.")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    prepare(_TOPOLOGY.value)
+    from zoo.aot.search import search
+    from zoo.aot.table import describe, to_dict
+    from zoo.errors import ConfigError
+    from zoo.parallel import topology
+    from zoo.scaling.chips import lookup
+    from zoo.train.config import RunConfig
+
+    config = RunConfig.from_dict(_CONFIG.value)
+    name = topology.within(_TOPOLOGY.value, _CHIPS.value) if _CHIPS.value else _TOPOLOGY.value
+    devices = topology.devices(name)
+    if devices[0].platform != "tpu":
+        raise ConfigError(f"A plan needs the figures of a chip, and {name} has none; name a slice of TPUs.")
+    chip = lookup(devices[0].device_kind)
+    found = search(config, name, chip, len(devices), compiled=_COMPILE.value, watch=progress)
+    if _JSON.value:
+        Path(_JSON.value).write_text(json.dumps(to_dict(found, name), indent=2) + "\n")
+    print(describe(found, config, name, chip))
+
+
+if __name__ == "__main__":
+    app.run(main)

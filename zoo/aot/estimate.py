@@ -1,0 +1,212 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a train step should hold and take, from sizes alone, in microseconds: to choose what is worth compiling.
+
+Memory is what is held when the backward pass begins, by the bytes of one device:
+
+* parameters and two moments in float32, as they are split; gradients in float32, and their sum where micro-batches are
+  added up; the layers' parameters once more in the dtype of the computation, since XLA casts them once for all layers;
+* of every layer what its remat policy keeps (`kept`);
+* the vocabulary's table whole along the width, where it is split, for the lookup (float32) and the loss, and its
+  gradient; the parameters of the layers that are gathered at a time;
+* a layer's own working set, so many vectors of the model's width a token.
+
+Time is the products at a share of the peak, plus what is read and written between them, plus exchanges, none of which
+is taken to be hidden. The few constants are fitted to compiled programs (benchmarks/records/plan.md says how well).
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import registry
+from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
+from zoo.parallel.rules import preset
+from zoo.scaling import flops
+from zoo.scaling.chips import Chip
+from zoo.train.build import Plan
+
+WORKING = 16  # vectors of the width that a layer holds for each token while its backward pass runs
+PASSED = 60  # vectors of the width that a layer's operations read or write for each token, both passes together
+GATHERED = 3  # layers whose whole parameters are there at a time: this one, the next, and a gradient
+MATRIX = 0.8  # of the peak: what products reach, those with short sides included
+ADAM_BYTES = 40  # read and written for each parameter by an update: gradient twice, parameter and moments both ways
+
+
+class Layout(NamedTuple):
+    """How a train step lies on devices. Attributes: rows: those of a device in a micro-batch. remat: the policy."""
+
+    rules: str
+    mesh: Mapping[str, int]
+    rows: int
+    accumulation: int
+    remat: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Of one device's step. Attributes: memory: bytes at the peak. exchange_seconds: a part of `seconds`."""
+
+    memory: int
+    seconds: float
+    exchange_seconds: float
+
+
+class Leaf(NamedTuple):
+    """A parameter's logical axes and shape."""
+
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    def part(self, rules: str, mesh: Mapping[str, int], *, gathered: bool = False) -> int:
+        """Elements on one device, or of what it has while the layer runs.
+
+        Raises:
+          ConfigError: the mesh does not divide it.
+        """
+        count = 1
+        for axis, size in zip(self.axes, self.shape, strict=True):
+            over = () if gathered and axis == "embed" else preset(rules)[axis]
+            ways = math.prod(mesh.get(name, 1) for name in over)
+            if size % ways:
+                raise ConfigError(f"{axis} = {size} does not divide by {' x '.join(over)} = {ways}.")
+            count *= size // ways
+        return count
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What of a model and its task the estimates go by.
+
+    Attributes:
+      leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row.
+    """
+
+    config: TransformerConfig
+    leaves: tuple[Leaf, ...]
+    forward: int
+    length: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Model":
+        """That of a run's plan."""
+        head, length = plan.task.head, plan.config.data.row_length
+        params = nnx.state(registry.family_of(plan.model).abstract(plan.model, head=head))
+        variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+        leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
+        predictions = getattr(plan.task, "max_predictions", None)
+        forward = flops.forward(plan.model, head=head, batch=1, length=length, predictions=predictions)
+        return cls(plan.model, leaves, forward, length)
+
+    def estimate(self, layout: Layout, chip: Chip) -> Estimate:
+        """Of a train step with this layout on such chips."""
+        exchanges = sum(_seconds(exchange, chip) for exchange in self._exchanges(layout))
+        return Estimate(
+            memory=sum(self.memory(layout).values()),
+            seconds=self._seconds_alone(layout, chip) + exchanges,
+            exchange_seconds=exchanges,
+        )
+
+    def memory(self, layout: Layout) -> dict[str, int]:
+        """Bytes of one device by kind."""
+        rules, mesh, short = layout.rules, layout.mesh, jnp.dtype(self.config.dtype).itemsize
+        own = sum(leaf.part(rules, mesh) for leaf in self.leaves)
+        layers = sum(leaf.part(rules, mesh) for leaf in self.leaves if "layers" in leaf.axes)
+        whole = sum(leaf.part(rules, mesh, gathered=True) for leaf in self.leaves if "layers" in leaf.axes)
+        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
+        table, split = (
+            words.part(rules, mesh, gathered=True),
+            bool(words.part(rules, mesh, gathered=True) > words.part(rules, mesh)),
+        )
+        tokens = self._tokens(layout)
+        return {
+            "state": 12 * own,
+            "gradients": 4 * own * (2 if layout.accumulation > 1 else 1),
+            "cast": short * layers if short < 4 else 0,
+            "kept": self.config.num_layers * tokens * short * self.kept(layout),
+            "table": table * (short + (4 + 4 if split else 0)),
+            "gathered": GATHERED * short * whole // self.config.layers_stored if whole > layers else 0,
+            "working": WORKING * tokens * short * self.config.width,
+        }
+
+    def kept(self, layout: Layout) -> int:
+        """Numbers that a layer keeps of each token for its backward pass (`zoo.nn.stack`)."""
+        config, ways = self.config, layout.mesh.get("tensor", 1) if preset(layout.rules)["heads"] else 1
+        heads = config.num_heads * config.head_width // ways
+        inner = config.mlp_width * (2 if config.mlp == "gated" else 1) // ways
+        fed = config.width if config.norm_order == "post" else 0
+        attention = 4 * heads + 2 * config.num_heads // ways  # query, key, value, attended; a normalizer in float32
+        if layout.remat == "full":
+            return config.width
+        if layout.remat == "mlp":
+            return config.width + attention + fed
+        if layout.remat == "cheap":
+            return config.width + attention + inner + fed
+        return 5 * config.width + attention + 3 * inner
+
+    def again(self, remat: str) -> float:
+        """The share of a layer's forward operations that its backward pass repeats."""
+        config = self.config
+        heads, inner = config.num_heads * config.head_width, config.mlp_width * (3 if config.mlp == "gated" else 2)
+        layer = 4 * config.width * heads + 2 * self.length * heads + config.width * inner
+        out, up = config.width * heads / layer, config.width * inner * (1 - config.mlp_width / inner) / layer
+        return {"none": 0.0, "cheap": out, "mlp": out + up, "full": 1.0}[remat]
+
+    def _tokens(self, layout: Layout) -> int:
+        """Of one device, in a micro-batch."""
+        return layout.rows * self.length // self._context(layout)
+
+    def _context(self, layout: Layout) -> int:
+        return layout.mesh.get("context", 1) if preset(layout.rules)["length"] else 1
+
+    def _seconds_alone(self, layout: Layout, chip: Chip) -> float:
+        """Without exchanges."""
+        peak, memory = chip.flops_per_second / chip.devices, chip.hbm_bytes_per_second / chip.devices
+        ways = self._context(layout) * (layout.mesh.get("tensor", 1) if preset(layout.rules)["heads"] else 1)
+        products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / ways / peak / MATRIX
+        passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
+        moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
+        own = sum(leaf.part(layout.rules, layout.mesh) for leaf in self.leaves)
+        return layout.accumulation * (products + moved / memory) + ADAM_BYTES * own / memory
+
+    def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
+        rules, mesh, short = layout.rules, layout.mesh, jnp.dtype(self.config.dtype).itemsize
+        own = sum(leaf.part(rules, mesh) for leaf in self.leaves)
+        whole = sum(leaf.part(rules, mesh, gathered=True) for leaf in self.leaves)
+        times, table = layout.accumulation, preset(rules)
+        split = math.prod(mesh.get(axis, 1) for axis in table["embed"])
+        if split > 1:  # gathered forwards and backwards, and gradients scattered
+            yield Sent(3 * times * short * whole, split)
+        others = math.prod(mesh.get(axis, 1) for axis in table["batch"] if axis not in table["embed"])
+        if others > 1:
+            yield Sent(2 * times * short * own, others)
+        vectors = times * self.config.num_layers * self._tokens(layout) * self.config.width * short
+        if table["heads"] and mesh.get("tensor", 1) > 1:  # two sums of a layer each way, and those computed again
+            yield Sent(2 * vectors * (4 + (2 if layout.remat == "full" else 1)), mesh["tensor"])
+        if self._context(layout) > 1:  # keys and values gathered twice, their gradients scattered
+            yield Sent(3 * 2 * vectors * self._context(layout), self._context(layout))
+
+
+class Sent(NamedTuple):
+    """An exchange among `ways` devices, of which each ends with, or gives away, so many bytes."""
+
+    size: int
+    ways: int
+
+
+def _seconds(sent: Sent, chip: Chip) -> float:
+    """Over a ring of links, both ways."""
+    return sent.size * (sent.ways - 1) / sent.ways / (2 * chip.link_bytes_per_second)
+
+
+def layout_of(plan: Plan, mesh: Any) -> Layout:
+    """How a plan lies on its mesh."""
+    config, sizes = plan.config, dict(mesh.shape)
+    rows = config.batch_size // config.accumulation // (sizes["data"] * sizes["fsdp"])
+    return Layout(config.rules, sizes, rows, config.accumulation, plan.model.remat)

@@ -1,0 +1,173 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which sharding preset, mesh, micro-batch and remat policy train a model fastest on given devices.
+
+Every layout that the rules allow is estimated (`zoo.aot.estimate`), and the few that should be fastest are compiled,
+which has the last word on memory and gives the predicted time by which they are ranked.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from zoo.aot.estimate import Estimate, Layout, Model
+from zoo.aot.report import StepReport
+from zoo.aot.target import Target, Vocabulary
+from zoo.errors import ConfigError
+from zoo.parallel.rules import PRESETS
+from zoo.scaling.chips import Chip
+from zoo.train.build import Plan
+from zoo.train.config import RunConfig
+
+REMATS = ("none", "cheap", "mlp", "full")
+ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
+_LEAST_TOKENS = 256  # of a row on a device, before its tokens are spread further
+_TENSORS = (1, 2, 4, 8, 16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A layout, what it should take, and what the compiler said. Attributes: compiled: None if it was not asked."""
+
+    layout: Layout
+    estimate: Estimate
+    compiled: StepReport | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of a step: predicted from the compiled program, else estimated."""
+        found = self.compiled and self.compiled.prediction
+        return found.seconds if found else self.estimate.seconds
+
+    def overrides(self) -> tuple[str, ...]:
+        """Flags for `launch.train` and `launch.compile`."""
+        layout = self.layout
+        mesh = ",".join(f"{axis}:{size}" for axis, size in layout.mesh.items() if size > 1) or "data:-1"
+        return (
+            f"--config.mesh={mesh}",
+            f"--config.rules={layout.rules}",
+            f"--config.accumulation={layout.accumulation}",
+            f"--config.model.remat={layout.remat}",
+        )
+
+
+class Found(NamedTuple):
+    """What a search gives. Attributes: choices: the fastest first. considered, fitting: how many layouts."""
+
+    choices: tuple[Choice, ...]
+    considered: int
+    fitting: int
+
+
+def search(
+    config: RunConfig,
+    topology: str,
+    chip: Chip,
+    devices: int,
+    *,
+    compiled: int = 3,
+    watch: Callable[[str], contextlib.AbstractContextManager] = contextlib.nullcontext,
+) -> Found:
+    """Layouts of a config's global batch, the fastest first; those that were compiled come before the others.
+
+    Args:
+      compiled: how many to verify. watch: a context in which one is compiled, told which.
+
+    Raises:
+      ConfigError: no layout fits, with what the smallest one needs.
+    """
+    plan = Plan.create(config, Vocabulary.create(config))
+    model = Model.of(plan)
+    room = chip.hbm_bytes // chip.devices
+    choices = [Choice(layout, model.estimate(layout, chip)) for layout in layouts(model, config.batch_size, devices)]
+    if not choices:
+        raise ConfigError(
+            f"No preset can spread {config.batch_size} rows of {model.length} tokens over {devices} devices; choose a "
+            f"batch_size that is a multiple of {devices}, or fewer chips."
+        )
+    fitting = [choice for choice in choices if choice.estimate.memory <= ROOM * room]
+    if not fitting:
+        least = min(choices, key=lambda choice: choice.estimate.memory)
+        raise ConfigError(
+            f"{config.model['name']} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
+            f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
+        )
+    ranked = _distinct(sorted(fitting, key=lambda choice: choice.estimate.seconds))
+    verified = list(_verified(config, topology, ranked, compiled, watch))
+    rest = ranked[len(verified) :]
+    verified.sort(key=lambda choice: (not (choice.compiled and choice.compiled.fits), choice.seconds))
+    return Found((*verified, *rest), len(choices), len(fitting))
+
+
+def layouts(model: Model, batch: int, devices: int) -> Iterator[Layout]:
+    """All that the rules allow for a batch of so many rows."""
+    for rules in PRESETS:
+        for mesh in _meshes(rules, model, devices):
+            rows, left = divmod(batch, mesh["data"] * mesh["fsdp"])
+            if left or not rows or not _divides(model, rules, mesh):
+                continue
+            for accumulation in (count for count in range(1, rows + 1) if rows % count == 0):
+                for remat in REMATS:
+                    yield Layout(rules, mesh, rows // accumulation, accumulation, remat)
+
+
+def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
+    """The config that runs it."""
+    mesh = ",".join(f"{axis}:{size}" for axis, size in layout.mesh.items())
+    return dataclasses.replace(
+        config,
+        mesh=mesh,
+        rules=layout.rules,
+        accumulation=layout.accumulation,
+        model={**config.model, "remat": layout.remat},
+    )
+
+
+def _verified(config: RunConfig, topology: str, ranked: Sequence[Choice], wanted: int, watch) -> Iterator[Choice]:
+    """The first ones, compiled; one that does not fit makes room for another try."""
+    fitted = tried = 0
+    for choice in ranked:
+        if fitted == wanted or tried == 2 * wanted:
+            return
+        with watch(f"compiling {' '.join(choice.overrides())}"):
+            found = Target.create(with_layout(config, choice.layout), topology).compile("train")
+        fitted, tried = fitted + found.fits, tried + 1
+        yield dataclasses.replace(choice, compiled=found)
+
+
+def _distinct(choices: Sequence[Choice]) -> list[Choice]:
+    """The fastest of each preset and mesh first: neighbours differ in little that an estimate could tell."""
+    best, others, seen = [], [], set()
+    for choice in choices:
+        key = (choice.layout.rules, *choice.layout.mesh.items())
+        (others if key in seen else best).append(choice)
+        seen.add(key)
+    return [*best, *others]
+
+
+def _meshes(rules: str, model: Model, devices: int) -> Iterator[dict[str, int]]:
+    table = PRESETS[rules]
+    used = {axis for axes in table.values() for axis in axes}
+    contexts = [n for n in (2, 4, 8, 16) if model.length % n == 0 and model.length // n >= _LEAST_TOKENS]
+    for tensor in _TENSORS[1:] if "tensor" in used else (1,):
+        for context in contexts if "context" in used else (1,):
+            left, rest = divmod(devices, tensor * context)
+            if rest:
+                continue
+            for fsdp in _sizes(left) if table["embed"] else (1,):
+                yield {"data": left // fsdp, "fsdp": fsdp, "tensor": tensor, "context": context}
+
+
+def _sizes(count: int) -> list[int]:
+    """Ways to split off an axis that is worth having."""
+    return [size for size in range(2, count + 1) if count % size == 0]
+
+
+def _divides(model: Model, rules: str, mesh: dict[str, int]) -> bool:
+    try:
+        for leaf in model.leaves:
+            leaf.part(rules, mesh)
+    except ConfigError:
+        return False
+    return True
