@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import app, config_flags
+from launch import app, config_flags, hosts
 
 _CONFIG = config_flags.define()
 _WORKDIR = flags.DEFINE_string(
@@ -19,14 +19,20 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it the text in the package is prepared in the workdir."
 )
 flags.register_validator("workdir", bool, message="must name a folder")
+hosts.define()
 
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.train import RunConfig, train
+    from zoo.train import RunConfig
 
-    data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-    train(RunConfig.from_dict(_CONFIG.value), Path(_WORKDIR.value), data_dir)
+    config = RunConfig.from_dict(_CONFIG.value)
+    from zoo.train import train
+    from zoo.train.build import check_names
+
+    check_names(config)
+    with hosts.joined():
+        train(config, Path(_WORKDIR.value), Path(_DATA_DIR.value) if _DATA_DIR.value else None)
 
 
 if __name__ == "__main__":

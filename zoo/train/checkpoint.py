@@ -80,10 +80,6 @@ class Checkpoints:
         _log.info("restored step %d from %s", step, self.folder)
         return restored["state"]
 
-    def reached_preemption(self, step: int) -> bool:
-        """Whether the machine's scheduler has announced the end; all processes agree on the step."""
-        return self._manager.reached_preemption(step)
-
 
 def _check_shapes(saved: Any, like: TrainState) -> None:
     """All that differs, by name, before Orbax stops at the first."""
