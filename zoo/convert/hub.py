@@ -27,6 +27,7 @@ from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.errors import ConfigError, ZooError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
+from zoo.parallel import processes
 from zoo.parallel import rules as sharding_rules
 
 MAX_SHARD_BYTES = 5_000_000_000  # the torch library's default, too
@@ -129,6 +130,8 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
     """Writes a folder that `load` and the torch library load: config.json and model.safetensors.
 
     Everything is written beside the final names and then moved, so that a folder saved before is whole until then.
+    Of several processes all must call it: tensor by tensor comes to process 0, which alone writes, and holds no more
+    than one file's.
 
     Args:
       max_shard_bytes: above this the weights are split over several files with an index.
@@ -137,6 +140,10 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written, or it holds another model.
     """
     folder = Path(folder)
+    if not processes.leads():
+        for tensor in _pending(FAMILIES[model.config.family].weights, model).values():
+            tensor.make()
+        return
     _check_target(model, folder)
     _save(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
 
@@ -322,7 +329,29 @@ def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
 
 
 def _join(row: Row, values: list[jax.Array], layer: int) -> np.ndarray:
-    return row.join([np.asarray(value)[layer] if row.stacked else np.asarray(value) for value in values])
+    return row.join([_fetch(value, layer if row.stacked else None) for value in values])
+
+
+def _fetch(value: jax.Array, layer: int | None) -> np.ndarray:
+    """An array, or one layer of it, in this process's memory; the others must fetch it too if they hold parts of it."""
+    if value.is_fully_addressable or value.is_fully_replicated:
+        return np.asarray(value) if layer is None else np.asarray(value)[layer]
+    if not isinstance(value.sharding, NamedSharding):
+        raise ConfigError(
+            f"a parameter lies as {value.sharding}; of several processes' only those on a mesh are saved."
+        )
+    gather = _gather(value.sharding.mesh)
+    return np.asarray(gather(value, layer))
+
+
+@functools.lru_cache
+def _gather(mesh: Mesh) -> Callable[[jax.Array, int | None], jax.Array]:
+    """A function that brings a parameter, or the one layer of it that is asked for, whole to every device."""
+
+    def gather(value: jax.Array, layer: int | None) -> jax.Array:
+        return value if layer is None else jax.lax.dynamic_index_in_dim(value, layer, keepdims=False)
+
+    return jax.jit(gather, out_shardings=sharding_rules.replicated(mesh))
 
 
 def _replace(paths: list[Path]) -> None:

@@ -9,6 +9,7 @@ for a device before the processes have met, since JAX must know of its peers fir
 import contextlib
 import dataclasses
 import functools
+import itertools
 import logging
 import os
 import socket
@@ -32,6 +33,7 @@ _CLUSTERS = (clusters.SlurmCluster, clusters.GkeTpuCluster, clusters.GceTpuClust
 _FLAGS = ("coordinator_address", "num_processes", "process_id")
 _PORT_RETRY = 1.0  # seconds between two tries to listen where a process that has just ended still does
 _A_DAY = 86_400_000  # milliseconds
+_meetings = itertools.count()  # numbers the points at which all processes, which run the same program, wait
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,7 +187,18 @@ def client() -> Any:
 def wait_for_all(point: str) -> None:
     """Waits until every process is at this point; a peer that will not come is for `watch` to find."""
     if count() > 1:
-        client().wait_at_barrier(f"zoo/{point}", _A_DAY)
+        client().wait_at_barrier(f"zoo/{next(_meetings)}/{point}", _A_DAY)
+
+
+def failures(point: str, failed: bool) -> list[int]:
+    """The processes in which something failed, known to all, for whom all wait."""
+    if count() == 1:
+        return [0] if failed else []
+    folder = f"failed/{next(_meetings)}"
+    if failed:
+        publish(f"{folder}/{index()}", "")
+    wait_for_all(point)
+    return sorted(int(key.rpartition("/")[2]) for key, _ in client().key_value_dir_get(f"zoo/{folder}/"))
 
 
 @contextlib.contextmanager

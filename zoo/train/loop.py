@@ -19,7 +19,7 @@ from zoo.errors import ConfigError
 from zoo.parallel import watch
 from zoo.parallel.processes import Consensus, leader_first, leads
 from zoo.train.build import Machine, Plan, check_names
-from zoo.train.checkpoint import Checkpoints
+from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.corpus import Corpus
 from zoo.train.evaluate import evaluate
@@ -34,8 +34,12 @@ _log = logging.getLogger(__name__)
 SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
 
 
-def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dict[str, Any]:
+def train(
+    config: RunConfig, workdir: Path, data_dir: Path | None = None, *, damaged: OnDamage = "refuse"
+) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
+
+    If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before.
 
     After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
     there. A second signal ends it at once. Of several processes any one may get the signal: all stop after the same
@@ -60,7 +64,7 @@ def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dic
         if checkpoints.latest is None:
             state = machine.initial_state(plan)
         else:
-            state = checkpoints.restore(machine.abstract, batches)
+            state = checkpoints.restore(machine.abstract, batches, damaged=damaged)
         report = stack.enter_context(_open_report(config, workdir, int(state.step)))
         # 4. The steps.
         run = _Run(plan, machine, data, checkpoints, report)
