@@ -9,6 +9,7 @@ where process 0 listens, how many there are, and which it is.
 import contextlib
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from absl import flags
 
 from zoo.errors import ZooError
 
+_STATUS = re.compile(r"(UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
 _FLAGS: dict[str, flags.FlagHolder] = {}
 
 
@@ -105,16 +107,16 @@ def _leave() -> None:
 
 
 def _end(error: BaseException) -> None:
-    """Ends the process with its error first, and tells the others; waits for nobody, since they may not come."""
+    """Says the error, tells the others and ends the process; waits for nobody, since they may not come."""
     import jax
 
     from zoo.parallel import watch
 
     mended_by_user = isinstance(error, ZooError)
     said = f"{type(error).__name__}: {error}"
+    if isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error)):
+        watch.await_verdict()  # the runtime's errors are mostly echoes of a lost peer, which is better named
     print(said if mended_by_user else "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
-    if isinstance(error, jax.errors.JaxRuntimeError):
-        watch.await_verdict()
     code = watch.USER_ERROR if mended_by_user else 130 if isinstance(error, KeyboardInterrupt) else 1
     watch.fail(f"ended with exit code {code} after {said.splitlines()[0]}", code)
     sys.stdout.flush()

@@ -96,6 +96,7 @@ class _Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self.timeout = timeout
         self.me = _Peer(rank, socket.gethostname())
+        self.ending: Verdict | None = None  # on this process, by its main thread
         self.verdict: Verdict | None = None
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
@@ -111,10 +112,10 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         while self.verdict is None:
-            self.verdict = self.step()
+            self.verdict = self.ending or self.step()
         self.tell(self.verdict)
-        if self.verdict.rank == self.me.rank and self.verdict.code is not None:
-            return  # this process ends itself
+        if self.verdict is self.ending:
+            return  # the main thread ends the process
         if self.verdict.rank == self.me.rank:
             faulthandler.dump_traceback(sys.stderr, all_threads=True)
         _say(_describe(self.verdict, self.me))
@@ -181,7 +182,7 @@ class _Leader(_Watch):
         if time.monotonic() - self._told >= _TICK:
             self._told = time.monotonic()
             for link in self._peers:
-                link.send({})
+                link.send({"host": self.me.host})
 
     def _silent(self) -> Verdict | None:
         now = time.monotonic()
@@ -221,6 +222,7 @@ class _Follower(_Watch):
             for message in messages:
                 if "verdict" in message:
                     return Verdict(*message["verdict"])
+                self._leader.host = message["host"]
         if time.monotonic() - self._told >= _TICK:
             self._told = time.monotonic()
             self._link.send(self.status())
@@ -293,11 +295,9 @@ def leave() -> None:
 
 def fail(what: str, code: int) -> None:
     """Tells the others that this process is ending with an exit code, before it does."""
-    if _watch and _watch.verdict:
-        _watch.join(4 * _LINGER)  # it is about to end this process
-    elif _watch:
-        _watch.verdict = Verdict(_watch.me.rank, _watch.me.host, what, code)
-        _watch.join(4 * _TICK)
+    if _watch:
+        _watch.ending = Verdict(_watch.me.rank, _watch.me.host, what, code)
+        _watch.join(4 * _LINGER)  # of another process, perhaps, which then ends this one
         if _watch.me.rank == 0:
             time.sleep(_LINGER)
 
