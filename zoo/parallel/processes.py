@@ -12,7 +12,6 @@ import functools
 import itertools
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -96,47 +95,58 @@ class Meeting:
 
         Args:
           patience: seconds until a process that never comes ends the job with the exit code `watch.LOST`.
+
+        Raises:
+          ConfigError: another program listens at process 0's port.
         """
         # JAX's own handler of SIGTERM would swallow the signal; the training loop has its own.
         jax.config.update("jax_enable_preemption_service", False)
         watch.delay_abort()
-        too_late = threading.Timer(patience, self._give_up, (patience,))
-        too_late.daemon = True
-        too_late.start()
-        deadline = time.monotonic() + patience
-        while not self._try_join(patience, deadline):
-            time.sleep(_PORT_RETRY)
-        too_late.cancel()
-
-    def _try_join(self, patience: float, deadline: float) -> bool:
-        """False where another process, such as this one's predecessor, still listens at the port."""
-        try:
-            jax.distributed.initialize(
-                self.coordinator_address,
-                self.num_processes,
-                self.process_id,
-                cluster_detection_method=self.cluster or "deactivate",
-                initialization_timeout=round(patience) + 60,  # ours comes first: JAX's ends in a stack trace
-            )
-            return True
-        except RuntimeError as error:
-            if "Failed to start RPC server" not in str(error):
-                raise
-            where = self.coordinator_address or "the coordinator's port"
-            if time.monotonic() > deadline - 2 * _PORT_RETRY:
-                raise ConfigError(
-                    f"cannot listen at {where}: another program does. Stop it, or choose another port."
-                ) from error
-            _log.warning("%s is in use; trying again", where)
-            return False
-
-    def _give_up(self, patience: float) -> None:
-        where = self.coordinator_address or f"the coordinator that {self.cluster} names"
-        me = f"process {self.process_id}" if self.process_id is not None else f"a process on {socket.gethostname()}"
-        watch.end(
-            f"{me} waited {patience:.0f} s at {where}, and not all of {self.num_processes or 'the'} processes came. "
-            "See that each of them has started, with the same address, and reaches it."
+        known = self._resolve(patience)
+        late = f"process {known.process_id} waited {patience:g} s at {known.coordinator_address}, and not all of "
+        late += f"{known.num_processes} processes came. See that each of them has started, with the same address."
+        alarm = threading.Timer(patience, watch.end, (late,))
+        alarm.daemon = True
+        alarm.start()
+        if known.process_id == 0:
+            known.wait_for_port(patience)
+        jax.distributed.initialize(
+            known.coordinator_address,
+            known.num_processes,
+            known.process_id,
+            cluster_detection_method=self.cluster or "deactivate",  # for the devices of each process
+            initialization_timeout=round(patience) + 60,  # ours comes first: JAX's ends in a stack trace
         )
+        alarm.cancel()
+
+    def _resolve(self, patience: float) -> "Meeting":
+        for cluster in _CLUSTERS:
+            if cluster.name == self.cluster:
+                port = os.environ.get("JAX_COORDINATOR_PORT")
+                return Meeting(
+                    coordinator_address=cluster.get_coordinator_address(round(patience), port),
+                    num_processes=cluster.get_process_count(),
+                    process_id=cluster.get_process_id(),
+                )
+        return self
+
+    def wait_for_port(self, patience: float) -> None:
+        """Until nobody else listens there, such as this process's predecessor. JAX would crash at a second try."""
+        port = int(str(self.coordinator_address).rpartition(":")[2])
+        deadline = time.monotonic() + patience / 2
+        while not _is_free(port):
+            if time.monotonic() > deadline:
+                raise ConfigError(f"cannot listen at port {port}: another program does. Stop it, or choose another.")
+            _log.warning("port %d is in use; trying again", port)
+            time.sleep(_PORT_RETRY)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        watch.listen(port).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_present(cluster: type[clusters.ClusterEnv]) -> bool:

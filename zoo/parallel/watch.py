@@ -138,7 +138,7 @@ class _Leader(_Watch):
         self.token = secrets.token_hex(16)
         self._peers: dict[_Link, _Peer] = {}
         self._missing = set(range(1, count))
-        self._listener = _listen(count)
+        self._listener = listen(0, backlog=count)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self.port = self._listener.getsockname()[1]
@@ -319,11 +319,11 @@ def delay_abort() -> None:
     libc.signal(int(signal.SIGABRT), ctypes.cast(libc.sleep, ctypes.c_void_p))
 
 
-def _listen(backlog: int) -> socket.socket:
-    """At any free port of all addresses, of both kinds where the machine has both."""
-    with contextlib.suppress(OSError):
-        return socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
-    return socket.create_server(("", 0), backlog=backlog)
+def listen(port: int, backlog: int = 1) -> socket.socket:
+    """At all addresses of the machine, IPv4 and IPv6; port 0 is any that is free. OSError if it is not."""
+    if not socket.has_dualstack_ipv6() or not os.path.exists("/proc/net/if_inet6"):
+        return socket.create_server(("", port), backlog=backlog)
+    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
 
 
 def _silence(timeout: float) -> str:
