@@ -4,8 +4,11 @@
 
 import contextlib
 import logging
+import math
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
 _log = logging.getLogger(__name__)
 
+_ECHO = 1.0  # seconds in which a second signal is the first, sent to a group of processes and passed on within it
 SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
 
 
@@ -42,7 +46,7 @@ def train(
     If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before.
 
     After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
-    there. A second signal ends it at once. Of several processes any one may get the signal: all stop after the same
+    there. A later signal ends it at once. Of several processes any one may get the signal: all stop after the same
     step.
 
     Raises:
@@ -180,16 +184,21 @@ def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folde
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list to which the first SIGTERM or SIGINT adds its number; a second one ends the process at once."""
+    """A list to which the first SIGTERM or SIGINT adds its number; a later one ends the process at once."""
     told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield told  # Python lets the main thread alone handle signals
         return
+    first = math.inf
 
     def handle(number, frame):
-        told.append(number)
-        for each in previous:
-            signal.signal(each, signal.SIG_DFL)
+        nonlocal first
+        if time.monotonic() > first + _ECHO:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if not told:
+            told.append(number)
+            first = time.monotonic()
 
     previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     for each in previous:
