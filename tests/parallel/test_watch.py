@@ -40,21 +40,18 @@ def jobs(tmp_path_factory):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_lost_process_is_named(jobs, case):
-    victim, count, own_code, words, code = CASES[case]
+    victim, _, own_code, words, code = CASES[case]
     job = jobs[case]
-    others = [process for index, process in enumerate(job.processes) if index != victim]
     for index, process in enumerate(job.processes):
         if index != victim:
             assert process.wait(60) == code, job.said(index)
-            last = job.said(index).splitlines()[-1]
-            assert words.format(host=socket.gethostname()) in last, job.said(index)
-            assert f"process {index} on" in last
-    assert len(others) == count - 1
+            (word,) = [line for line in job.said(index).splitlines() if line.startswith("LostPeer: ")]
+            assert word.startswith(f"LostPeer: process {index} on"), job.said(index)
+            assert words.format(host=socket.gethostname()) in word, job.said(index)
     if own_code is not None:
         assert job.processes[victim].wait(10) == own_code, job.said(victim)
-    # The victim's last word is its time; nobody needs as long as 15 s with the default of 10 s.
     began = float(re.findall(r"^fault ([\d.]+)", job.said(victim), re.MULTILINE)[-1])
-    assert max(log.stat().st_mtime for log in job.logs) - began < TIMEOUT + 5
+    assert max(log.stat().st_mtime for log in job.logs) - began < 15  # seconds; 2 to 6 on an idle machine
 
 
 def test_who_hangs_says_where(jobs):

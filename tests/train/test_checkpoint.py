@@ -111,8 +111,6 @@ def test_a_part_that_is_missing(tmp_path):
         assert "Delete that folder" in job.said(1)
     with run("set_aside") as job:
         assert job.wait(60) == [0, 0], job.said(0) + job.said(1)
-        assert [job.said(i).splitlines()[-1] for i in (0, 1)] == [
-            "place 10, 2048 from 1.0",
-            "place 10, 2048 from 4097.0",
-        ]
+        assert "place 10, 2048 from 1.0" in job.said(0)
+        assert "place 10, 2048 from 4097.0" in job.said(1)
         assert "It is now 2.damaged" in job.said(0) and "damaged" not in job.said(1)

@@ -339,4 +339,4 @@ def _describe(verdict: Verdict, me: _Peer) -> str:
 
 def _say(message: str) -> None:
     """On standard error, past all buffers and locks that a hung thread may hold."""
-    os.write(2, f"LostPeer: {message}\n".encode())
+    os.write(2, f"\nLostPeer: {message}\n".encode())  # a progress bar may stand in the line
