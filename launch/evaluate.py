@@ -19,7 +19,7 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry; without it, the latest checkpoint.")
 flags.register_validator("workdir", bool, message="must name a folder")
-hosts.define()
+flags.adopt_module_key_flags(hosts)
 
 
 def main(argv: list[str]) -> None:

@@ -20,25 +20,18 @@ from absl import flags
 from zoo.errors import ZooError
 
 _STATUS = re.compile(r"(UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
-_FLAGS: dict[str, flags.FlagHolder] = {}
 
-
-def define() -> None:
-    """Defines the flags; for a launcher's top level."""
-    _FLAGS["coordinator_address"] = flags.DEFINE_string(
-        "coordinator_address", None, "Several processes: host:port at which process 0 listens, the same for all."
-    )
-    _FLAGS["num_processes"] = flags.DEFINE_integer("num_processes", None, "Several processes: how many.")
-    _FLAGS["process_id"] = flags.DEFINE_integer("process_id", None, "Several processes: this one's number, from 0.")
-    _FLAGS["join_timeout"] = flags.DEFINE_float(
-        "join_timeout", 300.0, "Seconds that the processes wait for each other at the start.", lower_bound=1.0
-    )
-    _FLAGS["peer_timeout"] = flags.DEFINE_float(
-        "peer_timeout",
-        10.0,
-        "Seconds after which a silent or hung process is lost, and the others end.",
-        lower_bound=1.0,
-    )
+_ADDRESS = flags.DEFINE_string(
+    "coordinator_address", None, "Several processes: host:port at which process 0 listens, the same for all."
+)
+_COUNT = flags.DEFINE_integer("num_processes", None, "Several processes: how many.")
+_INDEX = flags.DEFINE_integer("process_id", None, "Several processes: this one's number, from 0.")
+_JOIN_TIMEOUT = flags.DEFINE_float(
+    "join_timeout", 300.0, "Seconds that the processes wait for each other at the start.", lower_bound=1.0
+)
+_PEER_TIMEOUT = flags.DEFINE_float(
+    "peer_timeout", 10.0, "Seconds after which a silent or hung process is lost, and the others end.", lower_bound=1.0
+)
 
 
 @contextlib.contextmanager
@@ -50,19 +43,17 @@ def joined() -> Iterator[None]:
     """
     from zoo.parallel import processes
 
-    names = ("coordinator_address", "num_processes", "process_id")
-    meeting = processes.Meeting.create(*(_FLAGS[name].value for name in names))
+    meeting = processes.Meeting.create(_ADDRESS.value, _COUNT.value, _INDEX.value)
     if meeting is None:
         yield
         return
-    meeting.join(_FLAGS["join_timeout"].value)
-    _start_watch(_FLAGS["peer_timeout"].value)
+    meeting.join(_JOIN_TIMEOUT.value)
+    _start_watch(_PEER_TIMEOUT.value)
     _speak_for_one()
     try:
         yield
-    except SystemExit as end:
-        if end.code not in (None, 0):
-            _leave()
+    except SystemExit:  # all have agreed on it
+        _leave()
         raise
     except BaseException as error:
         _end(error)

@@ -33,7 +33,7 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it the text in the package is prepared in the workdir."
 )
 flags.register_validator("workdir", bool, message="must name a folder")
-hosts.define()
+flags.adopt_module_key_flags(hosts)
 _MAX_RESTARTS = flags.DEFINE_integer(
     "max_restarts",
     0,

@@ -11,7 +11,6 @@ from absl import flags
 from launch import app, hosts
 from zoo.errors import InputError
 
-hosts.define()
 _FAULT = flags.DEFINE_string("fault", "none", "What this process does at step 9.")
 
 

@@ -9,7 +9,6 @@ from absl import flags
 
 from launch import app, hosts
 
-hosts.define()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the checkpoints.", required=True)
 _DO = flags.DEFINE_enum("do", None, ["save", "refuse", "set_aside"], "Save steps 1 to 3, or restore.", required=True)
 _SIZE = 8192  # numbers; Orbax writes a much smaller array into its index

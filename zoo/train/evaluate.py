@@ -13,6 +13,7 @@ from flax import nnx
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.parallel import watch
 from zoo.parallel.processes import leader_first, leads
 from zoo.tasks import Task
 from zoo.train.build import Machine, Plan
@@ -48,7 +49,8 @@ def evaluate_workdir(
     plan = Plan.create(config, corpus.tokenizer)
     machine = Machine.create(plan)
     origin, graphdef, params = _latest(workdir, machine) if model is None else _load(model, plan, machine, corpus)
-    batches = map(machine.put, corpus.validation_batches(plan.task, machine.share))
+    batches = watch.marked(corpus.validation_batches(plan.task, machine.share), "batch of the evaluation")
+    batches = map(machine.put, batches)
     result = {**origin, **evaluate(make_eval_step(graphdef, plan.task, machine.context), params, batches, plan.task)}
     if leads():
         workdir.mkdir(parents=True, exist_ok=True)
