@@ -66,7 +66,7 @@ def _start_watch(timeout: float) -> None:
     if processes.leads():
         processes.publish("watch", "{} {}".format(*watch.lead(processes.count(), timeout)))
         return
-    port, token = processes.look_up("watch", timeout).split()
+    port, token = processes.look_up("watch", watch.GREETING * timeout).split()
     watch.follow(processes.index(), processes.coordinator_host(), int(port), token, timeout)
 
 

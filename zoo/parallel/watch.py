@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 LOST = 75  # exit code, EX_TEMPFAIL of sysexits.h: the same command may well succeed
 USER_ERROR = 2  # exit code of a ZooError, which a second try would meet again
 
+GREETING = 3  # timeouts, in which a process must have said its first word
 _TICK = 0.25  # seconds between two words of each process
 _LINGER = 1.0  # seconds in which the others hear the verdict, before process 0 and JAX's service on it are gone
 _T = TypeVar("_T")
@@ -189,7 +190,7 @@ class _Leader(_Watch):
         for peer in self._peers.values():
             if now - peer.heard > self.timeout and not peer.left:
                 return peer.accuse(_silence(self.timeout))
-        if self._missing and now - self._began > self.timeout:
+        if self._missing and now - self._began > GREETING * self.timeout:
             return Verdict(min(self._missing), "an unknown host", "died before it had said a word")
         return None
 
