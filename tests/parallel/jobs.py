@@ -25,7 +25,8 @@ class Job:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         environment = {
             **os.environ,
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            # Compiling takes longer than running does.
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
             "PYTHONPATH": paths,
             "PYTHONUNBUFFERED": "1",
         }
