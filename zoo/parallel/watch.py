@@ -33,6 +33,7 @@ LOST = 75  # exit code, EX_TEMPFAIL of sysexits.h: the same command may well suc
 USER_ERROR = 2  # exit code of a ZooError, which a second try would meet again
 
 GREETING = 3  # timeouts, in which a process must have said its first word
+_LONGEST = 500  # characters of an error that is passed on
 _TICK = 0.25  # seconds between two words of each process
 _LINGER = 1.0  # seconds in which the others hear the verdict, before process 0 and JAX's service on it are gone
 _T = TypeVar("_T")
@@ -159,8 +160,9 @@ class _Leader(_Watch):
             link.send({"verdict": list(verdict)})
 
     def _accept(self) -> None:
-        link = _Link(self._listener.accept()[0])
-        self._selector.register(link.socket, selectors.EVENT_READ, link)
+        with contextlib.suppress(OSError):  # it may be gone again
+            link = _Link(self._listener.accept()[0])
+            self._selector.register(link.socket, selectors.EVENT_READ, link)
 
     def _hear(self, link: _Link) -> Verdict | None:
         messages = link.receive()
@@ -297,7 +299,7 @@ def leave() -> None:
 def fail(what: str, code: int) -> None:
     """Tells the others that this process is ending with an exit code, before it does."""
     if _watch:
-        _watch.ending = Verdict(_watch.me.rank, _watch.me.host, what, code)
+        _watch.ending = Verdict(_watch.me.rank, _watch.me.host, what[:_LONGEST], code)
         _watch.join(4 * _LINGER)  # of another process, perhaps, which then ends this one
         if _watch.me.rank == 0:
             time.sleep(_LINGER)

@@ -107,7 +107,7 @@ class Checkpoints:
     def _advice(self, step: int, what: str) -> str:
         return (
             f"{self.folder / str(step)} cannot be restored: {what}. Delete that folder to go on from an earlier step "
-            f"(there are: {self._manager.all_steps()})."
+            f"(there are: {self._manager.all_steps()}), or let launch.train --damaged_checkpoint=set_aside rename it."
         )
 
     def _set_aside(self, step: int, what: str) -> None:
