@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import app, config_flags
+from launch import app, config_flags, hosts
 
 _CONFIG = config_flags.define()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the experiment; evaluation.json goes there.", required=True)
@@ -19,16 +19,22 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry; without it, the latest checkpoint.")
 flags.register_validator("workdir", bool, message="must name a folder")
+flags.adopt_module_key_flags(hosts)
 
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.train import RunConfig, evaluate_workdir
+    from zoo.train import RunConfig
 
     data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
     config = RunConfig.from_dict(_CONFIG.value)
-    result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
-    print(json.dumps(result, indent=2))
+    from zoo.parallel.processes import leads
+    from zoo.train import evaluate_workdir
+
+    with hosts.joined():
+        result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
+        if leads():
+            print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

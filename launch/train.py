@@ -3,13 +3,27 @@
 """Trains a model, or goes on training it from the workdir's latest checkpoint.
 
 python -m launch.train --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
+
+Several hosts: the same command on each, with one workdir that all see. On TPU VM pods, GKE and SLURM that is all;
+elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. `launch/tpu_vm.sh`, `launch/gke.sh` and
+`launch/slurm.sh` are recipes.
+
+Exit codes, of every process:
+  0    trained to the end
+  1    a crash; the traceback says where
+  2    an error that the user can mend; one line says how
+  75   another process died or hangs, or did not come; the last line names it. The same command goes on from the latest
+       checkpoint, and --max_restarts=N does so by itself.
+  130  Ctrl-C, and 143 SIGTERM, to any one process: all have saved the same step
 """
 
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from absl import flags
 
-from launch import app, config_flags
+from launch import app, config_flags, hosts
 
 _CONFIG = config_flags.define()
 _WORKDIR = flags.DEFINE_string(
@@ -19,14 +33,43 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it the text in the package is prepared in the workdir."
 )
 flags.register_validator("workdir", bool, message="must name a folder")
+flags.adopt_module_key_flags(hosts)
+_MAX_RESTARTS = flags.DEFINE_integer(
+    "max_restarts",
+    0,
+    "Restarts after a crash or a lost peer, in a row without a new checkpoint; a damaged checkpoint is then set aside.",
+    lower_bound=0,
+)
+_DAMAGED = flags.DEFINE_enum(
+    "damaged_checkpoint",
+    "refuse",
+    ["refuse", "set_aside"],
+    "What to do with a latest checkpoint that cannot be read: stop, or rename it and go on from the one before.",
+)
 
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.train import RunConfig, train
+    if _MAX_RESTARTS.value:
+        supervise()
+    from zoo.train import RunConfig
 
-    data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-    train(RunConfig.from_dict(_CONFIG.value), Path(_WORKDIR.value), data_dir)
+    config = RunConfig.from_dict(_CONFIG.value)
+    from zoo.train import train
+    from zoo.train.build import check_names
+
+    check_names(config)
+    with hosts.joined():
+        data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
+        train(config, Path(_WORKDIR.value), data_dir, damaged=_DAMAGED.value)
+
+
+def supervise() -> NoReturn:
+    """Runs this command as a child, as often as it takes."""
+    from launch.supervisor import Supervisor
+
+    command = [sys.executable, *sys.orig_argv[1:], "--max_restarts=0", "--damaged_checkpoint=set_aside"]
+    sys.exit(Supervisor(command, Path(_WORKDIR.value) / "checkpoints", _MAX_RESTARTS.value).run())
 
 
 if __name__ == "__main__":

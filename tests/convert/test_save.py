@@ -3,18 +3,21 @@
 """Saving and converting: what is written comes back, and nothing saved before is lost."""
 
 import functools
+import resource
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from tests.convert.folders import assert_same, make
 from zoo import registry
 from zoo.convert import hub, safetensors
+from zoo.convert.files import Pending, partial
 from zoo.errors import ConfigError
 from zoo.parallel.mesh import make_mesh
 
@@ -58,17 +61,50 @@ def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
         hub.convert(bert, tmp_path / "there", form=form)
 
 
-def test_a_full_disk_is_said_and_leaves_the_last_one(bert, monkeypatch):
+def test_a_full_disk_is_said_and_leaves_the_last_one(bert):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
-
-    def full(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise SafetensorError("No space left on device")
-
-    monkeypatch.setattr(safetensors, "save_file", full)
-    with pytest.raises(ConfigError, match="No space left"):
-        hub.save(make("bert", "pretraining"), bert)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["model.safetensors"]) // 2, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match="File too large"):
+            hub.save(make("bert", "pretraining"), bert)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
+
+
+def test_files_are_the_librarys_to_the_byte(tmp_path):
+    rng = np.random.default_rng(0)
+    shapes = {"b.kernel": (3, 5), "a": (), "a.b": (7,), "c": (0, 2), "z\u00e9": (2, 3, 4)}
+    dtypes = [np.dtype(dtype) for dtype in (np.float32, ml_dtypes.bfloat16, np.float16, np.float32, np.float64)]
+    arrays = {
+        name: np.asarray(rng.standard_normal(shape)).astype(dtype)
+        for (name, shape), dtype in zip(shapes.items(), dtypes, strict=True)
+    }
+    pending = {
+        name: Pending(array.shape, array.dtype, functools.partial(np.array, array), "kernel")
+        for name, array in arrays.items()
+    }
+    (path,) = safetensors.write(tmp_path, pending, max_shard_bytes=10**6)
+    save_file(arrays, tmp_path / "theirs", {"format": "pt"})
+    assert partial(path).read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_no_two_tensors_are_in_memory_at_a_time(tmp_path):
+    """Process 0 of a large model has no room for more."""
+    alive, most = set(), 0
+
+    def make_one():
+        nonlocal most
+        array = np.ones(1000, np.float32)
+        alive.add(id(array))
+        weakref.finalize(array, alive.discard, id(array))
+        most = max(most, len(alive))
+        return array
+
+    pending = {f"t{number}": Pending((1000,), np.dtype(np.float32), make_one, "kernel") for number in range(9)}
+    safetensors.write(tmp_path, pending, max_shard_bytes=10**6)
+    assert most <= 2  # the last is dropped when the next is there
 
 
 def test_another_model_is_not_overwritten(bert, tmp_path):

@@ -37,8 +37,13 @@ def _join(parts):
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("make", [train_batches, evaluation_batches])
 def test_processes_share_the_same_global_batches(make, processes):
-    parts = [_take(7, make, sharding=Sharding(index=i, count=processes)) for i in range(processes)]
+    parts = [_take(7, make, sharding=Sharding(blocks=(i,), count=processes)) for i in range(processes)]
     _assert_equal(_join(parts), _take(7, make))
+
+
+def test_a_process_may_hold_any_blocks():
+    whole, part = _take(7), _take(7, sharding=Sharding(blocks=(0, 3), count=4))
+    _assert_equal(part, [{name: rows[[0, 3]] for name, rows in batch.items()} for batch in whole])
 
 
 def test_every_pass_has_all_rows_in_a_new_order():
@@ -84,7 +89,8 @@ def test_evaluation_is_one_pass_in_order():
     ("options", "error", "words"),
     [
         (dict(sharding=Sharding(count=3)), ConfigError, "4 does not divide by 3"),
-        (dict(sharding=Sharding(index=2, count=2)), ConfigError, "process 2 of 2"),
+        (dict(sharding=Sharding(blocks=(2,), count=2)), ConfigError, "some of 0 to 1"),
+        (dict(sharding=Sharding(blocks=(), count=2)), ConfigError, "some of 0 to 1"),
         (dict(batch_size=0), ConfigError, "batch_size 0"),
         (dict(seed=-1), ConfigError, "seed"),
         (dict(batch_size=11), InputError, "10 rows"),

@@ -7,24 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.parallel.jobs import Job
+from tests.train.counter import Counter
 from zoo.errors import IntegrityError
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
 from zoo.train.state import TrainState
-
-
-class Counter:
-    """An iterator of which only the place matters."""
-
-    def __init__(self, place=0):
-        self.place = place
-
-    def get_state(self):
-        return {"next_index": self.place}
-
-    def set_state(self, state):
-        self.place = state["next_index"]
 
 
 def state_at(step, width=3):
@@ -81,3 +70,47 @@ def test_another_models_checkpoint_is_refused(tmp_path):
     )
     with Checkpoints(tmp_path, 2) as checkpoints, pytest.raises(IntegrityError, match=message):
         checkpoints.restore(jax.eval_shape(lambda: state_at(0, width=5)), Counter())
+
+
+def test_damage_is_set_aside_when_asked_and_nothing_is_deleted(tmp_path, caplog):
+    save(tmp_path, [1, 2, 3], keep=3)
+    folder, counter = tmp_path / "checkpoints", Counter()
+    (folder / "2" / "state" / "_METADATA").unlink()
+    next((folder / "3" / "data").glob("metadata")).write_text("{")
+    with Checkpoints(tmp_path, 3) as checkpoints:
+        restored = checkpoints.restore(jax.eval_shape(lambda: state_at(0)), counter, damaged="set_aside")
+        assert (int(restored.step), counter.place, checkpoints.latest) == (1, 10, 1)
+        checkpoints.save(2, state_at(2), Counter(20))
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "2.damaged", "3.damaged"]
+    assert "It is now 3.damaged" in caplog.text
+    (folder / "1").rename(tmp_path / "elsewhere")
+    (folder / "2" / "state" / "_METADATA").unlink()
+    with Checkpoints(tmp_path, 3) as checkpoints, pytest.raises(IntegrityError, match="list of arrays is gone"):
+        checkpoints.restore(jax.eval_shape(lambda: state_at(0)), counter, damaged="set_aside")  # the last one stays
+    assert (folder / "2").is_dir()
+
+
+def test_a_part_that_is_missing(tmp_path):
+    """Of a save, in which one process dies, and of a step that only one process cannot read: all agree."""
+
+    def run(do):
+        flags = [f"--workdir={tmp_path}", f"--do={do}"]
+        return Job(tmp_path / do, "tests.train.checkpoint_peer", flags, count=2, devices=2)
+
+    with run("save") as job:
+        assert job.wait(60) == [75, 3], job.said(0)
+        assert "process 1 on" in job.said(0).splitlines()[-1]
+    folder = tmp_path / "checkpoints"
+    with Checkpoints(tmp_path, keep=None) as checkpoints:
+        assert checkpoints.latest == 2
+    for path in (folder / "2" / "state" / "ocdbt.process_1" / "d").iterdir():
+        path.unlink()
+    with run("refuse") as job:
+        assert job.wait(60) == [2, 2], job.said(0) + job.said(1)
+        assert "process 1 could not read its part" in job.said(0)
+        assert "Delete that folder" in job.said(1)
+    with run("set_aside") as job:
+        assert job.wait(60) == [0, 0], job.said(0) + job.said(1)
+        assert "place 10, 2048 from 1.0" in job.said(0)
+        assert "place 10, 2048 from 4097.0" in job.said(1)
+        assert "It is now 2.damaged" in job.said(0) and "damaged" not in job.said(1)

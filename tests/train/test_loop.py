@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -142,3 +143,16 @@ def test_a_run_that_only_skips_gives_up(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "make_train_step", make_step_that_skips)
     with pytest.raises(ConfigError, match=r"3 steps in a row, up to step 3, .* since step 0"):
         train(dataclasses.replace(CONFIG, max_skipped=3), tmp_path / "run", finished[0] / "data")
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(monkeypatch):
+    """A scheduler may tell both a supervisor, which passes it on, and its child."""
+    killed = []
+    monkeypatch.setattr(loop.os, "kill", lambda _, number: killed.append(number))
+    with loop._signals() as told:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert (told, killed) == ([signal.SIGTERM], [])
+        monkeypatch.setattr(loop, "_ECHO", -1.0)  # as if later
+        signal.raise_signal(signal.SIGINT)
+        assert (told, killed) == ([signal.SIGTERM], [signal.SIGINT])

@@ -159,13 +159,19 @@ class Pending:
     """A tensor to be written.
 
     Attributes:
-      num_bytes: its size. make: what computes it, when its turn has come.
+      shape, dtype: of what is made. make: what computes it, when its turn has come.
       leaf: the last name of our parameter: `kernel`, `bias`, `scale`, `embedding`, or another.
     """
 
-    num_bytes: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
     make: Callable[[], np.ndarray]
     leaf: str
+
+    @property
+    def num_bytes(self) -> int:
+        """Its size."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def partial(path: Path) -> Path:

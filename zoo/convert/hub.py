@@ -3,6 +3,7 @@
 """`zoo.load` and `zoo.save`: a folder as the Hub has them <-> a model."""
 
 import functools
+import itertools
 import logging
 import os
 import shutil
@@ -27,6 +28,7 @@ from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.errors import ConfigError, ZooError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
+from zoo.parallel import processes
 from zoo.parallel import rules as sharding_rules
 
 MAX_SHARD_BYTES = 5_000_000_000  # the torch library's default, too
@@ -129,6 +131,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
     """Writes a folder that `load` and the torch library load: config.json and model.safetensors.
 
     Everything is written beside the final names and then moved, so that a folder saved before is whole until then.
+    Of several processes all must call it: tensor by tensor comes to process 0, which alone writes.
 
     Args:
       max_shard_bytes: above this the weights are split over several files with an index.
@@ -137,6 +140,11 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written, or it holds another model.
     """
     folder = Path(folder)
+    if not processes.leads():
+        tensors = _pending(FAMILIES[model.config.family].weights, model)
+        for name in itertools.chain(*safetensors.plan(tensors, max_shard_bytes)):
+            tensors[name].make()
+        return
     _check_target(model, folder)
     _save(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
 
@@ -309,20 +317,46 @@ def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
     for row in (row for part in table.parts(model.head_name, when, params) for row in part):
         values = [params[path] for path in row.paths]
         for layer, hub in enumerate(row.names(values[0].shape)):
-            share = values[0].shape[0] if row.stacked else 1
+            shape = row.hub_shape(values[0].shape[1:] if row.stacked else values[0].shape)
             make = functools.partial(_join, row, values, layer)
             leaf = row.paths[0].rpartition(".")[2]
-            tensors[name(hub)] = Pending(sum(value.nbytes for value in values) // share, make, leaf)
+            tensors[name(hub)] = Pending(shape, values[0].dtype, make, leaf)
     copies = [tie for tie in table.ties if tie.saved in when and name(tie.original) in tensors]
     for constant in table.constants:
         if model.head_name in constant.saved_by:
             array = constant.make(model.config).astype(jnp.dtype(model.config.param_dtype))
-            tensors[name(constant.hub)] = Pending(array.nbytes, functools.partial(np.asarray, array), "embedding")
+            make = functools.partial(np.asarray, array)
+            tensors[name(constant.hub)] = Pending(array.shape, array.dtype, make, "embedding")
     return tensors | {name(tie.copy): tensors[name(tie.original)] for tie in copies}
 
 
 def _join(row: Row, values: list[jax.Array], layer: int) -> np.ndarray:
-    return row.join([np.asarray(value)[layer] if row.stacked else np.asarray(value) for value in values])
+    return row.join([_fetch(value, layer if row.stacked else None) for value in values])
+
+
+def _fetch(value: jax.Array, layer: int | None) -> np.ndarray:
+    """An array, or one layer of it, in this process's memory; the others must fetch it too if they hold parts of it."""
+    if value.is_fully_replicated:
+        value = value.addressable_data(0)  # an array of its own: JAX keeps the copy on the host with the array
+        return np.asarray(value if layer is None else value[layer])
+    if value.is_fully_addressable:
+        return np.asarray(value) if layer is None else np.asarray(value)[layer]
+    if not isinstance(value.sharding, NamedSharding):
+        raise ConfigError(
+            f"a parameter lies as {value.sharding}; of several processes' only those on a mesh are saved."
+        )
+    gather = _gather(value.sharding.mesh)
+    return np.asarray(gather(value, layer))
+
+
+@functools.lru_cache
+def _gather(mesh: Mesh) -> Callable[[jax.Array, int | None], jax.Array]:
+    """A function that brings a parameter, or the one layer of it that is asked for, whole to every device."""
+
+    def gather(value: jax.Array, layer: int | None) -> jax.Array:
+        return value if layer is None else jax.lax.dynamic_index_in_dim(value, layer, keepdims=False)
+
+    return jax.jit(gather, out_shardings=sharding_rules.replicated(mesh))
 
 
 def _replace(paths: list[Path]) -> None:

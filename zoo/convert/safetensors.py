@@ -1,13 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""safetensors files, one or sharded with an index: read in place after strict checks, written in one piece.
+"""safetensors files, one or sharded with an index: read in place after strict checks, written tensor by tensor.
 
 The format: 8 bytes of header length, a JSON header, then the tensors end to end
 (github.com/huggingface/safetensors#format). The reader is our own because the library lets repeated keys through.
 """
 
 import dataclasses
-import errno
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -16,8 +16,6 @@ from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from zoo.convert.files import Pending, map_file, open_regular, partial
 from zoo.convert.json_files import parse_json, write_json
@@ -43,6 +41,8 @@ DTYPES = {
     "F64": np.dtype(np.float64),
 }
 
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_ALIGNMENT = 8  # bytes, of the first tensor
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _MAX_TENSORS = 20_000  # in one file; T5-11B has a thousand
 
@@ -135,11 +135,11 @@ def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int)
     Raises:
       OSError: the folder cannot be written, or the disk is full.
     """
-    shards = _plan(tensors, max_shard_bytes)
+    shards = plan(tensors, max_shard_bytes)
     numbered = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
     names = numbered if len(shards) > 1 else [SINGLE]
     for name, shard in zip(names, shards, strict=True):
-        _save(partial(folder / name), {tensor: tensors[tensor].make() for tensor in shard})
+        _save(partial(folder / name), {tensor: tensors[tensor] for tensor in shard})
     if len(shards) > 1:
         weight_map = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
         total = sum(tensor.num_bytes for tensor in tensors.values())
@@ -148,19 +148,27 @@ def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int)
     return [folder / name for name in names]
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """One file, with the permissions of any new file: the library's own are the owner's alone."""
-    path.touch()
-    mode = path.stat().st_mode
-    try:
-        save_file(arrays, path, {"format": "pt"})
-    except SafetensorError as error:  # its own kind, even for a full disk
-        raise OSError(errno.EIO, str(error)) from error
-    path.chmod(mode)
+def _save(path: Path, tensors: Mapping[str, Pending]) -> None:
+    """One file, to the byte as the library writes it, with no more than one tensor in memory at a time."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, tensor in tensors.items():
+        start, end = end, end + tensor.num_bytes
+        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            file.write(np.ascontiguousarray(tensor.make()).reshape(-1).view(np.uint8).data)
 
 
-def _plan(tensors: Mapping[str, Pending], max_shard_bytes: int) -> list[list[str]]:
-    """Groups the tensors, in order, so that no shard of more than one tensor is larger than the limit."""
+def plan(tensors: Mapping[str, Pending], max_shard_bytes: int) -> list[list[str]]:
+    """The tensors of each file, in the order in which they are made and written.
+
+    They are grouped in the order given, so that no file of more than one tensor is larger than the limit. Within a file
+    the library sorts them by dtype, the wide ones first, and then by name.
+    """
     if max_shard_bytes < 1:
         raise ConfigError(f"max_shard_bytes must be positive; found {max_shard_bytes}.")
     shards, filled = [[]], 0
@@ -170,4 +178,5 @@ def _plan(tensors: Mapping[str, Pending], max_shard_bytes: int) -> list[list[str
             filled = 0
         shards[-1].append(name)
         filled += tensor.num_bytes
-    return shards
+    dtypes = list(DTYPES.values())
+    return [sorted(shard, key=lambda name: (-dtypes.index(tensors[name].dtype), name)) for shard in shards]

@@ -33,9 +33,9 @@ Transform = Callable[[Example, np.random.Generator], Example]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sharding:
-    """Which share of each global batch this process reads: the `index`-th of `count` equal, adjacent blocks of rows."""
+    """Which share of a global batch this process reads: these of `count` equal, adjacent blocks of rows, in order."""
 
-    index: int = 0
+    blocks: tuple[int, ...] = (0,)
     count: int = 1
 
 
@@ -57,7 +57,7 @@ def train_batches(
     sharding: Sharding = Sharding(),
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
-    """Endless batches of dicts of [B / processes, ...]; every pass over the rows has an order of its own.
+    """Endless batches of dicts of [B x blocks / count, ...]; every pass over the rows has an order of its own.
 
     Args:
       transform: applied to a row with a generator that depends on the seed and the row's visit.
@@ -109,8 +109,8 @@ class _Gather:
     sharding: Sharding
 
     def __call__(self, step: int, indices: np.ndarray) -> Example:
-        share = self.batch_size // self.sharding.count
-        places = range(self.sharding.index * share, (self.sharding.index + 1) * share)
+        size = self.batch_size // self.sharding.count
+        places = [place for block in self.sharding.blocks for place in range(block * size, (block + 1) * size)]
         examples = [self._example(int(indices[place]), step * self.batch_size + place) for place in places]
         return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
 
@@ -132,7 +132,7 @@ def _batches(order: grain.MapDataset, gather: _Gather, reading: Reading) -> grai
 def _check(batch_size: int, seed: Any, sharding: Sharding) -> None:
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must lie between 0 and 2**32 - 1; found {seed}.")
-    if not 0 <= sharding.index < sharding.count:
-        raise ConfigError(f"process {sharding.index} of {sharding.count} does not exist.")
+    if not sharding.blocks or not set(sharding.blocks) <= set(range(sharding.count)):
+        raise ConfigError(f"blocks {sharding.blocks} must be some of 0 to {sharding.count - 1}.")
     if batch_size < 1 or batch_size % sharding.count:
-        raise ConfigError(f"batch_size {batch_size} does not divide by {sharding.count} processes; change one of them.")
+        raise ConfigError(f"batch_size {batch_size} does not divide by {sharding.count} blocks; change one of them.")

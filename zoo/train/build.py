@@ -16,10 +16,12 @@ from jax.sharding import Mesh, NamedSharding
 import zoo
 from zoo import registry, tasks
 from zoo.convert.families import hub_config
+from zoo.data.pipeline import Sharding
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.parallel.footprint import describe, footprint
 from zoo.parallel.mesh import make_mesh, parse_mesh
+from zoo.parallel.processes import batch_blocks
 from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
 from zoo.tasks import Task
 from zoo.train.config import RunConfig
@@ -102,10 +104,15 @@ class Machine(NamedTuple):
         """That in which steps are traced."""
         return partitioned(self.mesh, self.rules)
 
+    @property
+    def share(self) -> Sharding:
+        """The rows of a batch that this process's devices hold; processes that hold the same rows each load them."""
+        return Sharding(**batch_blocks(batch_sharding(self.mesh), jax.process_index())._asdict())
+
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
-        """This process's rows as a part of the global batch on the devices."""
-        sharding = batch_sharding(self.mesh)
-        return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+        """This process's share of the rows as a part of the global batch on the devices."""
+        sharding, share = batch_sharding(self.mesh), self.share
+        return {name: _put(rows, sharding, share) for name, rows in batch.items()}
 
 
 def make_task(config: RunConfig, tokenizer) -> Task:
@@ -156,6 +163,16 @@ def _check_batch(config: RunConfig, mesh: Mesh) -> None:
             f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
             f"batch_size that does is {' or '.join(map(str, nearest))}."
         )
+
+
+def _put(rows: np.ndarray, sharding: NamedSharding, share: Sharding) -> jax.Array:
+    size = len(rows) // len(share.blocks)
+
+    def read(index: Any) -> np.ndarray:
+        start = share.blocks.index((index[0].start or 0) // size) * size
+        return rows[(slice(start, start + size), *index[1:])]
+
+    return jax.make_array_from_callback((size * share.count, *rows.shape[1:]), sharding, read)
 
 
 def _state_shardings(

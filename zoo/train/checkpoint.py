@@ -9,16 +9,25 @@ first save.
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from zoo.errors import IntegrityError
+from zoo.parallel.processes import failures, leads, wait_for_all
 from zoo.train.state import TrainState
 from zoo.train.workdir import CHECKPOINTS
 
 _log = logging.getLogger(__name__)
+
+
+OnDamage = Literal["refuse", "set_aside"]
+
+
+class _OtherModel(IntegrityError):
+    """Whole, and of no use here: an earlier step would be neither."""
 
 
 class Checkpoints:
@@ -55,34 +64,61 @@ class Checkpoints:
         items = {"state": ocp.args.StandardSave(state), "data": ocp.args.JsonSave(iterator.get_state())}
         self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
-    def restore(self, like: TrainState, iterator=None) -> TrainState:
+    def restore(self, like: TrainState, iterator=None, *, damaged: OnDamage = "refuse") -> TrainState:
         """The latest state, in the shapes, dtypes and shardings of `like`; sets the iterator to its place in the data.
+
+        Every process reads its own shards, whatever mesh and number of processes wrote them.
+
+        Args:
+          damaged: "set_aside" renames a step that any process cannot read, and goes on with the one before.
 
         Raises:
           IntegrityError: the files are damaged or hold another model.
         """
-        items: dict[str, ocp.args.CheckpointArgs] = {"state": ocp.args.StandardRestore(like)}
-        if iterator is not None:
-            items["data"] = ocp.args.JsonRestore()
-        step = self.latest
-        if step is None:
-            raise IntegrityError(f"{self.folder} holds no checkpoint; train first.")
-        try:
-            _check_shapes(self._manager.item_metadata(step)["state"], like)
-            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-            if iterator is not None:
-                iterator.set_state(restored["data"])
-        except Exception as error:  # Orbax raises whatever its storage layers raise
-            raise IntegrityError(
-                f"{self.folder / str(step)} cannot be restored: {_first_line(error)}. Delete that folder to go "
-                f"on from an earlier step (there are: {self._manager.all_steps()})."
-            ) from error
-        _log.info("restored step %d from %s", step, self.folder)
-        return restored["state"]
+        while (step := self.latest) is not None:
+            error = state = place = None
+            try:
+                state, place = self._read(step, like, iterator is not None)
+            except _OtherModel as caught:
+                raise IntegrityError(self._advice(step, _first_line(caught))) from caught
+            except Exception as caught:  # Orbax raises whatever its storage layers raise
+                error = caught
+            others = failures(f"reading step {step}", error is not None)
+            if state is not None and not others:
+                if iterator is not None:
+                    iterator.set_state(place)
+                _log.info("restored step %d from %s", step, self.folder)
+                return state
+            what = _first_line(error) if error else f"process {others[0]} could not read its part"
+            if damaged == "refuse" or len(self._manager.all_steps()) == 1:
+                raise IntegrityError(self._advice(step, what)) from error
+            self._set_aside(step, what)
+        raise IntegrityError(f"{self.folder} holds no checkpoint; train first.")
 
-    def reached_preemption(self, step: int) -> bool:
-        """Whether the machine's scheduler has announced the end; all processes agree on the step."""
-        return self._manager.reached_preemption(step)
+    def _read(self, step: int, like: TrainState, with_place: bool) -> tuple[TrainState, Any]:
+        """By the handlers: above them Orbax waits for all processes, and one that meets damage would never come."""
+        folder = epath.Path(self.folder / str(step))
+        _check_shapes(self._manager.item_metadata(step)["state"], like)
+        state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(like))
+        if not with_place:
+            return state, None
+        return state, ocp.JsonCheckpointHandler().restore(folder / "data", args=ocp.args.JsonRestore())
+
+    def _advice(self, step: int, what: str) -> str:
+        return (
+            f"{self.folder / str(step)} cannot be restored: {what}. Delete that folder to go on from an earlier step "
+            f"(there are: {self._manager.all_steps()}), or let launch.train --damaged_checkpoint=set_aside rename it."
+        )
+
+    def _set_aside(self, step: int, what: str) -> None:
+        aside = self.folder / f"{step}.damaged"
+        if leads():
+            number = sum(1 for _ in self.folder.glob(f"{aside.name}*"))
+            aside = aside.with_name(f"{aside.name}-{number}") if number else aside
+            (self.folder / str(step)).rename(aside)
+            _log.warning("%s cannot be restored: %s. It is now %s.", self.folder / str(step), what, aside.name)
+        wait_for_all(f"setting step {step} aside")
+        self._manager.reload()
 
 
 def _check_shapes(saved: Any, like: TrainState) -> None:
@@ -90,10 +126,12 @@ def _check_shapes(saved: Any, like: TrainState) -> None:
     there, here = (
         {_name(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)} for tree in (saved, like)
     )
+    if not there:
+        raise IntegrityError("its list of arrays is gone")
     differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
     if differing:
         lines = (f"{name} is {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing)
-        raise IntegrityError(f"it holds another model: {'; '.join(lines)}")
+        raise _OtherModel(f"it holds another model: {'; '.join(lines)}")
 
 
 def _name(path: tuple) -> str:

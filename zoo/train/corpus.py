@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grain
-import jax
 
 from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.data.config import DataConfig
@@ -52,15 +51,15 @@ class Corpus(NamedTuple):
         ]
         return cls(config, tokenizer, recipe, *rows)
 
-    def train_batches(self, task: Task) -> grain.DatasetIterator:
-        """Endless batches of this process; the iterator's state is its place in the data."""
+    def train_batches(self, task: Task, share: Sharding) -> grain.DatasetIterator:
+        """Endless batches of this process; the iterator's state is its place in the data, the same in all."""
         config = self.config
         batches = train_batches(
-            self.train, task.transform, batch_size=config.batch_size, seed=config.seed, sharding=_sharding()
+            self.train, task.transform, batch_size=config.batch_size, seed=config.seed, sharding=share
         )
         return iter(batches)
 
-    def validation_batches(self, task: Task) -> Iterable[Example]:
+    def validation_batches(self, task: Task, share: Sharding) -> Iterable[Example]:
         """One pass over the validation rows, or over its first `eval_batches` batches; the same at every call."""
         config = self.config
         return evaluation_batches(
@@ -69,14 +68,8 @@ class Corpus(NamedTuple):
             batch_size=config.batch_size // config.accumulation,
             seed=config.seed,
             num_batches=config.eval_batches,
-            sharding=_sharding(),
+            sharding=share,
         )
-
-
-def _sharding() -> Sharding:
-    if not jax.distributed.is_initialized():
-        return Sharding()
-    return Sharding(index=jax.process_index(), count=jax.process_count())
 
 
 def _check_recipe(config: DataConfig, settings: dict[str, Any], folder: Path) -> None:

@@ -13,6 +13,8 @@ from flax import nnx
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.parallel import watch
+from zoo.parallel.processes import leader_first, leads
 from zoo.tasks import Task
 from zoo.train.build import Machine, Plan
 from zoo.train.checkpoint import Checkpoints
@@ -42,15 +44,18 @@ def evaluate_workdir(
     if model is None and not has_checkpoints(workdir):
         raise ConfigError(f"{workdir} holds no checkpoint to evaluate; train first, or give --model.")
     config = config or read_config(workdir)
-    corpus = Corpus.open(config, workdir / DATA, data_dir)
+    with leader_first("the data"):
+        corpus = Corpus.open(config, workdir / DATA, data_dir)
     plan = Plan.create(config, corpus.tokenizer)
     machine = Machine.create(plan)
     origin, graphdef, params = _latest(workdir, machine) if model is None else _load(model, plan, machine, corpus)
-    batches = map(machine.put, corpus.validation_batches(plan.task))
+    batches = watch.marked(corpus.validation_batches(plan.task, machine.share), "batch of the evaluation")
+    batches = map(machine.put, batches)
     result = {**origin, **evaluate(make_eval_step(graphdef, plan.task, machine.context), params, batches, plan.task)}
-    workdir.mkdir(parents=True, exist_ok=True)
-    write_json(workdir / EVALUATION, result)
-    _log.info("evaluation: %s", workdir / EVALUATION)
+    if leads():
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_json(workdir / EVALUATION, result)
+        _log.info("evaluation: %s", workdir / EVALUATION)
     return result
 
 

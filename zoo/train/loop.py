@@ -4,8 +4,11 @@
 
 import contextlib
 import logging
+import math
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,27 +19,35 @@ from flax import nnx
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.parallel import watch
+from zoo.parallel.processes import Consensus, leader_first, leads
 from zoo.train.build import Machine, Plan, check_names
-from zoo.train.checkpoint import Checkpoints
+from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.corpus import Corpus
 from zoo.train.evaluate import evaluate
 from zoo.train.optim import make_schedule
-from zoo.train.report import Report, describe
+from zoo.train.report import Report, Silence, describe
 from zoo.train.state import TrainState
 from zoo.train.step import make_eval_step, make_train_step
-from zoo.train.workdir import DATA, MODEL, claim, leads, pin_data
+from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
 _log = logging.getLogger(__name__)
 
+_ECHO = 1.0  # seconds in which a second signal is the first, sent to a group of processes and passed on within it
 SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
 
 
-def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dict[str, Any]:
+def train(
+    config: RunConfig, workdir: Path, data_dir: Path | None = None, *, damaged: OnDamage = "refuse"
+) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
 
+    If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before.
+
     After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
-    there. A second signal ends it at once.
+    there. A later signal ends it at once. Of several processes any one may get the signal: all stop after the same
+    step.
 
     Raises:
       ZooError: for anything the user can mend, most of it before a device is touched.
@@ -44,20 +55,21 @@ def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dic
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
         check_names(config)
-        stack.enter_context(claim(workdir, config))
-        data = Corpus.open(config, workdir / DATA, data_dir)
-        pin_data(workdir, data.recipe)
+        with leader_first("the data"):
+            stack.enter_context(claim(workdir, config))
+            data = Corpus.open(config, workdir / DATA, data_dir)
+            pin_data(workdir, data.recipe)
         plan = Plan.create(config, data.tokenizer)
         # 2. The devices, and where everything lies on them.
         machine = Machine.create(plan)
         _log.info("%s", machine.describe())
         # 3. The state: the latest checkpoint's, with the place in the data, or a new one.
         checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
-        batches = data.train_batches(plan.task)
+        batches = data.train_batches(plan.task, machine.share)
         if checkpoints.latest is None:
             state = machine.initial_state(plan)
         else:
-            state = checkpoints.restore(machine.abstract, batches)
+            state = checkpoints.restore(machine.abstract, batches, damaged=damaged)
         report = stack.enter_context(_open_report(config, workdir, int(state.step)))
         # 4. The steps.
         run = _Run(plan, machine, data, checkpoints, report)
@@ -67,17 +79,19 @@ def train(config: RunConfig, workdir: Path, data_dir: Path | None = None) -> dic
         if not signalled:
             _export(plan, machine, data, state, workdir / MODEL)
     if signalled:
-        name = signal.Signals(signalled).name
-        _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
+        if leads():
+            name = signal.Signals(signalled).name
+            _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
         raise SystemExit(SIGNALLED + signalled)
-    print(describe(summary, workdir))
+    if leads():
+        print(describe(summary, workdir))
     return summary
 
 
 class _Run:
     """The parts that the steps use."""
 
-    def __init__(self, plan: Plan, machine: Machine, data: Corpus, checkpoints: Checkpoints, report: Report):
+    def __init__(self, plan: Plan, machine: Machine, data: Corpus, checkpoints: Checkpoints, report: Report | Silence):
         self.config, self.task = plan.config, plan.task
         self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
         self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
@@ -85,33 +99,40 @@ class _Run:
             machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings, machine.context
         )
         self.eval_step = make_eval_step(machine.graphdef, plan.task, machine.context)
+        self.consensus = Consensus(machine.mesh)
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
         """Runs to the last step, or to a signal; returns the state and the signal's number, or 0."""
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
-        pending, stopping = None, False
+        pending, signalled = None, 0
         with _signals() as told:
             for step in range(first, config.num_steps + 1):
-                state, sums = self.train_step(state, self.machine.put(next(batches)))
+                # A process that others have left behind here hangs, unless this is where things start and compile.
+                watch.mark(f"loading the batch of step {step}", patient=step < first + 2)
+                batch = self.machine.put(next(batches))
+                watch.mark(f"step {step}", patient=step < first + 2)
+                state, sums = self.train_step(state, batch)
                 # The device is busy with this step: only now are the last one's numbers read.
                 self._record(pending)
                 pending = (step, sums)
-                stopping = bool(told) or self.checkpoints.reached_preemption(step)
+                signalled = self.consensus(told[0] if told else 0)
                 evaluating, saving = self._due(step, config.eval_every), self._due(step, config.checkpoint_every)
-                if evaluating or saving or stopping:
+                if evaluating or saving or signalled:
                     # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
                     self._record(pending)
                     pending = None
                 if evaluating:
                     self._validate(step, state)
-                if saving or stopping:
+                if saving or signalled:
+                    watch.mark(f"saving step {step}", patient=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock(step)
-                if stopping:
+                if signalled:
                     break
-        return state, (told[0] if told else signal.SIGTERM) if stopping and step < config.num_steps else 0
+        watch.mark("the end of the steps", patient=True)
+        return state, signalled if signalled and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps
@@ -142,36 +163,43 @@ class _Run:
             )
 
     def _validate(self, step: int, state: TrainState) -> None:
-        batches = map(self.machine.put, self.data.validation_batches(self.task))
+        batches = watch.marked(self.data.validation_batches(self.task, self.machine.share), "batch of the evaluation")
+        batches = map(self.machine.put, batches)
         self.report.validation(step, evaluate(self.eval_step, state.params, batches, self.task))
         self.report.restart_clock(step)
 
 
-def _open_report(config: RunConfig, workdir: Path, start: int) -> Report:
+def _open_report(config: RunConfig, workdir: Path, start: int) -> Report | Silence:
+    if not leads():
+        return Silence(start)
     tokens_per_step = config.batch_size * config.data.row_length
-    folder = workdir if leads() else workdir / f"process-{jax.process_index()}"
-    folder.mkdir(exist_ok=True)
-    return Report(folder, start=start, num_steps=config.num_steps, tokens_per_step=tokens_per_step)
+    return Report(workdir, start=start, num_steps=config.num_steps, tokens_per_step=tokens_per_step)
 
 
 def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folder: Path) -> None:
     """The model as the torch library would save it, with its tokenizer beside it."""
     zoo.save(nnx.merge(machine.graphdef, state.params), folder)
-    data.tokenizer.save(folder)
+    if leads():
+        data.tokenizer.save(folder)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list to which the first SIGTERM or SIGINT adds its number; a second one ends the process at once."""
+    """A list to which the first SIGTERM or SIGINT adds its number; a later one ends the process at once."""
     told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield told  # Python lets the main thread alone handle signals
         return
+    first = math.inf
 
     def handle(number, frame):
-        told.append(number)
-        for each in previous:
-            signal.signal(each, signal.SIG_DFL)
+        nonlocal first
+        if time.monotonic() > first + _ECHO:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if not told:
+            told.append(number)
+            first = time.monotonic()
 
     previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     for each in previous:

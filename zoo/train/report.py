@@ -25,6 +25,37 @@ METRICS, TIMING, CURVE, SUMMARY, EVENTS = "metrics.jsonl", "timing.jsonl", "loss
 Split = Literal["train", "validation"]
 
 
+class Silence:
+    """In place of a `Report` in every process but the first: writes nothing, and remembers the last metrics."""
+
+    def __init__(self, start: int):
+        self._last: dict[str, Any] = {"step": start}
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    def advance(self, step: int) -> None:
+        """Nothing."""
+
+    def train(self, step: int, metrics: Mapping[str, float]) -> None:
+        """For the summary."""
+        self._last |= {"step": step, "train": {"step": step, **metrics}}
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """For the summary."""
+        self._last |= {"step": step, "validation": {"step": step, **metrics}}
+
+    def restart_clock(self, step: int) -> None:
+        """Nothing."""
+
+    def finish(self) -> dict[str, Any]:
+        """The last metrics of each split since the start of this job."""
+        return self._last
+
+
 class Report:
     """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped."""
 

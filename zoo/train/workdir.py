@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from zoo.errors import ConfigError, IntegrityError
+from zoo.parallel.processes import index, leads
 from zoo.train.config import RunConfig
 
 CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
@@ -23,11 +22,14 @@ CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoi
 def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
     """Makes the folder, locks it against other jobs, and writes the config's snapshot. Touches no device.
 
+    Process 0 does it, and before the others, which look whether they see what it wrote.
+
     Raises:
-      ConfigError: the folder cannot be written, or another job holds it.
+      ConfigError: the folder cannot be written, or another job holds it, or not all hosts see the same one.
       IntegrityError: it holds checkpoints of another experiment.
     """
     if not leads():
+        _check_shared(workdir, config)
         yield workdir
         return
     try:
@@ -42,11 +44,6 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         _check_experiment(workdir, config)
         write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
         yield workdir
-
-
-def leads() -> bool:
-    """Whether this process writes for all. Asks no device."""
-    return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
 def pin_data(workdir: Path, recipe: Mapping[str, Any]) -> None:
@@ -96,6 +93,14 @@ def _acquire(lock, workdir: Path) -> None:
     lock.truncate(0)
     lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
+
+
+def _check_shared(workdir: Path, config: RunConfig) -> None:
+    if not (workdir / CONFIG).exists() or _read_json(workdir / CONFIG).get("digest") != config.digest():
+        raise ConfigError(
+            f"process {index()} on {socket.gethostname()} does not find in {workdir} what process 0 wrote there; "
+            "--workdir must be one folder that all hosts see, and --config the same everywhere."
+        )
 
 
 def _check_experiment(workdir: Path, config: RunConfig) -> None:
