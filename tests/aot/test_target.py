@@ -104,10 +104,14 @@ def test_what_stands_in_for_a_tokenizer():
     [
         ({}, ["trian"], r"No step 'trian'; choose of train, eval"),
         ({"task": "mlm"}, ["decode"], r"masked_lm head generates no text.*drop it"),
-        ({"mesh": "data:7"}, ["train"], r"does not multiply to the topology's 8 devices; 'data:8' does"),
+        ({"mesh": "data:7"}, ["train"], r"needs 7 devices; there are 8. This fills them: data:8"),
         ({"batch_size": 20}, ["train"], r"The nearest batch_size that does is 16 or 24"),
-        ({"mesh": "tensor:8", "rules": "tp"}, ["train"], r"'heads' = 4 does not divide.*these presets work: dp, fsdp"),
-        ({"mesh": "fsdp:-1,tensor:4", "rules": "tp", "model": {"vocab_size": 515}}, ["train"], r"model.vocab_size=640"),
+        ({"mesh": "tensor:8", "rules": "tp"}, ["train"], r"'heads' = 4 does not divide .* tensor = 8; 4 would"),
+        (
+            {"mesh": "fsdp:-1,tensor:4", "rules": "tp", "model": {"vocab_size": 515}},
+            ["train"],
+            r"tensor = 4; 1 would, or vocab = 640",
+        ),
     ],
 )
 def test_refusals(changes, steps, message):

@@ -36,7 +36,7 @@ def test_cpus_as_many_as_are_asked_for(tmp_path):
     "flags, message",
     [
         (["--topology=v5p:4x4x7"], "v5p:4x4x8"),
-        (["--topology=cpu:4", "--config.mesh=data:3"], "'data:4' does"),
+        (["--topology=cpu:4", "--config.mesh=data:3"], "This fills them: data:4"),
         (["--topology=cpu:4", "--config.batch_size=10"], "8 or 12"),
         ([], "topology"),
     ],

@@ -33,7 +33,14 @@ def test_mesh_line_errors(spec):
 
 @pytest.mark.parametrize(
     ("spec", "instead"),
-    [("data:3", "data:8"), ("fsdp:16", "data:1,fsdp:8"), ("data:-1,fsdp:3,tensor:2", "data:4,tensor:2")],
+    [
+        ("data:3", "data:8"),
+        ("fsdp:16", "fsdp:8"),
+        ("data:-1,fsdp:3,tensor:2", "data:4,tensor:2"),
+        ("fsdp:-1,tensor:6", "fsdp:4,tensor:2"),
+        ("data:4,tensor:4", "data:2,tensor:4"),
+        ("data:3,tensor:3", "data:8"),
+    ],
 )
 def test_a_mesh_that_fills_the_devices_is_named(spec, instead):
     with pytest.raises(ConfigError, match=f"there are 8. This fills them: {instead}."):

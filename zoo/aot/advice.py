@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What to change: when a mesh is not one of the devices', and when a program does not fit the memory."""
+"""What to change when a program does not fit the memory."""
 
 import math
 import re
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import ConfigError
 from zoo.parallel import topology
 from zoo.parallel.mesh import parse_mesh
 from zoo.train.build import Machine, Plan
@@ -21,30 +20,6 @@ _OVERFLOWS = (
 )
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _GIB = 2**30
-
-
-def check_mesh(mesh: str, devices: int) -> None:
-    """Refuses sizes that do not multiply to the number of devices, with the nearest that do.
-
-    Raises:
-      ConfigError: if so.
-    """
-    sizes = parse_mesh(mesh)
-    is_open = -1 in sizes.values()
-    whole = math.prod(size for size in sizes.values() if size != -1)
-    if devices % whole == 0 and (is_open or devices == whole):
-        return
-    near = "data:-1"
-    for axis, size in sizes.items():
-        rest = whole // size if size > 1 else devices + 1
-        fitting = [n for n in range(1, devices // rest + 1) if devices % (rest * n) == 0]
-        fitting = [n for n in fitting if is_open or rest * n == devices]
-        if fitting:
-            best = min(fitting, key=lambda n, size=size: abs(n - size))
-            chosen = {**sizes, axis: best}
-            near = ",".join(f"{name}:{n}" for name, n in chosen.items() if n != 1)
-            break
-    raise ConfigError(f"mesh {mesh!r} does not multiply to the topology's {devices} devices; {near!r} does.")
 
 
 def overflowing(message: str) -> tuple[int, int] | None:

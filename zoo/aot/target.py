@@ -15,13 +15,12 @@ import jax
 import numpy as np
 
 from zoo import registry
-from zoo.aot.advice import advise, check_mesh, overflowing
+from zoo.aot.advice import advise, overflowing
 from zoo.aot.inference import Inference, placed
 from zoo.aot.report import Exchange, Memory, Overflow, Report, StepReport
 from zoo.errors import ConfigError, InputError
 from zoo.parallel import topology
-from zoo.parallel.mesh import parse_mesh
-from zoo.parallel.rules import PRESETS, batch_sharding
+from zoo.parallel.rules import batch_sharding
 from zoo.scaling import flops, roofline, walk
 from zoo.scaling.chips import Chip, lookup
 from zoo.scaling.torus import Torus
@@ -32,7 +31,6 @@ from zoo.train.step import make_eval_step, make_train_step
 Step = Literal["train", "eval", "prefill", "decode"]
 STEPS: tuple[str, ...] = get_args(Step)
 _GENERATING = ("causal_lm", "seq2seq_lm")  # heads
-_LANES = 128
 
 
 class Vocabulary(NamedTuple):
@@ -102,8 +100,7 @@ class Target:
         plan = Plan.create(config, Vocabulary.create(config))
         _check_steps(steps, plan.task.head)
         devices = topology.devices(name)
-        check_mesh(config.mesh, len(devices))
-        machine = _machine(plan, devices)
+        machine = Machine.create(plan, devices)
         chip = lookup(devices[0].device_kind) if devices[0].platform == "tpu" else None
         return cls(plan, machine, name, chip, _batch(plan, machine))
 
@@ -192,28 +189,6 @@ def _check_steps(steps: Sequence[str], head: str) -> None:
             raise ConfigError(f"No step {step!r}; choose of {', '.join(STEPS)}.")
         if step in ("prefill", "decode") and head not in _GENERATING:
             raise ConfigError(f"A model with a {head} head generates no text, so that it has no {step} step; drop it.")
-
-
-def _machine(plan: Plan, devices: Sequence[Any]) -> Machine:
-    """Where a preset cannot split the model, the error also says what can."""
-    try:
-        return Machine.create(plan, devices)
-    except ConfigError as error:
-        if "does not divide by the mesh" not in str(error):
-            raise
-        works = [rules for rules in PRESETS if _splits(plan, devices, rules)]
-        vocab, tensor = plan.model.vocab_size, parse_mesh(plan.config.mesh)["tensor"]
-        full = -(-vocab // _LANES) * _LANES
-        more = f" A vocabulary filled up can be split: model.vocab_size={full}." if vocab % max(tensor, 1) else ""
-        raise ConfigError(f"{error} On this mesh, these presets work: {', '.join(works) or 'none'}.{more}") from error
-
-
-def _splits(plan: Plan, devices: Sequence[Any], rules: str) -> bool:
-    try:
-        Machine.create(plan._replace(config=dataclasses.replace(plan.config, rules=rules)), devices)
-    except ConfigError:
-        return False
-    return True
 
 
 def _batch(plan: Plan, machine: Machine) -> dict[str, jax.ShapeDtypeStruct]:

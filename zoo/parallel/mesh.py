@@ -45,13 +45,15 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
 
 
 def _advice(sizes: dict[str, int], count: int) -> str:
-    """The nearest mesh line that does fill the devices: other axes as they were, cut to what divides."""
-    left, parts = count, []
-    for axis in AXES[1:]:
-        size = math.gcd(left, max(sizes[axis], 1))
-        left //= size
-        parts += [f"{axis}:{size}"] if size > 1 else []
-    return f"This fills them: {','.join([f'data:{left}', *parts])}."
+    """A mesh line that does fill the devices: axes cut to what divides, and the open one, or data, takes the rest."""
+    rest = next((axis for axis, size in sizes.items() if size == -1), "data")
+    found, left = dict(sizes), count
+    for axis in reversed(AXES):
+        if axis != rest:
+            found[axis] = math.gcd(left, sizes[axis])
+            left //= found[axis]
+    found[rest] = left
+    return f"This fills them: {','.join(f'{axis}:{size}' for axis, size in found.items() if size > 1) or 'data:1'}."
 
 
 def parse_mesh(spec: str) -> dict[str, int]:

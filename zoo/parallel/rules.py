@@ -32,6 +32,7 @@ _WHOLE: dict[str, Axes] = {
     "classes": (),
     "features": (),
 }
+_LANES = 128  # a vocabulary filled up to a multiple of it is whole rows of a TPU's lanes
 _TENSOR: dict[str, Axes] = {"mlp": ("tensor",), "heads": ("tensor",), "vocab": ("tensor",)}
 PRESETS: dict[str, dict[str, Axes]] = {
     "dp": _WHOLE,
@@ -75,9 +76,11 @@ def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, ru
     for axis, size, over in zip(axes, shape, spec, strict=True):
         ways = math.prod(mesh.shape[name] for name in over)
         if size % ways:
+            fits = max(count for count in range(1, ways) if size % count == 0)
+            filled = f", or {axis} = {-(-size // _LANES) * _LANES}" if axis == "vocab" else ""
             raise ConfigError(
                 f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh's "
-                f"{' x '.join(over)} = {ways}. Change the mesh or the preset {rules!r}."
+                f"{' x '.join(over)} = {ways}; {fits} would{filled}. Change the mesh, or the preset {rules!r}."
             )
     return NamedSharding(mesh, PartitionSpec(*(over or None for over in spec)))
 
