@@ -202,7 +202,9 @@ def test_the_kernel_has_no_races():
 
 
 @pytest.mark.parametrize("room", [pallas_tpu._ROOM, 0], ids=["at once", "in parts"])
-@pytest.mark.parametrize(("rules", "other"), [("dp", "tensor"), ("tp", "tensor"), ("fsdp_cp", "context")])
+@pytest.mark.parametrize(
+    ("rules", "other"), [("dp", "tensor"), ("tp", "tensor"), ("fsdp", "fsdp"), ("fsdp_cp", "context")]
+)
 def test_the_kernel_on_a_mesh_gives_what_one_device_gives(rules, other, room, monkeypatch):
     """Rows are split over devices, and words with `tp`; positions whose gradients do not fit go in parts."""
     monkeypatch.setattr(pallas_tpu, "INTERPRET", True)
@@ -221,7 +223,7 @@ def test_the_kernel_on_a_mesh_gives_what_one_device_gives(rules, other, room, mo
 def positions_of_words():
     """Vectors, a table, its bias, and targets."""
     rng = np.random.default_rng(0)
-    shapes = ((4, 152, 16), (384, 16), (384,))
+    shapes = ((8, 152, 16), (384, 16), (384,))
     x, table, bias = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes)
     return x, table, bias, jnp.asarray(rng.integers(0, 384, shapes[0][:2]), jnp.int32)
 

@@ -134,7 +134,7 @@ def run(
 
     Args:
       dims: of each array, the letters of its axes; `K` is spread as `T` is, and whole again when the kernel sees it.
-      out: the same of the result, or of each array in it.
+      out: the same of the result, or of each array in it; a width `D` may come back in parts, as `W`.
     """
     if not _free_axes() or _current.get() is None:
         return kernel(arrays)
@@ -142,6 +142,7 @@ def run(
     for name, array in arrays.items():
         for letter, size in zip(dims[name], array.shape, strict=True):
             sizes[letter] = max(size, sizes.get(letter, 1))  # where it is 1, it is shared
+    sizes["W"] = sizes.get("D", 1)
     specs = {name: _spec(dims[name].replace("K", "T"), array.shape) for name, array in arrays.items()}
 
     def on_device(arrays: Mapping[str, Any]) -> Any:

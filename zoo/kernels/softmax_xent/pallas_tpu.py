@@ -45,10 +45,20 @@ class Blocks(NamedTuple):
 
 
 class _Spread(NamedTuple):
-    """The mesh axes over which words, and rows and positions together, are spread."""
+    """The mesh axes over which words, and rows and positions together, are spread, and parts of the table's width."""
 
     words: partition.Axes
     positions: partition.Axes
+    width: partition.Axes
+
+    @classmethod
+    def of(cls, x: Array, vocab: int) -> "_Spread":
+        """Where the sums of the table's gradient can be left in parts, as its parameter lies, they are."""
+        rows, length, width = x.shape
+        positions = (*partition.axes("B", rows), *partition.axes("T", length))
+        parts = partition.axes("W", width)
+        fits = set(parts) <= set(positions) and partition.lacks({"W": width}) is None
+        return cls(partition.axes("V", vocab), positions, parts if fits else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +143,13 @@ def _forward(options: _Options, floats: dict[str, Array], targets: Array):
 
 def _backward(options: _Options, saved: Any, cotangents: Any):
     floats, targets, normalizer = saved
-    vocab, shape = floats["table"].shape[0], floats["x"].shape
+    vocab = floats["table"].shape[0]
     known = (targets >= 0) & (targets < vocab)
     arrays = floats | {"targets": targets, "normalizer": normalizer, "change": jnp.where(known, cotangents[0], 0.0)}
-    spread = _Spread(partition.axes("V", vocab), (*partition.axes("B", shape[0]), *partition.axes("T", shape[1])))
+    spread = _Spread.of(floats["x"], vocab)
     run = functools.partial(_gradients, options, vocab, spread)
-    found = partition.run(run, arrays, _DIMS, {name: _DIMS[name] for name in floats})
+    dims = {name: _DIMS[name] for name in floats} | ({"table": "VW"} if spread.width else {})
+    found = partition.run(run, arrays, _DIMS, dims)
     return {name: found[name].astype(array.dtype) for name, array in floats.items()}, None
 
 
@@ -175,7 +186,7 @@ def _statistics(options: _Options, axes: partition.Axes, arrays: dict[str, Array
 
 
 def _gradients(options: _Options, whole: int, spread: _Spread, arrays: dict[str, Array]):
-    """Of what the arrays hold; positions go in parts whose gradients fit the fast memory."""
+    """Of what the arrays hold; positions go in parts whose gradients fit the fast memory, one a core at a time."""
     rows, length, width = arrays["x"].shape
     vocab, itemsize = arrays["table"].shape[0], arrays["x"].dtype.itemsize
     blocks = (options.blocks or choose(width, itemsize))[1]
@@ -186,23 +197,55 @@ def _gradients(options: _Options, whole: int, spread: _Spread, arrays: dict[str,
     cores = 2 if platform.device_kind() in _TWO_CORES else 1
     parts = max(pl.cdiv(count, held(blocks, width, itemsize)), min(cores, count))
     size = pl.cdiv(count, parts)
-    inputs = {name: _filled(array, parts * size * blocks.positions, name) for name, array in inputs.items()}
-    found = _gradients_call(spec, inputs, parts, size)
-    of_words = {"table": jnp.sum(found["table"], axis=0)}
-    if "bias" in found:
-        of_words["bias"] = jnp.sum(found["bias"], axis=(0, 1))
-    gradients = {"x": found["x"][: rows * length].reshape(rows, length, width)}
+    turns = pl.cdiv(parts, cores)
+    parts = min(parts, cores)
+    inputs = {name: _filled(array, turns * parts * size * blocks.positions, name) for name, array in inputs.items()}
+    of_words, dx = _in_turns(functools.partial(_gradients_call, spec, parts=parts, size=size), inputs, turns)
+    gradients = {"x": dx[: rows * length].reshape(rows, length, width)}
     if spread.words:
         gradients["x"] = jax.lax.psum(gradients["x"], spread.words)
-    if spread.positions:
-        of_words = jax.lax.psum(of_words, spread.positions)
+    if spread.width:
+        of_words["table"] = jax.lax.psum_scatter(of_words["table"], spread.width, scatter_dimension=1, tiled=True)
+    for name in of_words:
+        over = tuple(axis for axis in spread.positions if name != "table" or axis not in spread.width)
+        of_words[name] = jax.lax.psum(of_words[name], over) if over else of_words[name]
     return gradients | of_words
 
 
-def _gradients_call(spec: _Spec, inputs: dict[str, Array], parts: int, size: int) -> dict[str, Array]:
+def _in_turns(call: Callable[..., dict[str, Array]], inputs: dict[str, Array], turns: int):
+    """Gradients of the words, summed over turns, and those of the positions, one turn's after the other's."""
+    of_words = {name: inputs.pop(name) for name in ("table", "bias") if name in inputs}
+
+    def summed(found: dict[str, Array]) -> dict[str, Array]:
+        return {name: jnp.sum(found[name], axis=(0, 1) if name == "bias" else 0) for name in of_words}
+
+    if turns == 1:
+        found = call(inputs | of_words)
+        return summed(found), found["x"]
+
+    def turn(total, positions):
+        found = call(positions | of_words, exact=True)
+        return jax.tree.map(jnp.add, total, summed(found)), found["x"]
+
+    by_turn = {
+        name: array.reshape(turns, -1, array.shape[1]) if name == "x" else array.reshape(turns, 1, -1)
+        for name, array in inputs.items()
+    }
+    shapes = {"table": of_words["table"].shape} | (
+        {"bias": (of_words["table"].shape[0],)} if "bias" in of_words else {}
+    )
+    zeros = {name: jnp.zeros(shape, jnp.float32) for name, shape in shapes.items()}
+    total, dx = jax.lax.scan(turn, zeros, by_turn)
+    return total, dx.reshape(-1, dx.shape[-1])
+
+
+def _gradients_call(
+    spec: _Spec, inputs: dict[str, Array], *, parts: int, size: int, exact: bool = False
+) -> dict[str, Array]:
+    """Args: exact: whether the words' gradients are wanted in float32, to be summed."""
     blocks, width, dtype = spec.blocks, inputs["x"].shape[1], inputs["x"].dtype
     steps = pl.cdiv(spec.vocab, blocks.words)
-    summed = dtype if parts == 1 else jnp.float32
+    summed = jnp.float32 if exact or parts > 1 else dtype
     outputs = {
         "x": jax.ShapeDtypeStruct(inputs["x"].shape, dtype),
         "table": jax.ShapeDtypeStruct((parts, spec.vocab, width), summed),
