@@ -104,6 +104,10 @@ class Target:
         chip = lookup(devices[0].device_kind) if devices[0].platform == "tpu" else None
         return cls(plan, machine, name, chip, _batch(plan, machine))
 
+    def lower(self, step: str) -> jax.stages.Lowered:
+        """One step traced for the devices."""
+        return _LOWERED[step](self).lower()
+
     def compile(self, step: str) -> StepReport:
         """Compiles one step; that it does not fit is an answer, not an error."""
         found = _LOWERED[step](self)

@@ -224,7 +224,8 @@ def _in_turns(call: Callable[..., dict[str, Array]], inputs: dict[str, Array], t
         return summed(found), found["x"]
 
     def turn(total, positions):
-        found = call(positions | of_words, exact=True)
+        # Fused with the loop's own stacking, the kernel would have no more than the default's fast memory.
+        found = jax.lax.optimization_barrier(call(positions | of_words, exact=True))
         return jax.tree.map(jnp.add, total, summed(found)), found["x"]
 
     by_turn = {
