@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "tasks": {"data", "models", "nn"},
     "train": {"tasks", "data", "models", "nn", "registry", "parallel", "convert", "doors"},
     "scaling": {"registry", "nn"},
-    "aot": {"train", "scaling", "generation", "registry", "parallel", "nn"},  # it compiles what these trace
+    "aot": {"train", "scaling", "generation", "registry", "parallel", "nn", "kernels"},  # it compiles what these trace
     "doors": {"registry", "generation", "convert"},
 }
 

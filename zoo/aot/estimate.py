@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a train step should hold and take, from sizes alone, in microseconds: to choose what is worth compiling.
 
-Memory is what is held when the backward pass begins, by the bytes of one device:
+Memory is the bytes of one device at the fuller of two moments:
 
-* parameters and two moments in float32, as they are split; gradients in float32, and their sum where micro-batches are
-  added up; the layers' parameters once more in the dtype of the computation, since XLA casts them once for all layers;
-* of every layer what its remat policy keeps (`kept`);
-* the vocabulary's table whole along the width, where it is split, for the lookup (float32) and the loss, and its
-  gradient; the parameters of the layers that are gathered at a time;
-* a layer's own working set, so many vectors of the model's width a token.
+* always: parameters and two moments in float32, as they are split and filled up to a TPU's tiles; the layers'
+  parameters once more in the dtype of the computation, since XLA casts them once for all layers; of every layer what
+  its remat policy keeps (`Model.kept`);
+* while the loss is differentiated: the vocabulary's table and its gradient, in float32 where positions go in turns;
+* while the layers are: gradients in float32, and their sum where micro-batches are added up; the parameters of the
+  layers that are gathered at a time; so many vectors of the model's width a token, less what stays in the fast memory.
 
 Time is the products at a share of the peak, plus what is read and written between them, plus exchanges, none of which
-is taken to be hidden. The few constants are fitted to compiled programs (benchmarks/records/plan.md says how well).
+is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/plan.md says how well.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -26,13 +27,16 @@ from flax import nnx
 
 from zoo import registry
 from zoo.errors import ConfigError
+from zoo.kernels.softmax_xent import pallas_tpu
 from zoo.nn.config import TransformerConfig
 from zoo.parallel.rules import preset
 from zoo.scaling import flops
 from zoo.scaling.chips import Chip
 from zoo.train.build import Plan
 
-WORKING = 16  # vectors of the width that a layer holds for each token while its backward pass runs
+# Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
+WORKING = {"none": 17, "cheap": 17, "mlp": 24, "full": 24}
+FAST = 1.75  # times the fast memory: how much of the working set is not in the main one
 PASSED = 60  # vectors of the width that a layer's operations read or write for each token, both passes together
 GATHERED = 3  # layers whose whole parameters are there at a time: this one, the next, and a gradient
 MATRIX = 0.8  # of the peak: what products reach, those with short sides included
@@ -64,20 +68,27 @@ class Leaf(NamedTuple):
     axes: tuple[str, ...]
     shape: tuple[int, ...]
 
-    def part(self, rules: str, mesh: Mapping[str, int], *, gathered: bool = False) -> int:
-        """Elements on one device, or of what it has while the layer runs.
+    def part(self, rules: str, mesh: Mapping[str, int], *, gathered: bool = False) -> tuple[int, ...]:
+        """The shape on one device, or that which it has while the layer runs.
 
         Raises:
           ConfigError: the mesh does not divide it.
         """
-        count = 1
+        found = []
         for axis, size in zip(self.axes, self.shape, strict=True):
             over = () if gathered and axis == "embed" else preset(rules)[axis]
             ways = math.prod(mesh.get(name, 1) for name in over)
             if size % ways:
                 raise ConfigError(f"{axis} = {size} does not divide by {' x '.join(over)} = {ways}.")
-            count *= size // ways
-        return count
+            found.append(size // ways)
+        return tuple(found)
+
+
+def filled(shape: tuple[int, ...]) -> int:
+    """Elements with two of the axes, the best, filled up to the 8 and 128 of a tile; of a vector as they are."""
+    whole = math.prod(shape)
+    pairs = itertools.permutations(shape, 2)
+    return min((whole * -(-a // 8) * 8 // a * -(-b // 128) * 128 // b for a, b in pairs), default=whole)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +96,15 @@ class Model:
     """What of a model and its task the estimates go by.
 
     Attributes:
-      leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row.
+      leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row. predictions:
+        positions of a row whose words are foretold; None is all.
     """
 
     config: TransformerConfig
     leaves: tuple[Leaf, ...]
     forward: int
     length: int
+    predictions: int | None
 
     @classmethod
     def of(cls, plan: Plan) -> "Model":
@@ -102,38 +115,53 @@ class Model:
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
         predictions = getattr(plan.task, "max_predictions", None)
         forward = flops.forward(plan.model, head=head, batch=1, length=length, predictions=predictions)
-        return cls(plan.model, leaves, forward, length)
+        return cls(plan.model, leaves, forward, length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
         """Of a train step with this layout on such chips."""
         exchanges = sum(_seconds(exchange, chip) for exchange in self._exchanges(layout))
         return Estimate(
-            memory=sum(self.memory(layout).values()),
+            memory=sum(self.memory(layout, chip).values()),
             seconds=self._seconds_alone(layout, chip) + exchanges,
             exchange_seconds=exchanges,
         )
 
-    def memory(self, layout: Layout) -> dict[str, int]:
+    def memory(self, layout: Layout, chip: Chip) -> dict[str, int]:
         """Bytes of one device by kind."""
-        rules, mesh, short = layout.rules, layout.mesh, jnp.dtype(self.config.dtype).itemsize
-        own = sum(leaf.part(rules, mesh) for leaf in self.leaves)
-        layers = sum(leaf.part(rules, mesh) for leaf in self.leaves if "layers" in leaf.axes)
-        whole = sum(leaf.part(rules, mesh, gathered=True) for leaf in self.leaves if "layers" in leaf.axes)
-        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
-        table, split = (
-            words.part(rules, mesh, gathered=True),
-            bool(words.part(rules, mesh, gathered=True) > words.part(rules, mesh)),
-        )
-        tokens = self._tokens(layout)
+        short, tokens = jnp.dtype(self.config.dtype).itemsize, self._tokens(layout)
+        own, layers = self._held(layout), self._held(layout, only="layers")
+        whole = self._held(layout, only="layers", gathered=True)
+        working = WORKING[layout.remat] * tokens * short * self.config.width - FAST * chip.vmem_bytes
+        moments = {
+            "loss": self._loss(layout, chip),
+            "gradients": 4 * own * (2 if layout.accumulation > 1 else 1)
+            + (short * layers if layout.accumulation > 1 else 0),
+            "gathered": GATHERED * short * whole // self.config.layers_stored if whole > layers else 0,
+            "working": max(int(working), 0),
+        }
+        loss = moments.pop("loss")
         return {
             "state": 12 * own,
-            "gradients": 4 * own * (2 if layout.accumulation > 1 else 1),
             "cast": short * layers if short < 4 else 0,
             "kept": self.config.num_layers * tokens * short * self.kept(layout),
-            "table": table * (short + (4 + 4 if split else 0)),
-            "gathered": GATHERED * short * whole // self.config.layers_stored if whole > layers else 0,
-            "working": WORKING * tokens * short * self.config.width,
+            **(moments if sum(moments.values()) > loss else {"loss": loss}),
         }
+
+    def _held(self, layout: Layout, *, only: str | None = None, gathered: bool = False) -> int:
+        """Parameters of one device, filled up; those of an axis alone, or whole as when they are used."""
+        leaves = [leaf for leaf in self.leaves if only is None or only in leaf.axes]
+        return sum(filled(leaf.part(layout.rules, layout.mesh, gathered=gathered)) for leaf in leaves)
+
+    def _loss(self, layout: Layout, chip: Chip) -> int:
+        """What is held of the vocabulary's table while its kernel runs backwards (`zoo.kernels.softmax_xent`)."""
+        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
+        table = math.prod(words.part(layout.rules, layout.mesh, gathered=True))
+        short, width = jnp.dtype(self.config.dtype).itemsize, self.config.embedding_width
+        blocks = pallas_tpu.choose(width, short)[1]
+        positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
+        cores = 2 if chip.name in ("v4", "v5p") else 1
+        parts = max(-(-positions // blocks.positions // pallas_tpu.held(blocks, width, short)), cores)
+        return table * (short + 4 * cores + (4 if parts > cores else 0) if parts > 1 else 2 * short)
 
     def kept(self, layout: Layout) -> int:
         """Numbers that a layer keeps of each token for its backward pass (`zoo.nn.stack`)."""
@@ -148,7 +176,7 @@ class Model:
             return config.width + attention + fed
         if layout.remat == "cheap":
             return config.width + attention + inner + fed
-        return 5 * config.width + attention + 3 * inner
+        return 14 * config.width + attention + 6 * inner
 
     def again(self, remat: str) -> float:
         """The share of a layer's forward operations that its backward pass repeats."""
@@ -172,13 +200,12 @@ class Model:
         products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / ways / peak / MATRIX
         passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
         moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
-        own = sum(leaf.part(layout.rules, layout.mesh) for leaf in self.leaves)
+        own = self._held(layout)
         return layout.accumulation * (products + moved / memory) + ADAM_BYTES * own / memory
 
     def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
         rules, mesh, short = layout.rules, layout.mesh, jnp.dtype(self.config.dtype).itemsize
-        own = sum(leaf.part(rules, mesh) for leaf in self.leaves)
-        whole = sum(leaf.part(rules, mesh, gathered=True) for leaf in self.leaves)
+        own, whole = self._held(layout), self._held(layout, gathered=True)
         times, table = layout.accumulation, preset(rules)
         split = math.prod(mesh.get(axis, 1) for axis in table["embed"])
         if split > 1:  # gathered forwards and backwards, and gradients scattered

@@ -8,6 +8,7 @@ which has the last word on memory and gives the predicted time by which they are
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ from zoo.train.config import RunConfig
 REMATS = ("none", "cheap", "mlp", "full")
 ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
 _LEAST_TOKENS = 256  # of a row on a device, before its tokens are spread further
-_TENSORS = (1, 2, 4, 8, 16)
+_TENSORS = (2, 4, 8, 16)
+_LANES = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,7 @@ def search(
             f"No preset can spread {config.batch_size} rows of {model.length} tokens over {devices} devices; choose a "
             f"batch_size that is a multiple of {devices}, or fewer chips."
         )
+    choices = [choice for choice in choices if _leaves_whole_lanes(model, choice.layout)] or choices
     fitting = [choice for choice in choices if choice.estimate.memory <= ROOM * room]
     if not fitting:
         least = min(choices, key=lambda choice: choice.estimate.memory)
@@ -150,13 +153,19 @@ def _meshes(rules: str, model: Model, devices: int) -> Iterator[dict[str, int]]:
     table = PRESETS[rules]
     used = {axis for axes in table.values() for axis in axes}
     contexts = [n for n in (2, 4, 8, 16) if model.length % n == 0 and model.length // n >= _LEAST_TOKENS]
-    for tensor in _TENSORS[1:] if "tensor" in used else (1,):
+    for tensor in _TENSORS if "tensor" in used else (1,):
         for context in contexts if "context" in used else (1,):
             left, rest = divmod(devices, tensor * context)
             if rest:
                 continue
             for fsdp in _sizes(left) if table["embed"] else (1,):
                 yield {"data": left // fsdp, "fsdp": fsdp, "tensor": tensor, "context": context}
+
+
+def _leaves_whole_lanes(model: Model, layout: Layout) -> bool:
+    """Whether a device's part of the width fills a TPU's lanes; else libtpu makes all-reduces of gathers."""
+    ways = math.prod(layout.mesh[axis] for axis in PRESETS[layout.rules]["embed"])
+    return ways == 1 or model.config.width // ways % _LANES == 0
 
 
 def _sizes(count: int) -> list[int]:

@@ -29,6 +29,7 @@ class Chip:
       link_bytes_per_second: of one link to one neighbour, one way. link_axes: axes of the torus, each with two links.
       wrap_multiple: an axis of the slice closes to a ring where its length is a multiple of this; 0 means always.
       network_bytes_per_second: between slices, one way.
+      vmem_bytes: the fast memory of one JAX device, by what libtpu allows a kernel.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Chip:
     network_bytes_per_second: float
     devices: int = 1
     cycles_per_second: float | None = None
+    vmem_bytes: int = 0
 
     def closes(self, length: int) -> bool:
         """Whether an axis of the slice that is so many chips long is a ring."""
@@ -58,31 +60,31 @@ CHIPS = {
             # A topology's name gives its two cores as two devices; on the machine they are one, unless asked otherwise.
             name="v4", kinds=("TPU v4",), flops_per_second=275e12, hbm_bytes=int(30.5 * _GIB),
             hbm_bytes_per_second=1.2e12, matrix_unit=128, link_bytes_per_second=50e9, link_axes=3, wrap_multiple=4,
-            network_bytes_per_second=6.25e9, devices=2, cycles_per_second=1.05e9,
+            network_bytes_per_second=6.25e9, devices=2, cycles_per_second=1.05e9, vmem_bytes=16 * 2**20,
         ),
         Chip(
             # 197 TFLOP/s, 16 GB at 819 GB/s; 400 GB/s both ways over 4 ports; 6.4 Tbit/s for 256 chips.
             name="v5e", kinds=("TPU v5 lite", "TPU v5e"), flops_per_second=197e12, hbm_bytes=int(15.75 * _GIB),
             hbm_bytes_per_second=819e9, matrix_unit=128, link_bytes_per_second=50e9, link_axes=2, wrap_multiple=16,
-            network_bytes_per_second=3.125e9, cycles_per_second=1.5e9,
+            network_bytes_per_second=3.125e9, cycles_per_second=1.5e9, vmem_bytes=128 * 2**20,
         ),
         Chip(
             # 459 TFLOP/s, 95 GiB at 2,765 GB/s; 1,200 GB/s both ways over 6 ports; 50 Gbit/s a chip.
             name="v5p", kinds=("TPU v5", "TPU v5p"), flops_per_second=459e12, hbm_bytes=int(95.74 * _GIB),
             hbm_bytes_per_second=2.765e12, matrix_unit=128, link_bytes_per_second=100e9, link_axes=3, wrap_multiple=4,
-            network_bytes_per_second=6.25e9, cycles_per_second=1.75e9,
+            network_bytes_per_second=6.25e9, cycles_per_second=1.75e9, vmem_bytes=64 * 2**20,
         ),
         Chip(
             # 918 TFLOP/s, 32 GB at 1,638 GB/s; 800 GB/s both ways over 4 ports.
             name="v6e", kinds=("TPU v6 lite", "TPU v6e"), flops_per_second=918e12, hbm_bytes=int(31.25 * _GIB),
             hbm_bytes_per_second=1.638e12, matrix_unit=256, link_bytes_per_second=100e9, link_axes=2, wrap_multiple=16,
-            network_bytes_per_second=12.5e9, cycles_per_second=1.75e9,
+            network_bytes_per_second=12.5e9, cycles_per_second=1.75e9, vmem_bytes=128 * 2**20,
         ),
         Chip(
             # 2,307 TFLOP/s, 192 GiB at 7,380 GB/s; 1,200 GB/s both ways over 6 ports; two cores, a JAX device each.
             name="tpu7x", kinds=("TPU7x",), flops_per_second=2307e12, hbm_bytes=int(189.5 * _GIB),
             hbm_bytes_per_second=7.38e12, matrix_unit=256, link_bytes_per_second=100e9, link_axes=3, wrap_multiple=4,
-            network_bytes_per_second=12.5e9, devices=2, cycles_per_second=2.2e9,
+            network_bytes_per_second=12.5e9, devices=2, cycles_per_second=2.2e9, vmem_bytes=64 * 2**20,
         ),
         Chip(
             # NVIDIA A100 SXM 80 GB: 312 TFLOP/s, 2,039 GB/s, NVLink 600 GB/s both ways.

@@ -1,0 +1,90 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a search considers, refuses and prints; nothing is compiled here."""
+
+import dataclasses
+import math
+
+import pytest
+
+from tests.aot.configs import tiny
+from tests.aot.test_estimate import model
+from zoo.aot import search as searching
+from zoo.aot.report import Overflow, StepReport
+from zoo.aot.search import layouts, search, with_layout
+from zoo.aot.table import describe, to_dict
+from zoo.errors import ConfigError
+from zoo.parallel import topology
+from zoo.parallel.mesh import make_mesh
+from zoo.scaling.chips import CHIPS
+
+V5E = CHIPS["v5e"]
+
+
+def test_layouts_fill_the_devices_and_the_batch():
+    found = list(layouts(model("gpt2:small", 1024), 32, 8))
+    assert {layout.rules for layout in found} == {"dp", "fsdp", "fsdp_cp"}  # 50,257 words are not split
+    for layout in found:
+        assert math.prod(layout.mesh.values()) == 8
+        assert layout.rows * layout.accumulation * layout.mesh["data"] * layout.mesh["fsdp"] == 32
+    assert len(set(map(str, found))) == len(found)
+
+
+def test_the_fastest_that_fits_is_first_and_runs():
+    config = tiny(batch_size=64)
+    found = search(config, "v5e:2x4", V5E, 8, compiled=0)
+    assert found.considered >= found.fitting == len(found.choices)
+    best = found.choices[0]
+    assert best.seconds == min(choice.seconds for choice in found.choices)
+    chosen = with_layout(config, best.layout)
+    assert math.prod(make_mesh(chosen.mesh).shape.values()) == 8
+    assert (chosen.batch_size, chosen.rules, chosen.model["remat"]) == (64, best.layout.rules, best.layout.remat)
+    text = describe(found, config, "v5e:2x4", V5E)
+    assert " ".join(best.overrides()) in text and "Nothing was run" in text
+    assert to_dict(found, "v5e:2x4")["choices"][0]["overrides"] == best.overrides()
+
+
+def test_what_is_compiled_ranks_by_its_prediction_and_misfits_come_last(monkeypatch):
+    asked = []
+
+    class Compiles:
+        def __init__(self, config):
+            self.config = config
+
+        @classmethod
+        def create(cls, config, name):
+            del name
+            return cls(config)
+
+        def compile(self, step):
+            asked.append(self.config.mesh)
+            verdict = {"overflow": None} if len(asked) > 1 else {"overflow": Overflow(needed=2, allowed=1, advice=())}
+            return StepReport(step=step, rows=1, tokens=1, compile_seconds=0.0, model_flops=1, **verdict)
+
+    monkeypatch.setattr(searching, "Target", Compiles)
+    found = search(tiny(batch_size=64), "v5e:2x4", V5E, 8, compiled=2)
+    assert len(asked) == 3 and len(set(asked)) > 1  # one did not fit; other meshes are tried before other policies
+    compiled = [choice.compiled for choice in found.choices[:3]]
+    assert [step is not None and step.fits for step in compiled] == [True, True, False]
+
+
+def test_what_cannot_be_planned():
+    with pytest.raises(ConfigError, match=r"No preset can spread 7 rows .* over 8 devices"):
+        search(tiny(batch_size=7), "v5e:2x4", V5E, 8, compiled=0)
+    small = dataclasses.replace(V5E, hbm_bytes=1000)
+    with pytest.raises(ConfigError, match=r"does not fit v5e:2x4: in its smallest layout, .* Take more chips"):
+        search(tiny(batch_size=64), "v5e:2x4", small, 8, compiled=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "chips", "name"), [("v5e", 8, "v5e:2x4"), ("v5p", 600, "v5p:8x8x8"), ("v6e:", 3, "v6e:1x1")]
+)
+def test_a_budget(kind, chips, name):
+    assert topology.within(kind, chips) == name
+
+
+def test_budgets_that_buy_nothing():
+    with pytest.raises(ConfigError, match="smallest slice is v5p:2x2x1; raise the budget of 3"):
+        topology.within("v5p", 3)
+    with pytest.raises(ConfigError, match="No slices of 'h100'"):
+        topology.within("h100", 8)
