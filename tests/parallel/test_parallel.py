@@ -60,6 +60,8 @@ def test_slices_share_the_data_axis():
     with pytest.raises(ConfigError, match="make data a multiple of 2"):
         meshes.make_mesh("fsdp:8", devices)
     assert len(topology.devices("v6e:1x1")) == 1
+    line = "data:4,fsdp:16"  # splits both axes of the chips' network
+    assert dict(meshes.make_mesh(line, topology.devices("v6e:8x8")).shape)["fsdp"] == 16
 
 
 def test_rules_refuse_what_they_cannot_place():

@@ -5,6 +5,7 @@
 import math
 
 import jax
+import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh
 
@@ -32,16 +33,27 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
             f"mesh {spec!r} needs {needs} devices; there are {len(devices)}. {_advice(sizes, len(devices))}"
         )
     shape = tuple(len(devices) // known if size == -1 else size for size in sizes.values())
-    kinds = (AxisType.Auto,) * len(AXES)
     slices = len({getattr(device, "slice_index", 0) for device in devices})
-    if slices == 1:
-        return jax.make_mesh(shape, AXES, axis_types=kinds, devices=devices)
     if shape[0] % slices:
         raise ConfigError(
             f"mesh {spec!r} has {shape[0]} rows of data for {slices} slices; make data a multiple of {slices}."
         )
     within, between = (shape[0] // slices, *shape[1:]), (slices, *(1 for _ in shape[1:]))
-    return Mesh(mesh_utils.create_hybrid_device_mesh(within, between, devices), AXES, axis_types=kinds)
+    return Mesh(_arranged(within, between, devices), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def _arranged(within: tuple[int, ...], between: tuple[int, ...], devices: list) -> np.ndarray:
+    """Neighbours in the mesh are neighbours on the chips' own network, whose axes are split only where they must be."""
+
+    def arranged(split: bool) -> np.ndarray:
+        if between[0] == 1:
+            return mesh_utils.create_device_mesh(within, devices, allow_split_physical_axes=split)
+        return mesh_utils.create_hybrid_device_mesh(within, between, devices, allow_split_physical_axes=split)
+
+    try:
+        return arranged(False)
+    except NotImplementedError:
+        return arranged(True)
 
 
 def _advice(sizes: dict[str, int], count: int) -> str:
