@@ -4,6 +4,7 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -162,6 +163,12 @@ def _check_batch(config: RunConfig, mesh: Mesh) -> None:
             f"batch_size {config.batch_size} / accumulation {config.accumulation} = {rows} rows do not divide by the "
             f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
             f"batch_size that does is {' or '.join(map(str, nearest))}."
+        )
+    tokens, ways = config.data.row_length, math.prod(mesh.shape[axis] for axis in preset(config.rules)["length"])
+    if tokens % ways:
+        raise ConfigError(
+            f"rows of {tokens} tokens do not divide by the mesh's context:{ways}, over which {config.rules} spreads "
+            f"them; set data.row_length to {tokens // ways * ways or ways}, or change the mesh."
         )
 
 

@@ -1,0 +1,40 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""No config's program grows: peak memory, operations and bytes sent stay within 2 % of what is recorded."""
+
+import pytest
+
+from tests.aot import programs
+from zoo.errors import ConfigError
+from zoo.parallel import topology
+
+ROOM = 1.02
+
+
+def check(name: str, case: programs.Case) -> None:
+    try:
+        topology.library()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    before, found = programs.recorded()[name], programs.measure(case)
+    if before["versions"] != found["versions"]:
+        pytest.skip(f"recorded with {before['versions']}, not {found['versions']}")
+    grown = {key: (before[key], found[key]) for key in programs.FIGURES if found[key] > ROOM * before[key]}
+    assert not grown, "if this is meant, record it anew: python -m tests.aot.programs"
+
+
+@pytest.mark.parametrize("name", programs.QUICK)
+def test_short_models(name):
+    check(name, programs.QUICK[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", programs.WHOLE)
+def test_whole_models(name):
+    check(name, programs.WHOLE[name])
+
+
+def test_every_config_is_recorded():
+    assert programs.recorded().keys() == (programs.QUICK | programs.WHOLE).keys()
+    configs = {case.config.partition(":")[0] for case in (programs.QUICK | programs.WHOLE).values()}
+    assert configs == {"bert", "gpt2", "gpt3"}
