@@ -46,6 +46,9 @@ _DAMAGED = flags.DEFINE_enum(
     ["refuse", "set_aside"],
     "What to do with a latest checkpoint that cannot be read: stop, or rename it and go on from the one before.",
 )
+_PROFILE = flags.DEFINE_string(
+    "profile", "", "FIRST:COUNT, steps of this job to trace for xprof, such as 10:3; the trace goes to WORKDIR/profile."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -57,11 +60,13 @@ def main(argv: list[str]) -> None:
     config = RunConfig.from_dict(_CONFIG.value)
     from zoo.train import train
     from zoo.train.build import check_names
+    from zoo.train.profile import Span
 
     check_names(config)
+    span = Span.parse(_PROFILE.value)
     with hosts.joined():
         data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-        train(config, Path(_WORKDIR.value), data_dir, damaged=_DAMAGED.value)
+        train(config, Path(_WORKDIR.value), data_dir, damaged=_DAMAGED.value, profile=span)
 
 
 def supervise() -> NoReturn:

@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "convert": {"registry", "models", "nn", "parallel"},
     "data": {"convert.tokenizer", "convert.train_tokenizer", "doors"},
     "tasks": {"data", "models", "nn"},
-    "train": {"tasks", "data", "models", "nn", "registry", "parallel", "convert", "doors"},
+    "train": {"tasks", "data", "models", "nn", "registry", "parallel", "scaling", "convert", "doors"},
     "scaling": {"registry", "nn"},
     "aot": {"train", "scaling", "generation", "registry", "parallel", "nn", "kernels"},  # it compiles what these trace
     "doors": {"registry", "generation", "convert"},

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax
 import pytest
 
 from zoo.errors import ConfigError
@@ -63,3 +65,12 @@ def test_the_compiler_names_and_counts_them_so():
         chip = chips.CHIPS[name.partition(":")[0]]
         assert chips.lookup(kind) is chip
         assert devices == chip.devices * count
+
+
+def test_peaks_are_of_chips_and_not_of_their_cores():
+    def device(kind: str, *coords: int):
+        return SimpleNamespace(device_kind=kind, coords=coords, id=0)
+
+    assert chips.peak_flops_per_second([device("TPU v5 lite", n, 0, 0) for n in range(4)]) == 4 * 197e12
+    assert chips.peak_flops_per_second([device("TPU7x", 0, 0, 0), device("TPU7x", 0, 0, 0)]) == 2307e12
+    assert chips.peak_flops_per_second(jax.devices()) is None

@@ -7,11 +7,17 @@ import json
 import pytest
 
 from zoo.errors import IntegrityError
-from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, read_lines
+from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, Work, read_lines
 
 
 def report(workdir, start=0):
-    return Report(workdir, start=start, num_steps=4, tokens_per_step=10)
+    return Report(workdir, start=start, num_steps=4, work=Work(tokens=10, flops=500, peak=1e6))
+
+
+def test_speeds():
+    found = Work(tokens=10, flops=500, peak=4000.0).speeds(4, 2.0)
+    assert found == {"tokens_per_second": 20.0, "flops_per_second": 1000.0, "mfu": 0.25}
+    assert "mfu" not in Work(tokens=10, flops=500, peak=None).speeds(4, 2.0)
 
 
 def write(workdir, steps, start=0):
@@ -31,7 +37,8 @@ def test_lines_curve_and_summary(tmp_path):
         {"step": 2, "split": "train", "loss": 0.5},
         {"step": 2, "split": "validation", "loss": 1.0},
     ]
-    assert [row["step"] for row in read_lines(tmp_path / TIMING)] == [1, 2]
+    timing = read_lines(tmp_path / TIMING)
+    assert [row["step"] for row in timing] == [1, 2] and timing[0]["mfu"] > 0
     assert (tmp_path / CURVE).read_bytes().startswith(b"\x89PNG")
     assert summary == json.loads((tmp_path / SUMMARY).read_text())
     assert summary["validation"] == {"step": 2, "loss": 1.0}

@@ -114,8 +114,7 @@ class Model:
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
         predictions = getattr(plan.task, "max_predictions", None)
-        forward = flops.forward(plan.model, head=head, batch=1, length=length, predictions=predictions)
-        return cls(plan.model, leaves, forward, length, predictions)
+        return cls(plan.model, leaves, plan.forward_flops(1), length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
         """Of a train step with this layout on such chips."""

@@ -218,7 +218,7 @@ def _train(target: Target) -> _Lowered:
         machine.graphdef, plan.task, machine.optimizer, config.accumulation, machine.shardings, machine.context
     )
     rows, length = config.batch_size, config.data.row_length
-    model_flops = flops.TRAINING * _forward(plan, rows, length)
+    model_flops = flops.TRAINING * plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract, target.batch), model_flops, rows, rows * length)
 
 
@@ -226,13 +226,8 @@ def _eval(target: Target) -> _Lowered:
     plan, machine = target.plan, target.machine
     step: Any = make_eval_step(machine.graphdef, plan.task, machine.context)
     rows, length = plan.config.batch_size, plan.config.data.row_length
-    model_flops = _forward(plan, rows, length)
+    model_flops = plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract.params, target.batch), model_flops, rows, rows * length)
-
-
-def _forward(plan: Plan, rows: int, length: int) -> int:
-    predictions = getattr(plan.task, "max_predictions", None)
-    return flops.forward(plan.model, head=plan.task.head, batch=rows, length=length, predictions=predictions)
 
 
 def _prefill(target: Target) -> _Lowered:

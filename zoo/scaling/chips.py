@@ -10,6 +10,8 @@ without sparsity; their NVLink is one switch that every GPU reaches, one "axis" 
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from zoo.errors import ConfigError
 
@@ -106,6 +108,13 @@ CHIPS = {
         ),
     )
 }  # fmt: skip
+
+
+def peak_flops_per_second(devices: Sequence[Any]) -> float | None:
+    """Of `jax.Device`s together, or None if the table does not have them, as CPUs. A chip's cores share its place."""
+    found = [chip for chip in CHIPS.values() if devices[0].device_kind in chip.kinds]
+    places = {(getattr(one, "slice_index", 0), *getattr(one, "coords", (one.id,))) for one in devices}
+    return len(places) * found[0].flops_per_second if found else None
 
 
 def lookup(device_kind: str) -> Chip:

@@ -24,6 +24,7 @@ from zoo.parallel.footprint import describe, footprint
 from zoo.parallel.mesh import make_mesh, parse_mesh
 from zoo.parallel.processes import batch_blocks
 from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
+from zoo.scaling import flops
 from zoo.tasks import Task
 from zoo.train.config import RunConfig
 from zoo.train.optim import make_optimizer
@@ -49,6 +50,12 @@ class Plan(NamedTuple):
         model = model_config(config, tokenizer, task.head)
         hub_config(model, task.head)  # refused now if the torch library's format could not hold the trained model
         return cls(config, task, model)
+
+    def forward_flops(self, rows: int) -> int:
+        """Operations of a forward pass over so many rows, by `zoo.scaling.flops`."""
+        predictions = getattr(self.task, "max_predictions", None)
+        length = self.config.data.row_length
+        return flops.forward(self.model, head=self.task.head, batch=rows, length=length, predictions=predictions)
 
 
 def check_names(config: RunConfig) -> None:

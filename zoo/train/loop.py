@@ -21,13 +21,16 @@ import zoo
 from zoo.errors import ConfigError
 from zoo.parallel import watch
 from zoo.parallel.processes import Consensus, leader_first, leads
+from zoo.scaling import flops
+from zoo.scaling.chips import peak_flops_per_second
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.corpus import Corpus
 from zoo.train.evaluate import evaluate
 from zoo.train.optim import make_schedule
-from zoo.train.report import Report, Silence, describe
+from zoo.train.profile import Profile, Span
+from zoo.train.report import Report, Silence, Work, describe
 from zoo.train.state import TrainState
 from zoo.train.step import make_eval_step, make_train_step
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
@@ -39,11 +42,17 @@ SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
 
 
 def train(
-    config: RunConfig, workdir: Path, data_dir: Path | None = None, *, damaged: OnDamage = "refuse"
+    config: RunConfig,
+    workdir: Path,
+    data_dir: Path | None = None,
+    *,
+    damaged: OnDamage = "refuse",
+    profile: Span | None = None,
 ) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
 
-    If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before.
+    If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before. A trace of the steps
+    of `profile` goes into the workdir.
 
     After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
     there. A later signal ends it at once. Of several processes any one may get the signal: all stop after the same
@@ -70,9 +79,9 @@ def train(
             state = machine.initial_state(plan)
         else:
             state = checkpoints.restore(machine.abstract, batches, damaged=damaged)
-        report = stack.enter_context(_open_report(config, workdir, int(state.step)))
+        report = stack.enter_context(_open_report(plan, machine, workdir, int(state.step)))
         # 4. The steps.
-        run = _Run(plan, machine, data, checkpoints, report)
+        run = _Run(plan, machine, data, checkpoints, report, stack.enter_context(Profile(workdir, profile)))
         state, signalled = run.steps(state, batches)
         # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
         summary = report.finish()
@@ -91,7 +100,15 @@ def train(
 class _Run:
     """The parts that the steps use."""
 
-    def __init__(self, plan: Plan, machine: Machine, data: Corpus, checkpoints: Checkpoints, report: Report | Silence):
+    def __init__(
+        self,
+        plan: Plan,
+        machine: Machine,
+        data: Corpus,
+        checkpoints: Checkpoints,
+        report: Report | Silence,
+        profile: Profile,
+    ):
         self.config, self.task = plan.config, plan.task
         self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
         self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
@@ -99,7 +116,7 @@ class _Run:
             machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings, machine.context
         )
         self.eval_step = make_eval_step(machine.graphdef, plan.task, machine.context)
-        self.consensus = Consensus(machine.mesh)
+        self.consensus, self.profile = Consensus(machine.mesh), profile
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
@@ -113,7 +130,9 @@ class _Run:
                 watch.mark(f"loading the batch of step {step}", patient=step < first + 2)
                 batch = self.machine.put(next(batches))
                 watch.mark(f"step {step}", patient=step < first + 2)
+                self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
+                self.profile.after(step - first + 1, sums)
                 # The device is busy with this step: only now are the last one's numbers read.
                 self._record(pending)
                 pending = (step, sums)
@@ -169,11 +188,16 @@ class _Run:
         self.report.restart_clock(step)
 
 
-def _open_report(config: RunConfig, workdir: Path, start: int) -> Report | Silence:
+def _open_report(plan: Plan, machine: Machine, workdir: Path, start: int) -> Report | Silence:
     if not leads():
         return Silence(start)
-    tokens_per_step = config.batch_size * config.data.row_length
-    return Report(workdir, start=start, num_steps=config.num_steps, tokens_per_step=tokens_per_step)
+    config = plan.config
+    work = Work(
+        tokens=config.batch_size * config.data.row_length,
+        flops=flops.TRAINING * plan.forward_flops(config.batch_size),
+        peak=peak_flops_per_second(list(machine.mesh.devices.flat)),
+    )
+    return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 
 def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folder: Path) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import tqdm
 from matplotlib.figure import Figure
@@ -56,12 +56,29 @@ class Silence:
         return self._last
 
 
+class Work(NamedTuple):
+    """What a step does, on all devices.
+
+    Attributes:
+      tokens: that it reads. flops: of the model, by `zoo.scaling.flops`. peak: operations a second that all devices
+        could do, or None where that is not known.
+    """
+
+    tokens: int
+    flops: int
+    peak: float | None
+
+    def speeds(self, steps: int, seconds: float) -> dict[str, float]:
+        """Of so many steps in that time; MFU is the share of the peak (arXiv:2204.02311, appendix B)."""
+        found = {"tokens_per_second": steps * self.tokens / seconds, "flops_per_second": steps * self.flops / seconds}
+        return found if self.peak is None else found | {"mfu": found["flops_per_second"] / self.peak}
+
+
 class Report:
     """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped."""
 
-    def __init__(self, workdir: Path, *, start: int, num_steps: int, tokens_per_step: int):
-        self.workdir, self.num_steps = workdir, num_steps
-        self._tokens_per_step = tokens_per_step
+    def __init__(self, workdir: Path, *, start: int, num_steps: int, work: Work):
+        self.workdir, self.num_steps, self._work = workdir, num_steps, work
         for name in (METRICS, TIMING):
             drop_beyond(workdir / name, start)
         self._metrics, self._timing = (open(workdir / name, "a", buffering=1) for name in (METRICS, TIMING))
@@ -85,12 +102,15 @@ class Report:
         """Records training metrics, and the speed since the last record or pause."""
         before, began = self._marks
         seconds = max(time.monotonic() - began, 1e-9)
-        speed = (step - before) * self._tokens_per_step / seconds
+        speeds = self._work.speeds(step - before, seconds)
         self._marks = (step, time.monotonic())
-        self._bar.set_postfix_str(f"loss {metrics['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
+        mfu = f", MFU {speeds['mfu']:.1%}" if "mfu" in speeds else ""
+        said = f"loss {metrics['loss']:.3f}, {speeds['tokens_per_second']:,.0f} tokens/s{mfu}"
+        self._bar.set_postfix_str(said, refresh=False)
         self._record("train", step, metrics)
-        self._timing.write(_line({"step": step, "seconds": seconds, "tokens_per_second": speed}))
-        self._events.add_scalar("speed/tokens_per_second", speed, step)
+        self._timing.write(_line({"step": step, "seconds": seconds, **speeds}))
+        for name, speed in speeds.items():
+            self._events.add_scalar(f"speed/{name}", speed, step)
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records validation metrics."""
