@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from configs import gpt2_pretrain
 from tests.aot.configs import tiny
 from tests.aot.test_estimate import model
 from zoo.aot import search as searching
@@ -17,6 +18,7 @@ from zoo.errors import ConfigError
 from zoo.parallel import topology
 from zoo.parallel.mesh import make_mesh
 from zoo.scaling.chips import CHIPS
+from zoo.train.config import RunConfig
 
 V5E = CHIPS["v5e"]
 
@@ -42,6 +44,17 @@ def test_the_fastest_that_fits_is_first_and_runs():
     text = describe(found, config, "v5e:2x4", V5E)
     assert " ".join(best.overrides()) in text and "Nothing was run" in text
     assert to_dict(found, "v5e:2x4")["choices"][0]["overrides"] == best.overrides()
+
+
+def test_a_mesh_that_cuts_lanes_is_the_last_resort():
+    """GPT-2's 1,600 wide vectors cannot be split into multiples of 128, and fit only where they are split."""
+    config = gpt2_pretrain.get_config("xl").unlock()
+    config.batch_size, config.accumulation = 16, 1
+    found = search(RunConfig.from_dict(config), "v5e:2x2", V5E, 4, compiled=0)
+    assert found.choices[0].layout.mesh["fsdp"] == 4
+    config.model.num_layers = 4
+    found = search(RunConfig.from_dict(config), "v5e:2x2", V5E, 4, compiled=0)
+    assert {choice.layout.rules for choice in found.choices} == {"dp"}
 
 
 def test_what_is_compiled_ranks_by_its_prediction_and_misfits_come_last(monkeypatch):

@@ -88,7 +88,6 @@ def search(
             f"No preset can spread {config.batch_size} rows of {model.length} tokens over {devices} devices; choose a "
             f"batch_size that is a multiple of {devices}, or fewer chips."
         )
-    choices = [choice for choice in choices if _leaves_whole_lanes(model, choice.layout)] or choices
     fitting = [choice for choice in choices if choice.estimate.memory <= ROOM * room]
     if not fitting:
         least = min(choices, key=lambda choice: choice.estimate.memory)
@@ -96,6 +95,7 @@ def search(
             f"{config.model['name']} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
             f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
         )
+    fitting = [choice for choice in fitting if _leaves_whole_lanes(model, choice.layout)] or fitting
     ranked = _distinct(sorted(fitting, key=lambda choice: choice.estimate.seconds))
     verified = list(_verified(config, topology, ranked, compiled, watch))
     rest = ranked[len(verified) :]
