@@ -41,6 +41,9 @@ COMPILED = [
     Compiled("gpt2:medium", 1024, "v5e", {"data": 4}, "dp", 4, "cheap", 7.50),
     Compiled("gpt2:medium", 1024, "v5e", {"fsdp": 4}, "fsdp", 4, "mlp", 2.55),
     Compiled("gpt2:medium", 1024, "v5e", {"fsdp": 8}, "fsdp", 4, "cheap", 2.53),
+    Compiled("gpt2:xl", 1024, "v5e", {"fsdp": 4}, "fsdp", 1, "full", 7.91),
+    Compiled("gpt2:xl", 1024, "v5e", {"fsdp": 4}, "fsdp", 4, "mlp", 11.30),
+    Compiled("gpt2:xl", 1024, "v5e", {"fsdp": 4}, "fsdp", 4, "cheap", 13.32),
     Compiled("gpt2:xl", 1024, "v6e", {}, "dp", 4, "full", 27.92),
     Compiled("gpt2:xl", 1024, "v6e", {}, "dp", 4, "mlp", 29.30),
     Compiled("bert:base", 128, "v5e", {"data": 4}, "dp", 64, "cheap", 3.29),
@@ -51,6 +54,9 @@ COMPILED = [
     Compiled("bert:large", 512, "v5e", {"fsdp": 8}, "fsdp", 32, "cheap", 8.76),
     Compiled("gpt3:1_3b", 2048, "v5p", {"fsdp": 4}, "fsdp", 8, "mlp", 15.05),
     Compiled("gpt3:1_3b", 2048, "v5p", {"fsdp": 4}, "fsdp", 16, "cheap", 35.34),
+    Compiled(
+        "gpt3:175b", 2048, "v5p", {"data": 4, "fsdp": 32, "tensor": 4}, "fsdp_tp", 4, "cheap", 87.05, accumulation=3
+    ),
 ]
 
 

@@ -7,7 +7,9 @@ Memory is the bytes of one device at the fuller of two moments:
 * always: parameters and two moments in float32, as they are split and filled up to a TPU's tiles; the layers'
   parameters once more in the dtype of the computation, since XLA casts them once for all layers; of every layer what
   its remat policy keeps (`Model.kept`);
-* while the loss is differentiated: the vocabulary's table and its gradient, in float32 where positions go in turns;
+* always, where a device's part of the width cuts a TPU's lanes: the vocabulary's table and its gradient in float32,
+  which libtpu then gathers and scatters by sums of the whole;
+* while the loss is differentiated: that table and its gradient, in float32 where positions go in turns;
 * while the layers are: gradients in float32, and their sum where micro-batches are added up; the parameters of the
   layers that are gathered at a time; so many vectors of the model's width a token, less what stays in the fast memory.
 
@@ -36,6 +38,7 @@ from zoo.train.build import Plan
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
 WORKING = {"none": 17, "cheap": 17, "mlp": 24, "full": 24}
+_LANES = 128
 FAST = 1.75  # times the fast memory: how much of the working set is not in the main one
 PASSED = 60  # vectors of the width that a layer's operations read or write for each token, both passes together
 GATHERED = 3  # layers whose whole parameters are there at a time: this one, the next, and a gradient
@@ -141,6 +144,7 @@ class Model:
         loss = moments.pop("loss")
         return {
             "state": 12 * own,
+            "table": 0 if self.leaves_whole_lanes(layout) else 8 * self._table(layout),
             "cast": short * layers if short < 4 else 0,
             "kept": self.config.num_layers * tokens * short * self.kept(layout),
             **(moments if sum(moments.values()) > loss else {"loss": loss}),
@@ -153,14 +157,23 @@ class Model:
 
     def _loss(self, layout: Layout, chip: Chip) -> int:
         """What is held of the vocabulary's table while its kernel runs backwards (`zoo.kernels.softmax_xent`)."""
-        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
-        table = math.prod(words.part(layout.rules, layout.mesh, gathered=True))
+        table = self._table(layout)
         short, width = jnp.dtype(self.config.dtype).itemsize, self.config.embedding_width
         blocks = pallas_tpu.choose(width, short)[1]
         positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
         cores = 2 if chip.name in ("v4", "v5p") else 1
         parts = max(-(-positions // blocks.positions // pallas_tpu.held(blocks, width, short)), cores)
         return table * (short + 4 * cores + (4 if parts > cores else 0) if parts > 1 else 2 * short)
+
+    def _table(self, layout: Layout) -> int:
+        """Elements of the vocabulary's table where it is used."""
+        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
+        return math.prod(words.part(layout.rules, layout.mesh, gathered=True))
+
+    def leaves_whole_lanes(self, layout: Layout) -> bool:
+        """Whether a device's part of the width fills a TPU's lanes; else libtpu makes all-reduces of gathers."""
+        ways = math.prod(layout.mesh.get(axis, 1) for axis in preset(layout.rules)["embed"])
+        return ways == 1 or self.config.width // ways % _LANES == 0
 
     def kept(self, layout: Layout) -> int:
         """Numbers that a layer keeps of each token for its backward pass (`zoo.nn.stack`)."""

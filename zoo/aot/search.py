@@ -8,7 +8,6 @@ which has the last word on memory and gives the predicted time by which they are
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -25,7 +24,6 @@ REMATS = ("none", "cheap", "mlp", "full")
 ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
 _LEAST_TOKENS = 256  # of a row on a device, before its tokens are spread further
 _TENSORS = (2, 4, 8, 16)
-_LANES = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +93,7 @@ def search(
             f"{config.model['name']} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
             f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
         )
-    fitting = [choice for choice in fitting if _leaves_whole_lanes(model, choice.layout)] or fitting
+    fitting = [choice for choice in fitting if model.leaves_whole_lanes(choice.layout)] or fitting
     ranked = _distinct(sorted(fitting, key=lambda choice: choice.estimate.seconds))
     verified = list(_verified(config, topology, ranked, compiled, watch))
     rest = ranked[len(verified) :]
@@ -160,12 +158,6 @@ def _meshes(rules: str, model: Model, devices: int) -> Iterator[dict[str, int]]:
                 continue
             for fsdp in _sizes(left) if table["embed"] else (1,):
                 yield {"data": left // fsdp, "fsdp": fsdp, "tensor": tensor, "context": context}
-
-
-def _leaves_whole_lanes(model: Model, layout: Layout) -> bool:
-    """Whether a device's part of the width fills a TPU's lanes; else libtpu makes all-reduces of gathers."""
-    ways = math.prod(layout.mesh[axis] for axis in PRESETS[layout.rules]["embed"])
-    return ways == 1 or model.config.width // ways % _LANES == 0
 
 
 def _sizes(count: int) -> list[int]:
