@@ -3,11 +3,16 @@
 """What launchers share that compile for devices that need not be there."""
 
 import contextlib
+import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError
 
 _TICK_SECONDS = {True: 1.0, False: 30.0}  # by whether it is a terminal
 
@@ -20,6 +25,18 @@ def prepare(topology: str) -> None:
     if kind == "cpu" and count.isdecimal():
         kept = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if "host_platform_device_count" not in flag]
         os.environ["XLA_FLAGS"] = " ".join([*kept, f"--xla_force_host_platform_device_count={count}"])
+
+
+def check_json(name: str | None) -> None:
+    """ConfigError, before minutes are spent, for a file that could not be written after them."""
+    if name and not Path(name).parent.is_dir():
+        raise ConfigError(f"--json={name}: there is no folder {Path(name).parent}; make it, or choose another.")
+
+
+def write_json(name: str | None, value: dict[str, Any]) -> None:
+    """Writes the file, if one was asked for."""
+    if name:
+        Path(name).write_text(json.dumps(value, indent=2) + "\n")
 
 
 @contextlib.contextmanager

@@ -7,13 +7,10 @@ python -m launch.compile --config=configs/gpt3_pretrain.py:6_7b --topology=v5p:4
 Exit codes: 0 if all steps fit, 1 if one does not (the report is written all the same), 2 if something was refused.
 """
 
-import json
-from pathlib import Path
-
 from absl import flags
 
 from launch import app, config_flags
-from launch.ahead import prepare, progress
+from launch.ahead import check_json, prepare, progress, write_json
 
 _CONFIG = config_flags.define()
 _TOPOLOGY = flags.DEFINE_string(
@@ -28,6 +25,7 @@ DOES_NOT_FIT = 1  # exit code
 def main(argv: list[str]) -> int:
     del argv
     prepare(_TOPOLOGY.value)
+    check_json(_JSON.value)
     from zoo.aot import Target
     from zoo.train.config import RunConfig
 
@@ -37,9 +35,8 @@ def main(argv: list[str]) -> int:
         with progress(f"compiling {step} for {_TOPOLOGY.value}"):
             steps.append(target.compile(step))
     report = target.report(steps)
-    if _JSON.value:
-        Path(_JSON.value).write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     print(report.text())
+    write_json(_JSON.value, report.to_dict())
     return 0 if report.fits else DOES_NOT_FIT
 
 

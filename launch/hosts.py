@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import absl.logging
 from absl import flags
 
-from zoo.errors import ZooError
+from zoo.errors import ConfigError, ZooError
 
 _STATUS = re.compile(r"(UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
 
@@ -48,9 +48,9 @@ def joined() -> Iterator[None]:
         yield
         return
     meeting.join(_JOIN_TIMEOUT.value)
-    _start_watch(_PEER_TIMEOUT.value)
-    _speak_for_one()
     try:
+        _start_watch(_PEER_TIMEOUT.value)
+        _speak_for_one()
         yield
     except SystemExit:  # all have agreed on it
         _leave()
@@ -67,7 +67,14 @@ def _start_watch(timeout: float) -> None:
         processes.publish("watch", "{} {}".format(*watch.lead(processes.count(), timeout)))
         return
     port, token = processes.look_up("watch", watch.GREETING * timeout).split()
-    watch.follow(processes.index(), processes.coordinator_host(), int(port), token, timeout)
+    host = processes.coordinator_host()
+    try:
+        watch.follow(processes.index(), host, int(port), token, timeout)
+    except OSError as error:
+        raise ConfigError(
+            f"Process 0 cannot be reached at {host}:{port}, where it watches over the others ({error}); let hosts of "
+            "the job connect to each other on any port."
+        ) from error
 
 
 def _speak_for_one() -> None:

@@ -9,13 +9,10 @@ It estimates every layout, compiles the best few to verify them, and prints a ta
 the config's (--config.batch_size=). Exit codes: 0 if a layout fits, 2 if something was refused or none does.
 """
 
-import json
-from pathlib import Path
-
 from absl import flags
 
 from launch import app, config_flags
-from launch.ahead import prepare, progress
+from launch.ahead import check_json, prepare, progress, write_json
 
 _CONFIG = config_flags.define()
 _TOPOLOGY = flags.DEFINE_string(
@@ -29,6 +26,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the table as JSON.")
 def main(argv: list[str]) -> None:
     del argv
     prepare(_TOPOLOGY.value)
+    check_json(_JSON.value)
     from zoo.aot.search import search
     from zoo.aot.table import describe, to_dict
     from zoo.errors import ConfigError
@@ -42,10 +40,10 @@ def main(argv: list[str]) -> None:
     if devices[0].platform != "tpu":
         raise ConfigError(f"A plan needs the figures of a chip, and {name} has none; name a slice of TPUs.")
     chip = lookup(devices[0].device_kind)
-    found = search(config, name, chip, len(devices), compiled=_COMPILE.value, watch=progress)
-    if _JSON.value:
-        Path(_JSON.value).write_text(json.dumps(to_dict(found, name), indent=2) + "\n")
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    found = search(config, name, chip, len(devices), slices=slices, compiled=_COMPILE.value, watch=progress)
     print(describe(found, config, name, chip))
+    write_json(_JSON.value, to_dict(found, name))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is advised: the compiler's words for too little memory, and what to change then."""
 
+import re
+
 import jax
 import pytest
 
@@ -74,3 +76,22 @@ def test_the_state_is_counted_as_it_is_split():
     assert state_bytes(whole.machine, only="params") == arrays
     assert state_bytes(whole.machine) > 2.9 * arrays
     assert state_bytes(split.machine, only="params") < 0.3 * arrays
+
+
+@pytest.mark.parametrize(
+    ("mesh", "preset"),
+    [
+        ("data:8", "dp"),
+        ("data:2,fsdp:4", "dp"),
+        ("data:2,tensor:4", "tp"),
+        ("data:4,tensor:2", "fsdp_tp"),
+        ("data:4,context:2", "fsdp_cp"),
+    ],
+)
+def test_the_advised_layout_runs(mesh, preset):
+    target = Target.create(tiny(mesh=mesh, rules=preset), "cpu:8")
+    lines = advise(target.plan, target.machine, "cpu:8", "train", 10 * GIB, GIB)
+    found = [re.search(r"rules=(\w+) with mesh=(\S+):", line) for line in lines]
+    (advised,) = [match for match in found if match]
+    smaller = Target.create(tiny(mesh=advised[2], rules=advised[1]), "cpu:8")
+    assert state_bytes(smaller.machine) < state_bytes(target.machine)

@@ -24,6 +24,7 @@ MESHES = [
     ("an axis of another library", r"names the axis 'model'; known are data, fsdp", {"mesh": "data:4,model:2"}),
     ("an axis misspelt", r"names the axis 'fdsp'", {"mesh": "fdsp:8"}),
     ("two open sizes", r"two sizes open; only one may be -1", {"mesh": "data:-1,fsdp:-1"}),
+    ("an axis twice", r"names 'fsdp' twice", {"mesh": "fsdp:2,fsdp:4"}),
     ("a size of nothing", r"'data' must be positive or -1", {"mesh": "data:0"}),
     ("a negative size", r"'fsdp' must be positive or -1", {"mesh": "data:-1,fsdp:-2"}),
     ("a size in words", r"must be a whole number; found 'all'", {"mesh": "data:all"}),
@@ -52,7 +53,7 @@ PRESETS = [
         **TP, "mesh": "data:2,tensor:4", "model.vocab_size": 515}),
     ("inner features that do not divide", r"'mlp' = 130 .*tensor = 4; 2 would", {
         **TP, "mesh": "data:2,tensor:4", "model.mlp_width": 130}),
-    ("a width that does not divide", r"'embed' = 60 .*fsdp = 8; 6 would", {
+    ("a width that does not divide", r"'embed' = 60 .*fsdp = 8; 4 would", {
         "rules": "fsdp", "mesh": "fsdp:8", "model.width": 60}),
 ]  # fmt: skip
 MODELS = [

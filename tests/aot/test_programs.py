@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""No config's program grows: peak memory, operations and bytes sent stay within 2 % of what is recorded."""
+"""Each config's program stays what it was: peak memory, operations and bytes sent within 2 % of what is recorded."""
 
 import pytest
 
@@ -19,8 +19,12 @@ def check(name: str, case: programs.Case) -> None:
     before, found = programs.recorded()[name], programs.measure(case)
     if before["versions"] != found["versions"]:
         pytest.skip(f"recorded with {before['versions']}, not {found['versions']}")
-    grown = {key: (before[key], found[key]) for key in programs.FIGURES if found[key] > ROOM * before[key]}
-    assert not grown, "if this is meant, record it anew: python -m tests.aot.programs"
+    changed = {
+        key: (before[key], found[key])
+        for key in programs.FIGURES
+        if not before[key] / ROOM <= found[key] <= ROOM * before[key]  # less may be a count that misses something
+    }
+    assert not changed, "if this is meant, record it anew: python -m tests.aot.programs"
 
 
 @pytest.mark.parametrize("name", programs.QUICK)

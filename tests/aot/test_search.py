@@ -81,6 +81,27 @@ def test_what_is_compiled_ranks_by_its_prediction_and_misfits_come_last(monkeypa
     assert [step is not None and step.fits for step in compiled] == [True, True, False]
 
 
+def test_two_slices_share_the_data_axis():
+    found = list(layouts(model("gpt2:small", 1024), 32, 8, slices=2))
+    assert found and all(layout.mesh["data"] % 2 == 0 for layout in found)
+
+
+def test_that_none_of_the_compiled_fits_is_an_error(monkeypatch):
+    class Refuses:
+        @classmethod
+        def create(cls, config, name):
+            del config, name
+            return cls()
+
+        def compile(self, step):
+            overflow = Overflow(needed=2, allowed=1, advice=())
+            return StepReport(step=step, rows=1, tokens=1, compile_seconds=0.0, model_flops=1, overflow=overflow)
+
+    monkeypatch.setattr(searching, "Target", Refuses)
+    with pytest.raises(ConfigError, match=r"None of the 2 best layouts fits v5e:2x4.* Take more chips"):
+        search(tiny(batch_size=64), "v5e:2x4", V5E, 8, compiled=1)
+
+
 def test_what_cannot_be_planned():
     with pytest.raises(ConfigError, match=r"No preset can spread 7 rows .* over 8 devices"):
         search(tiny(batch_size=7), "v5e:2x4", V5E, 8, compiled=0)
@@ -90,7 +111,7 @@ def test_what_cannot_be_planned():
 
 
 @pytest.mark.parametrize(
-    ("kind", "chips", "name"), [("v5e", 8, "v5e:2x4"), ("v5p", 600, "v5p:8x8x8"), ("v6e:", 3, "v6e:1x1")]
+    ("kind", "chips", "name"), [("v5e", 8, "v5e:2x4"), ("v5p", 600, "v5p:8x8x8"), ("v6e", 3, "v6e:1x1")]
 )
 def test_a_budget(kind, chips, name):
     assert topology.within(kind, chips) == name
@@ -99,5 +120,8 @@ def test_a_budget(kind, chips, name):
 def test_budgets_that_buy_nothing():
     with pytest.raises(ConfigError, match="smallest slice is v5p:2x2x1; raise the budget of 3"):
         topology.within("v5p", 3)
+    with pytest.raises(ConfigError, match="v5e:2x2 is a slice already"):
+        topology.within("v5e:2x2", 64)
+    assert topology.chips("v5e:4x4*2") == 32
     with pytest.raises(ConfigError, match="No slices of 'h100'"):
         topology.within("h100", 8)

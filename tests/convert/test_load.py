@@ -174,7 +174,8 @@ def test_dtypes_of_storage_and_computation(bert):
 def test_onto_a_mesh(rules, tmp_path):
     model = make("gpt2")
     hub.save(model, tmp_path)
-    placed = hub.load(tmp_path, mesh=make_mesh("fsdp:4,tensor:2"), rules=rules)
+    mesh = make_mesh("fsdp:4,tensor:2" if rules == "fsdp_tp" else "data:2,fsdp:4")
+    placed = hub.load(tmp_path, mesh=mesh, rules=rules)
     assert_same(placed, model)
     kernel = placed.stack.blocks.attention.query.kernel[...]
     shard = {"dp": (2, 16, 4, 4), "fsdp": (2, 4, 4, 4), "fsdp_tp": (2, 4, 2, 4)}[rules]

@@ -36,6 +36,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # here JAX may be imported, in a supervisor it is not
 @pytest.mark.parametrize(
     ("ends", "starts", "code"),
     [

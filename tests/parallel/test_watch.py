@@ -9,8 +9,12 @@ import socket
 import subprocess
 from collections.abc import Iterator
 
-from tests.parallel.jobs import Job
+import pytest
 
+from tests.parallel.jobs import Job
+from zoo.parallel import watch
+
+HOSTS = (socket.gethostname(), "localhost")  # its own name, or the one it was called by before it had said that
 TIMEOUT = 4.0  # --peer_timeout, seconds
 # fault: (its process, processes in all, its own exit code, what the others say of it, their exit code)
 CASES = {
@@ -42,6 +46,17 @@ def test_whoever_is_lost_is_named(tmp_path):
     assert jobs["mistake"].said(0).splitlines()[-1] == "InputError: row 7 is too long; shorten it."
 
 
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'{"failed": [0, "x", "y", 9]}\n', b'{"token": "no"}\n']
+)
+def test_a_stranger_does_no_harm(said):
+    """Whatever connects to process 0's port without the token is not listened to."""
+    leader = watch._Leader(2, TIMEOUT)
+    with socket.create_connection(("localhost", leader.port)) as stranger:
+        stranger.sendall(said)
+        assert [leader.step() for _ in range(4)] == [None] * 4
+
+
 def check(job: Job, victim: int, _: int, own_code: int | None, words: str, code: int) -> Iterator[str]:
     """What is not as it should be."""
     for index, process in enumerate(job.processes):
@@ -54,7 +69,7 @@ def check(job: Job, victim: int, _: int, own_code: int | None, words: str, code:
         if index != victim and (
             len(last) != 1
             or not last[0].startswith(f"LostPeer: process {index} on")
-            or words.format(host=socket.gethostname()) not in last[0]
+            or not any(words.format(host=host) in last[0] for host in HOSTS)
         ):
             yield f"process {index} does not say {words!r}: {job.said(index)}"
     began = float(re.findall(r"^fault ([\d.]+)", job.said(victim), re.MULTILINE)[-1])

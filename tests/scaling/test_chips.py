@@ -48,9 +48,10 @@ def test_links_make_up_the_published_bandwidth(name, both_ways_over_all_ports):
 
 
 def test_rings():
-    assert [length for length in range(1, 17) if chips.CHIPS["v5p"].closes(length)] == [4, 8, 12, 16]
-    assert not chips.CHIPS["v5e"].closes(8) and chips.CHIPS["v5e"].closes(16)
-    assert chips.CHIPS["h100"].closes(8)
+    assert [length for length in range(1, 17) if chips.CHIPS["v5p"].closes((4, 4, length), 2)] == [4, 8, 12, 16]
+    assert not chips.CHIPS["v5p"].closes((2, 2, 4), 2)  # less than a cube
+    assert not chips.CHIPS["v5e"].closes((8, 16), 0) and chips.CHIPS["v5e"].closes((8, 16), 1)
+    assert chips.CHIPS["h100"].closes((8,), 0)
 
 
 def test_the_compiler_names_and_counts_them_so():
@@ -69,7 +70,7 @@ def test_the_compiler_names_and_counts_them_so():
 
 def test_peaks_are_of_chips_and_not_of_their_cores():
     def device(kind: str, *coords: int):
-        return SimpleNamespace(device_kind=kind, coords=coords, id=0)
+        return SimpleNamespace(device_kind=kind, platform="tpu", coords=coords, id=0)
 
     assert chips.peak_flops_per_second([device("TPU v5 lite", n, 0, 0) for n in range(4)]) == 4 * 197e12
     assert chips.peak_flops_per_second([device("TPU7x", 0, 0, 0), device("TPU7x", 0, 0, 0)]) == 2307e12

@@ -31,7 +31,7 @@ def exchange(kind: str, *groups: tuple[int, ...], operand_bytes: int = 64 * MB) 
 
 
 def test_a_ring_sends_both_ways():
-    torus = slice_of(V5P, 1, 1, 8)
+    torus = slice_of(V5P, 4, 4, 8)
     found = torus.seconds(exchange("all-gather", tuple(range(8)), operand_bytes=8 * MB))
     assert found == pytest.approx(64 * MB * 7 / 8 / (2 * 100e9) + 4 * HOP_SECONDS)
 
@@ -62,14 +62,14 @@ def test_groups_that_interleave_share_links():
 
 
 def test_an_all_to_all_passes_the_middle():
-    torus = slice_of(V5P, 1, 1, 8)
+    torus = slice_of(V5P, 4, 4, 8)
     found = torus.seconds(exchange("all-to-all", tuple(range(8))))
     assert found == pytest.approx(64 * MB * 8 / 4 / (2 * 100e9) + 4 * HOP_SECONDS)
 
 
 def test_a_permutation_takes_hops_the_short_way():
     pairs = tuple((place, (place + 7) % 8) for place in range(8))
-    ring, line = slice_of(V5P, 1, 1, 8), slice_of(V5E, 1, 8)
+    ring, line = slice_of(V5P, 4, 4, 8), slice_of(V5E, 1, 8)
     once = 64 * MB / 100e9 + HOP_SECONDS
     assert ring.seconds(exchange("collective-permute", *pairs)) == pytest.approx(once)
     assert line.seconds(exchange("collective-permute", *pairs)) == pytest.approx(7 * (64 * MB / 50e9 + HOP_SECONDS))
@@ -131,7 +131,8 @@ MATMUL_SECONDS = Rates(V5E).seconds(MATMUL)
 def predicted(*steps: Op | Loop) -> roofline.Prediction:
     found = predict(Program(steps=steps, devices=4), V5E, DEVICES, model_flops=4 * 2 * 8192**3)
     assert sum(found.by_category.values()) == pytest.approx(found.seconds)
-    assert found.bound_seconds <= found.seconds
+    assert found.bound_seconds <= found.roofline_seconds <= found.seconds
+    assert found.roofline_mfu >= found.mfu
     return found
 
 
@@ -173,3 +174,16 @@ def test_model_flops_utilization():
     """Half of the program being recomputation, the model's operations count once."""
     found = predicted(MATMUL, MATMUL)
     assert found.mfu == pytest.approx(roofline.MATRIX / 2)
+
+
+def test_slices_are_joined_by_the_network():
+    """Two slices of four chips: each chip sends its quarter over the network, after what the slice does by itself."""
+    chip = CHIPS["v5e"]
+    places = tuple((x, y, 0) for x in range(2) for y in range(2))
+    both = Torus(chip=chip, places=places * 2, slices=(0,) * 4 + (1,) * 4)
+    everyone = Collective(kind="all-reduce", operand_bytes=4 * 10**9, groups=(tuple(range(8)),))
+    within = Collective(kind="all-reduce", operand_bytes=4 * 10**9, groups=(tuple(range(4)),))
+    network = 2 * (4e9 / 4) / 2 / chip.network_bytes_per_second
+    assert both.seconds(everyone) == pytest.approx(both.seconds(within) + network)
+    across = Collective(kind="collective-permute", operand_bytes=10**9, groups=((0, 4),))
+    assert both.seconds(across) == pytest.approx(1e9 / chip.network_bytes_per_second)

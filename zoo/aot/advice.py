@@ -4,13 +4,12 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
 
 from zoo.parallel import topology
-from zoo.parallel.mesh import parse_mesh
 from zoo.train.build import Machine, Plan
 
 # What libtpu says of a program that is too large, in its two forms.
@@ -44,18 +43,18 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
         kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
     yield from _accumulate(rows, config.accumulation, state, gradients, needed, allowed)
-    if "fsdp" not in config.rules or mesh.shape["fsdp"] == 1:
-        spread = "fsdp_tp" if config.rules == "tp" else "fsdp"
-        others = mesh.size // mesh.shape["fsdp"]
+    others = mesh.shape["data"] * (1 if "fsdp" in config.rules else mesh.shape["fsdp"])
+    if others > 1 and not ("fsdp" in config.rules and mesh.shape["fsdp"] > 1):
+        spread = config.rules if "fsdp" in config.rules else "fsdp_tp" if config.rules == "tp" else "fsdp"
         yield (
-            f"rules={spread} with mesh={_spread(config.mesh)}: the state of {_gib(state)} is split, "
+            f"rules={spread} with mesh={_spread(mesh.shape)}: the state of {_gib(state)} is split, "
             f"up to {others} ways, to {_gib(state // others)}"
         )
     kind = topology_name.partition(":")[0]
     if kind != "cpu":
-        wanted = math.ceil(_chips(topology_name) * needed / allowed)
-        larger = [name for name in topology.nearest(f"{kind}:{wanted}", 99) if _chips(name) >= wanted]
-        such = f", such as {min(larger, key=_chips)}" if larger else ""
+        wanted = math.ceil(topology.chips(topology_name) * needed / allowed)
+        larger = [name for name in topology.nearest(f"{kind}:{wanted}", 99) if topology.chips(name) >= wanted]
+        such = f", such as {min(larger, key=topology.chips)}" if larger else ""
         yield f"more chips: about {needed / allowed:.1f} times as many{such}"
 
 
@@ -81,15 +80,10 @@ def state_bytes(machine: Machine, only: str | None = None) -> int:
     )
 
 
-def _spread(mesh: str) -> str:
-    """The mesh with its rows' axis given to fsdp."""
-    sizes = {axis: size for axis, size in parse_mesh(mesh).items() if size != 1}
-    sizes = {("fsdp" if axis == "data" else axis): size for axis, size in sizes.items()}
-    return ",".join(f"{axis}:{size}" for axis, size in sizes.items()) or "fsdp:-1"
-
-
-def _chips(name: str) -> int:
-    return math.prod(int(part) for part in name.partition(":")[2].split("x"))
+def _spread(mesh: Mapping[str, int]) -> str:
+    """The mesh with its rows' axes joined in fsdp."""
+    sizes = {**mesh, "data": 1, "fsdp": mesh["data"] * mesh["fsdp"]}
+    return ",".join(f"{axis}:{size}" for axis, size in sizes.items() if size > 1)
 
 
 def _gib(size: float | int) -> str:

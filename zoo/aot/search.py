@@ -66,21 +66,23 @@ def search(
     chip: Chip,
     devices: int,
     *,
+    slices: int = 1,
     compiled: int = 3,
     watch: Callable[[str], contextlib.AbstractContextManager] = contextlib.nullcontext,
 ) -> Found:
-    """Layouts of a config's global batch, the fastest first; those that were compiled come before the others.
+    """Layouts of a config's global batch, the fastest first: those that the compiler had room for, then the others.
 
     Args:
       compiled: how many to verify. watch: a context in which one is compiled, told which.
 
     Raises:
-      ConfigError: no layout fits, with what the smallest one needs.
+      ConfigError: no layout fits, with what the smallest one needs, or none of those that were compiled.
     """
     plan = Plan.create(config, Vocabulary.create(config))
     model = Model.of(plan)
     room = chip.hbm_bytes // chip.devices
-    choices = [Choice(layout, model.estimate(layout, chip)) for layout in layouts(model, config.batch_size, devices)]
+    found = layouts(model, config.batch_size, devices, slices)
+    choices = [Choice(layout, model.estimate(layout, chip)) for layout in found]
     if not choices:
         raise ConfigError(
             f"No preset can spread {config.batch_size} rows of {model.length} tokens over {devices} devices; choose a "
@@ -96,17 +98,22 @@ def search(
     fitting = [choice for choice in fitting if model.leaves_whole_lanes(choice.layout)] or fitting
     ranked = _distinct(sorted(fitting, key=lambda choice: choice.estimate.seconds))
     verified = list(_verified(config, topology, ranked, compiled, watch))
-    rest = ranked[len(verified) :]
-    verified.sort(key=lambda choice: (not (choice.compiled and choice.compiled.fits), choice.seconds))
-    return Found((*verified, *rest), len(choices), len(fitting))
+    fits = sorted((one for one in verified if one.compiled and one.compiled.fits), key=lambda choice: choice.seconds)
+    misfits = [one for one in verified if one not in fits]
+    if misfits and not fits:
+        raise ConfigError(
+            f"None of the {len(misfits)} best layouts fits {topology}, though they were estimated to; the smallest "
+            f"of them is {' '.join(misfits[-1].overrides())}. Take more chips, or --compile more of them."
+        )
+    return Found((*fits, *ranked[len(verified) :], *misfits), len(choices), len(fitting))
 
 
-def layouts(model: Model, batch: int, devices: int) -> Iterator[Layout]:
+def layouts(model: Model, batch: int, devices: int, slices: int = 1) -> Iterator[Layout]:
     """All that the rules allow for a batch of so many rows."""
     for rules in PRESETS:
         for mesh in _meshes(rules, model, devices):
             rows, left = divmod(batch, mesh["data"] * mesh["fsdp"])
-            if left or not rows or not _divides(model, rules, mesh):
+            if left or not rows or mesh["data"] % slices or not _divides(model, rules, mesh):
                 continue
             for accumulation in (count for count in range(1, rows + 1) if rows % count == 0):
                 for remat in REMATS:

@@ -154,8 +154,8 @@ class Target:
         }
         try:
             program = walk.walk(text)
-        except InputError as error:  # a compiler's new words must not lose what took minutes
-            return found | {"not_read": str(error)}
+        except (InputError, KeyError, ValueError) as error:  # a compiler's new words must not lose what took minutes
+            return found | {"not_read": f"{type(error).__name__}: {error}"}
         devices = list(self.machine.mesh.devices.flat)
         return found | {
             "program_flops": program.flops * len(devices),
@@ -188,6 +188,8 @@ class Target:
 
 
 def _check_steps(steps: Sequence[str], head: str) -> None:
+    if not steps:
+        raise ConfigError(f"No step to compile; choose of {', '.join(STEPS)}.")
     for step in steps:
         if step not in STEPS:
             raise ConfigError(f"No step {step!r}; choose of {', '.join(STEPS)}.")

@@ -63,14 +63,18 @@ def constrain(x: Shaped[Array, "..."], letters: str) -> Shaped[Array, "..."]:
     return jax.lax.with_sharding_constraint(x, _spec(letters, x.shape))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def gather(x: Shaped[Array, "..."], letters: str, along: str) -> Shaped[Array, "..."]:
     """`x`, whose axes have these letters, made whole along one of them; its gradient is summed into parts again."""
+    return _gather(x, letters, along) if _free_axes() and _current.get() is not None else x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _gather(x, letters, along):
     return constrain(x, letters.replace(along, "_"))
 
 
 def _gather_forward(x, letters, along):
-    return gather(x, letters, along), None
+    return _gather(x, letters, along), None
 
 
 def _gather_backward(letters, along, _, gradient):
@@ -78,7 +82,7 @@ def _gather_backward(letters, along, _, gradient):
     return (constrain(gradient, letters),)
 
 
-gather.defvjp(_gather_forward, _gather_backward)
+_gather.defvjp(_gather_forward, _gather_backward)
 
 
 def check(sizes: Mapping[str, int]) -> None:

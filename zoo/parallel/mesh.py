@@ -33,7 +33,8 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
             f"mesh {spec!r} needs {needs} devices; there are {len(devices)}. {_advice(sizes, len(devices))}"
         )
     shape = tuple(len(devices) // known if size == -1 else size for size in sizes.values())
-    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    # GPUs have a slice index, too, one of each host: to them it says nothing that the mesh must heed.
+    slices = len({getattr(one, "slice_index", 0) for one in devices if getattr(one, "platform", "") == "tpu"} or {0})
     if shape[0] % slices:
         raise ConfigError(
             f"mesh {spec!r} has {shape[0]} rows of data for {slices} slices; make data a multiple of {slices}."
@@ -71,10 +72,14 @@ def _advice(sizes: dict[str, int], count: int) -> str:
 def parse_mesh(spec: str) -> dict[str, int]:
     """Axis sizes of a mesh line, in the order of `AXES`."""
     sizes: dict[str, int] = dict.fromkeys(AXES, 1)
+    named: set[str] = set()
     for part in filter(None, (part.strip() for part in spec.split(","))):
         axis, _, size = part.partition(":")
         if axis not in AXES:
             raise ConfigError(f"mesh {spec!r} names the axis {axis!r}; known are {', '.join(AXES)}.")
+        if axis in named:
+            raise ConfigError(f"mesh {spec!r} names {axis!r} twice; once is enough.")
+        named.add(axis)
         try:
             sizes[axis] = int(size)
         except ValueError:

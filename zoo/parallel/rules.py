@@ -56,9 +56,10 @@ def check_axes(sizes: Mapping[str, int], rules: str) -> None:
     for axis, size in sizes.items():
         if size > 1 and axis not in used:
             able = [name for name, table in PRESETS.items() if any(axis in axes for axes in table.values())]
+            other = f"Set rules to {' or '.join(able)}, or give" if able else "No preset does; give"
             raise ConfigError(
                 f"The mesh has {axis}:{size}, which the sharding preset {rules!r} does not use: {size} devices would "
-                f"do the same work. Set rules to {' or '.join(able)}, or give these devices to the data axis."
+                f"do the same work. {other} these devices to the data axis."
             )
 
 
@@ -76,8 +77,8 @@ def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, ru
     for axis, size, over in zip(axes, shape, spec, strict=True):
         ways = math.prod(mesh.shape[name] for name in over)
         if size % ways:
-            fits = max(count for count in range(1, ways) if size % count == 0)
-            filled = f", or {axis} = {-(-size // _LANES) * _LANES}" if axis == "vocab" else ""
+            fits, multiple = math.gcd(size, ways), math.lcm(_LANES, ways)
+            filled = f", or {axis} = {-(-size // multiple) * multiple}" if axis == "vocab" else ""
             raise ConfigError(
                 f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh's "
                 f"{' x '.join(over)} = {ways}; {fits} would{filled}. Change the mesh, or the preset {rules!r}."
@@ -104,7 +105,8 @@ def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
     """Tells what is traced inside which devices it is for, and how activations lie on them.
 
     The compiler is then bound to it, and kernels that it cannot split are chosen and run by it; without it, a program
-    for several devices does without them.
+    for several devices does without them. Enter it inside of the jitted function, since JAX remembers a traced one
+    whatever it was told, and around `jax.grad`, whose backward pass is traced when it is called.
     """
     table = preset(rules)
     axes = Partition(

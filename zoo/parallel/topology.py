@@ -81,13 +81,21 @@ def within(kind: str, chips: int) -> str:
     Raises:
       ConfigError: a chip of which no slices are known, or a budget below the smallest.
     """
-    kind = kind.partition(":")[0]
+    kind, _, rows = kind.partition(":")
+    if rows:
+        raise ConfigError(f"{kind}:{rows} is a slice already; give a slice, or a chip alone with a budget.")
     if kind not in SLICES:
         raise ConfigError(f"No slices of {kind!r} are known; choose one of {', '.join(SLICES)}.")
     fitting = [size for size in SLICES[kind] if math.prod(_lengths(size)) <= chips]
     if not fitting:
         raise ConfigError(f"The smallest slice is {kind}:{SLICES[kind][0]}; raise the budget of {chips} chips.")
     return f"{kind}:{max(fitting, key=lambda size: math.prod(_lengths(size)))}"
+
+
+def chips(name: str) -> int:
+    """How many chips a named topology has, those of all its slices."""
+    size, _, slices = name.partition(":")[2].partition("*")
+    return math.prod(_lengths(size)) * int(slices or 1)
 
 
 def _is_offered(kind: str, size: str) -> bool:

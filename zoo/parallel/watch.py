@@ -88,7 +88,11 @@ class _Link:
         except OSError:
             return None
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return [json.loads(line) for line in lines] if data else None
+        try:
+            found = [json.loads(line) for line in lines]
+        except ValueError:
+            return None  # whoever this is, it is no process of ours
+        return found if data and all(isinstance(one, dict) for one in found) else None
 
 
 class _Watch(threading.Thread):
@@ -169,17 +173,17 @@ class _Leader(_Watch):
         for message in messages or ():
             if link in self._peers:
                 self._peers[link].take(message)
+                if "failed" in message:
+                    return Verdict(*message["failed"])
             elif message.get("token") == self.token:
                 self._peers[link] = _Peer(message["rank"], message["host"])
                 self._missing.discard(message["rank"])
-            if "failed" in message:
-                return Verdict(*message["failed"])
         if messages is not None:
             return None
         self._selector.unregister(link.socket)
         link.socket.close()
         peer = self._peers.pop(link, None)
-        return None if peer is None or peer.left else peer.accuse("died: its connection closed")
+        return None if peer is None or peer.left or self.me.left else peer.accuse("died: its connection closed")
 
     def _beat(self) -> None:
         if time.monotonic() - self._told >= _TICK:

@@ -48,9 +48,12 @@ class Chip:
     cycles_per_second: float | None = None
     vmem_bytes: int = 0
 
-    def closes(self, length: int) -> bool:
-        """Whether an axis of the slice that is so many chips long is a ring."""
-        return not self.wrap_multiple or (length >= self.wrap_multiple and length % self.wrap_multiple == 0)
+    def closes(self, lengths: Sequence[int], axis: int) -> bool:
+        """Whether an axis of a slice of these lengths is a ring; of cubes of chips, whole cubes alone have rings."""
+        if not self.wrap_multiple:
+            return True
+        of = lengths if self.link_axes == 3 else lengths[axis : axis + 1]
+        return all(length % self.wrap_multiple == 0 for length in of)
 
 
 # Usable memory is what libtpu's own out-of-memory message allows a program, a little below the nominal size.
@@ -113,7 +116,8 @@ CHIPS = {
 def peak_flops_per_second(devices: Sequence[Any]) -> float | None:
     """Of `jax.Device`s together, or None if the table does not have them, as CPUs. A chip's cores share its place."""
     found = [chip for chip in CHIPS.values() if devices[0].device_kind in chip.kinds]
-    places = {(getattr(one, "slice_index", 0), *getattr(one, "coords", (one.id,))) for one in devices}
+    is_tpu = devices[0].platform == "tpu"
+    places = {(getattr(one, "slice_index", 0), *one.coords) if is_tpu else one.id for one in devices}
     return len(places) * found[0].flops_per_second if found else None
 
 

@@ -15,9 +15,10 @@ between memories that are started ahead have what bandwidth the operations meanw
 schedule does not hide. A loop is one pass through its body, times its passes; nothing reaches from one into the next.
 
 Left out: the host, the input, jitter, the time between operations (a few hundred nanoseconds each), refresh of the
-memory, throttling. `bound_seconds` is the same without the compiler's estimates and at full peaks: no run can be faster
-than that schedule. MFU is the model's operations (`zoo.scaling.flops`, three forward passes, a mask saves nothing) over
-what the chips could do in that time at their peak.
+memory, throttling. The compiler's cycle counts are on the safe side: of plain copies they make twice the time that the
+memory needs. `roofline_seconds` leaves them out and nothing else; `bound_seconds` also takes full peaks: no run can be
+faster than that schedule. MFU is the model's operations (`zoo.scaling.flops`, three forward passes, a mask saves
+nothing) over what the chips could do in that time at their peak.
 """
 
 import dataclasses
@@ -54,15 +55,18 @@ class Prediction:
     """What a step is predicted to take.
 
     Attributes:
-      seconds: of a step. bound_seconds: less than which it cannot take.
-      mfu: share of the chips' peak that the model's operations are.
+      seconds: of a step. roofline_seconds: by products, memory and links alone, without the compiler's cycle counts.
+      bound_seconds: less than which it cannot take.
+      mfu, roofline_mfu: share of the chips' peak that the model's operations are, by the first two.
       by_category: seconds of each of `CATEGORIES`; they add up to `seconds`.
       exchange_seconds: of all exchanges, hidden ones included.
     """
 
     seconds: float
+    roofline_seconds: float
     bound_seconds: float
     mfu: float
+    roofline_mfu: float
     by_category: Mapping[str, float]
     exchange_seconds: float
 
@@ -72,11 +76,15 @@ def predict(program: Program, chip: Chip, devices: Sequence[Any], model_flops: i
     torus = Torus.create(chip, devices)
     by_category = _Clock(torus, Rates(chip)).run(program.steps)
     bound = _Clock(torus, Rates(chip, matrix=1.0, memory=1.0, estimates=False)).run(program.steps)
+    plain = _Clock(torus, Rates(chip, estimates=False)).run(program.steps)
     seconds, peak = sum(by_category.values()), chip.flops_per_second / chip.devices * len(devices)
+    roofline_seconds = sum(plain.values())
     return Prediction(
         seconds=seconds,
+        roofline_seconds=roofline_seconds,
         bound_seconds=sum(bound.values()),
         mfu=model_flops / (seconds * peak),
+        roofline_mfu=model_flops / (roofline_seconds * peak),
         by_category=by_category,
         exchange_seconds=math.fsum(times * torus.seconds(found) for times, _, found in program.exchanges()),
     )
@@ -186,6 +194,7 @@ class _Clock:
             self._pass(category(op), self.rates.seconds(op), busy=self.rates.memory_seconds(op))
         elif op.collective is not None:
             self.links.begin(op.begins, self.torus.seconds(op.collective))
+            self._pass(category(op), self.rates.compute_seconds(op))  # of what the start is fused with
         else:
             self.copies.begin(op.begins, self.rates.memory_seconds(op))
 

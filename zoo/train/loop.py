@@ -135,6 +135,8 @@ class _Run:
                 self.profile.after(step - first + 1, sums)
                 # The device is busy with this step: only now are the last one's numbers read.
                 self._record(pending)
+                if step == first + 1:  # the first one has also compiled
+                    self.report.restart_clock(step - 1)
                 pending = (step, sums)
                 signalled = self.consensus(told[0] if told else 0)
                 evaluating, saving = self._due(step, config.eval_every), self._due(step, config.checkpoint_every)

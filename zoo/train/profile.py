@@ -41,13 +41,15 @@ class Profile:
 
     def __init__(self, workdir: Path, span: Span | None):
         self.folder, self.span = workdir / FOLDER, span
-        self._runs = False
+        self._runs, self._steps = False, 0
 
     def __enter__(self) -> "Profile":
         return self
 
     def __exit__(self, *_) -> None:
         self._stop()
+        if self.span is not None and not self._steps:
+            _log.warning("no profile: the job ended before its step %d.", self.span.first)
 
     def before(self, number: int) -> None:
         """Before the job's step of that number is dispatched."""
@@ -57,6 +59,7 @@ class Profile:
 
     def after(self, number: int, result: Any) -> None:
         """After it is; the last one is waited for."""
+        self._steps += self._runs
         if self._runs and self.span is not None and number == self.span.first + self.span.count - 1:
             jax.block_until_ready(result)
             self._stop()
@@ -65,4 +68,4 @@ class Profile:
         if self._runs:
             self._runs = False
             jax.profiler.stop_trace()
-            _log.info("profile of %d steps: %s (xprof --logdir=...)", self.span.count if self.span else 0, self.folder)
+            _log.info("profile of %d steps: xprof --logdir=%s", self._steps, self.folder)

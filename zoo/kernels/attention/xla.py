@@ -6,8 +6,6 @@
 float32 with 12 heads of 64, it takes 1.3 times as long for 8 x 128 tokens, forward and with gradients.
 """
 
-from typing import cast
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -29,7 +27,7 @@ def attention(
     scale: float,
 ) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype."""
-    key, value = (cast(Array, gather(x, "BTNH", "T")) for x in (key, value))
+    key, value = (gather(x, "BTNH", "T") for x in (key, value))
     allowed = mask.dense(query.shape[1], key.shape[1])
     query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
     whole = query.shape[:3]
