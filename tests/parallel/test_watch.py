@@ -52,9 +52,12 @@ def test_whoever_is_lost_is_named(tmp_path):
 def test_a_stranger_does_no_harm(said):
     """Whatever connects to process 0's port without the token is not listened to."""
     leader = watch._Leader(2, TIMEOUT)
-    with socket.create_connection(("localhost", leader.port)) as stranger:
-        stranger.sendall(said)
-        assert [leader.step() for _ in range(4)] == [None] * 4
+    with contextlib.closing(leader._selector), leader._listener:
+        with socket.create_connection(("localhost", leader.port)) as stranger:
+            stranger.sendall(said)
+            assert [leader.step() for _ in range(4)] == [None] * 4
+        for key in list(leader._selector.get_map().values()):
+            key.fileobj.close()
 
 
 def check(job: Job, victim: int, _: int, own_code: int | None, words: str, code: int) -> Iterator[str]:
