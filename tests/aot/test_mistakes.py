@@ -101,10 +101,10 @@ def changed(changes: dict[str, Any]) -> RunConfig:
     [pytest.param(*rest, id=what) for what, *rest in (*MESHES, *BATCHES, *PRESETS, *MODELS)],
 )
 def test_configs(message, changes):
-    begin = time.monotonic()
+    begin = time.thread_time()
     with pytest.raises(ZooError, match=f"(?s){message}"):
         Target.create(changed(changes), "cpu:8")
-    assert time.monotonic() - begin < 5
+    assert time.thread_time() - begin < 5
 
 
 @pytest.mark.parametrize(("name", "message"), [pytest.param(*rest, id=what) for what, *rest in TOPOLOGIES])

@@ -215,10 +215,10 @@ HOSTILE = {
 def test_hostile_indexes_are_refused_at_once(kind, tmp_path):
     data, message = HOSTILE[kind]
     (tmp_path / "m.index").write_bytes(data)
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(FormatError, match=message):
         tf_checkpoint.read_file(tmp_path / "m.index")
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_names_of_no_release_are_refused(tmp_path):

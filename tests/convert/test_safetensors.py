@@ -180,10 +180,10 @@ def test_names_like_paths_are_names(tmp_path):
 def test_far_too_many_tensors_are_refused_at_once(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(raw({str(number): entry(0, 0, (0,)) for number in range(200_000)}, b""))
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(FormatError, match="more than 20000 tensors"):
         safetensors.read_file(path)
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize("target", ["folder", "device", "loop"])
@@ -215,7 +215,7 @@ def test_tensors_are_counted_however_their_keys_are_spelled(tmp_path):
 
 def test_an_index_of_a_million_entries_is_refused_at_once(sharded):
     index(sharded, {f"t{number}": "a.safetensors" for number in range(10**6)})
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(FormatError, match="a regular file of at most 8388608 bytes"):
         weights.read(sharded)
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
