@@ -103,6 +103,7 @@ def test_every_rule_is_used():
                 named |= set(leaf.get_metadata()["axes"])
     assert named == set(rules.PRESETS["dp"])
     assert all(table.keys() == named for table in rules.PRESETS.values())
+    assert len({table["batch"] for table in rules.PRESETS.values()}) == 1  # as `batch_sharding` has it
 
 
 def test_what_devices_do_not_divide_is_an_error():

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo.parallel import topology
+from zoo.parallel.footprint import device_bytes
+from zoo.parallel.rules import ways
 from zoo.train.build import Machine, Plan
 
 # What libtpu says of a program that is too large, in its two forms.
@@ -35,8 +37,7 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
     What is not the training state is taken to shrink with the rows of a device.
     """
     config, model, mesh = plan.config, plan.model, machine.mesh
-    ways = mesh.shape["data"] * mesh.shape["fsdp"]
-    rows = config.batch_size // config.accumulation // ways
+    rows = config.batch_size // config.accumulation // ways(mesh.shape, config.rules, "batch")
     params = state_bytes(machine, only="params")
     state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
     if step == "train" and model.remat != "full":
@@ -75,9 +76,7 @@ def _accumulate(rows: int, times: int, state: int, gradients: int, needed: int, 
 def state_bytes(machine: Machine, only: str | None = None) -> int:
     """Bytes of one device's part of the training state, or of one field of it."""
     state = machine.abstract if only is None else getattr(machine.abstract, only)
-    return sum(
-        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)
-    )
+    return sum(map(device_bytes, jax.tree.leaves(state)))
 
 
 def _spread(mesh: Mapping[str, int]) -> str:

@@ -21,17 +21,16 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import registry
-from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import pallas_tpu
 from zoo.nn.config import TransformerConfig
-from zoo.parallel.rules import preset
+from zoo.parallel.rules import part, preset, ways
 from zoo.scaling import flops
 from zoo.scaling.chips import Chip
 from zoo.train.build import Plan
@@ -55,6 +54,10 @@ class Layout(NamedTuple):
     accumulation: int
     remat: str
 
+    def ways(self, axis: str) -> int:
+        """Over how many devices a logical axis is spread."""
+        return ways(self.mesh, self.rules, axis)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -77,14 +80,8 @@ class Leaf(NamedTuple):
         Raises:
           ConfigError: the mesh does not divide it.
         """
-        found = []
-        for axis, size in zip(self.axes, self.shape, strict=True):
-            over = () if gathered and axis == "embed" else preset(rules)[axis]
-            ways = math.prod(mesh.get(name, 1) for name in over)
-            if size % ways:
-                raise ConfigError(f"{axis} = {size} does not divide by {' x '.join(over)} = {ways}.")
-            found.append(size // ways)
-        return tuple(found)
+        axes = tuple("width" if gathered and axis == "embed" else axis for axis in self.axes)
+        return part(axes, self.shape, mesh, rules)
 
 
 def filled(shape: tuple[int, ...]) -> int:
@@ -161,7 +158,7 @@ class Model:
         short, width = jnp.dtype(self.config.dtype).itemsize, self.config.embedding_width
         blocks = pallas_tpu.choose(width, short)[1]
         positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
-        cores = 2 if chip.name in ("v4", "v5p") else 1
+        cores = pallas_tpu.cores(chip.kinds[0])
         parts = max(-(-positions // blocks.positions // pallas_tpu.held(blocks, width, short)), cores)
         return table * (short + 4 * cores + (4 if parts > cores else 0) if parts > 1 else 2 * short)
 
@@ -172,16 +169,16 @@ class Model:
 
     def leaves_whole_lanes(self, layout: Layout) -> bool:
         """Whether a device's part of the width fills a TPU's lanes; else libtpu makes all-reduces of gathers."""
-        ways = math.prod(layout.mesh.get(axis, 1) for axis in preset(layout.rules)["embed"])
-        return ways == 1 or self.config.width // ways % _LANES == 0
+        split = layout.ways("embed")
+        return split == 1 or self.config.width // split % _LANES == 0
 
     def kept(self, layout: Layout) -> int:
         """Numbers that a layer keeps of each token for its backward pass (`zoo.nn.stack`)."""
-        config, ways = self.config, layout.mesh.get("tensor", 1) if preset(layout.rules)["heads"] else 1
-        heads = config.num_heads * config.head_width // ways
-        inner = config.mlp_width * (2 if config.mlp == "gated" else 1) // ways
+        config, split = self.config, layout.ways("heads")
+        heads = config.num_heads * config.head_width // split
+        inner = config.mlp_width * (2 if config.mlp == "gated" else 1) // layout.ways("mlp")
         fed = config.width if config.norm_order == "post" else 0
-        attention = 4 * heads + 2 * config.num_heads // ways  # query, key, value, attended; a normalizer in float32
+        attention = 4 * heads + 2 * config.num_heads // split  # query, key, value, attended; a normalizer in float32
         if layout.remat == "full":
             return config.width
         if layout.remat == "mlp":
@@ -200,36 +197,33 @@ class Model:
 
     def _tokens(self, layout: Layout) -> int:
         """Of one device, in a micro-batch."""
-        return layout.rows * self.length // self._context(layout)
-
-    def _context(self, layout: Layout) -> int:
-        return layout.mesh.get("context", 1) if preset(layout.rules)["length"] else 1
+        return layout.rows * self.length // layout.ways("length")
 
     def _seconds_alone(self, layout: Layout, chip: Chip) -> float:
         """Without exchanges."""
         peak, memory = chip.flops_per_second / chip.devices, chip.hbm_bytes_per_second / chip.devices
-        ways = self._context(layout) * (layout.mesh.get("tensor", 1) if preset(layout.rules)["heads"] else 1)
-        products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / ways / peak / MATRIX
+        split = layout.ways("length") * layout.ways("heads")
+        products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / split / peak / MATRIX
         passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
         moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
         own = self._held(layout)
         return layout.accumulation * (products + moved / memory) + ADAM_BYTES * own / memory
 
     def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
-        rules, mesh, short = layout.rules, layout.mesh, jnp.dtype(self.config.dtype).itemsize
+        short, times = jnp.dtype(self.config.dtype).itemsize, layout.accumulation
         own, whole = self._held(layout), self._held(layout, gathered=True)
-        times, table = layout.accumulation, preset(rules)
-        split = math.prod(mesh.get(axis, 1) for axis in table["embed"])
+        table, split = preset(layout.rules), layout.ways("embed")
         if split > 1:  # gathered forwards and backwards, and gradients scattered
             yield Sent(3 * times * short * whole, split)
-        others = math.prod(mesh.get(axis, 1) for axis in table["batch"] if axis not in table["embed"])
+        others = math.prod(layout.mesh.get(axis, 1) for axis in table["batch"] if axis not in table["embed"])
         if others > 1:
             yield Sent(2 * times * short * own, others)
         vectors = times * self.config.num_layers * self._tokens(layout) * self.config.width * short
-        if table["heads"] and mesh.get("tensor", 1) > 1:  # two sums of a layer each way, and those computed again
-            yield Sent(2 * vectors * (4 + (2 if layout.remat == "full" else 1)), mesh["tensor"])
-        if self._context(layout) > 1:  # keys and values gathered twice, their gradients scattered
-            yield Sent(3 * 2 * vectors * self._context(layout), self._context(layout))
+        if layout.ways("heads") > 1:  # two sums of a layer each way, and those computed again
+            yield Sent(2 * vectors * (4 + (2 if layout.remat == "full" else 1)), layout.ways("heads"))
+        context = layout.ways("length")
+        if context > 1:  # keys and values gathered twice, their gradients scattered
+            yield Sent(3 * 2 * vectors * context, context)
 
 
 class Sent(NamedTuple):
@@ -242,10 +236,3 @@ class Sent(NamedTuple):
 def _seconds(sent: Sent, chip: Chip) -> float:
     """Over a ring of links, both ways."""
     return sent.size * (sent.ways - 1) / sent.ways / (2 * chip.link_bytes_per_second)
-
-
-def layout_of(plan: Plan, mesh: Any) -> Layout:
-    """How a plan lies on its mesh."""
-    config, sizes = plan.config, dict(mesh.shape)
-    rows = config.batch_size // config.accumulation // (sizes["data"] * sizes["fsdp"])
-    return Layout(config.rules, sizes, rows, config.accumulation, plan.model.remat)

@@ -15,7 +15,7 @@ from zoo.aot.estimate import Estimate, Layout, Model
 from zoo.aot.report import StepReport
 from zoo.aot.target import Target, Vocabulary
 from zoo.errors import ConfigError
-from zoo.parallel.rules import PRESETS
+from zoo.parallel.rules import PRESETS, ways
 from zoo.scaling.chips import Chip
 from zoo.train.build import Plan
 from zoo.train.config import RunConfig
@@ -112,7 +112,7 @@ def layouts(model: Model, batch: int, devices: int, slices: int = 1) -> Iterator
     """All that the rules allow for a batch of so many rows."""
     for rules in PRESETS:
         for mesh in _meshes(rules, model, devices):
-            rows, left = divmod(batch, mesh["data"] * mesh["fsdp"])
+            rows, left = divmod(batch, ways(mesh, rules, "batch"))
             if left or not rows or mesh["data"] % slices or not _divides(model, rules, mesh):
                 continue
             for accumulation in (count for count in range(1, rows + 1) if rows % count == 0):

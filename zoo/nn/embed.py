@@ -11,11 +11,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels import partition
 from zoo.kernels.partition import constrain, gather
-from zoo.nn.activation import activation
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import embedding_init
 from zoo.nn.linear import LETTERS, Linear, dropout, multiply_rows
 from zoo.nn.norm import Norm
+from zoo.nn.placed import placed
 from zoo.nn.positions import sinusoids
 
 
@@ -88,7 +88,7 @@ class Embedder(nnx.Module):
         elif self.config.positions == "sinusoidal":
             table = sinusoids(self.config.max_length, self.config.embedding_width)
             x = x + jnp.take(jnp.asarray(table, x.dtype), positions, axis=0, mode="fill", fill_value=jnp.nan)
-        x = activation(x, "embedded", "BTE")
+        x = placed(x, "embedded", "BTE")
         if self.norm is not None:
             x = self.norm(x)
         x = dropout(x, self.config.embed_dropout, dropout_key)

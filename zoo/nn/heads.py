@@ -12,12 +12,12 @@ from jaxtyping import Array, Float, Int
 
 from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
-from zoo.nn.activation import activation
 from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.embed import Embedding
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
+from zoo.nn.placed import placed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,13 +103,13 @@ class VocabularyHead(Head):
         return None
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        x, bias = activation(self.vectors(features), "read", "BTE"), self.logits_bias()
+        x, bias = placed(self.vectors(features), "read", "BTE"), self.logits_bias()
         if features.targets is not None:
             table = features.token if self.vocabulary is None else self.vocabulary
             found = softmax_xent(x.astype(table.dtype), table.rows(), features.targets, bias=bias)
             return {"losses": found.loss, "predicted": found.predicted}
         logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
-        logits = activation(logits, "logits", "BTV")
+        logits = placed(logits, "logits", "BTV")
         return {"logits": logits if bias is None else logits + bias.astype(logits.dtype)[None, None]}
 
 

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.nn.activation import activation
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import residual_init
 from zoo.nn.linear import Linear, dropout
+from zoo.nn.placed import placed
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Mlp(nnx.Module):
-    """`down(activation(up(x)))`, or `down(activation(gate(x)) * up(x))`."""
+    """`down(placed(up(x)))`, or `down(placed(gate(x)) * up(x))`."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.activation, self.rate = config.activation, config.mlp_dropout
@@ -43,6 +43,6 @@ class Mlp(nnx.Module):
         self.down = Linear(inner, width, config, bias=bias, init=residual_init(config), rngs=rngs)
 
     def __call__(self, x: Float[Array, "B T D"], *, dropout_key: Array | None = None) -> Float[Array, "B T D"]:
-        activate, up = ACTIVATIONS[self.activation], activation(self.up(x), "up", "BTF")
-        inner = activate(up) if self.gate is None else activate(activation(self.gate(x), "gate", "BTF")) * up
+        activate, up = ACTIVATIONS[self.activation], placed(self.up(x), "up", "BTF")
+        inner = activate(up) if self.gate is None else activate(placed(self.gate(x), "gate", "BTF")) * up
         return self.down(dropout(inner, self.rate, dropout_key))

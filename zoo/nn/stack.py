@@ -16,7 +16,7 @@ from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
 
-# Names that `activation` and the kernels give. A norm behind the sum reads what the feed-forward network gave, "fed".
+# Names that `placed` and the kernels give. A norm behind the sum reads what the feed-forward network gave, "fed".
 _ATTENTION = ("query", "key", "value", "attended", "normalizer")
 _SAVED = {"cheap": (*_ATTENTION, "up", "gate", "fed"), "mlp": (*_ATTENTION, "fed"), "full": ()}
 

@@ -17,12 +17,12 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels.attention import AttentionMask, Relative, attention
-from zoo.nn.activation import activation
 from zoo.nn.attention import Attention
 from zoo.nn.block import Block
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
+from zoo.nn.placed import placed
 from zoo.nn.positions import encode_places
 
 
@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
 
     def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
         """What both streams attend to: the content stream and its memory, `source`."""
-        key, value = activation(self.key(source), "key", "BTNH"), activation(self.value(source), "value", "BTNH")
+        key, value = placed(self.key(source), "key", "BTNH"), placed(self.value(source), "value", "BTNH")
         return Offer(key, value, self.position(relations.distances[None])[0])
 
     def relate(
@@ -89,7 +89,7 @@ class RelativeAttention(Attention):
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
-        query = activation(self.query(x), "query", "BTNH")
+        query = placed(self.query(x), "query", "BTNH")
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None

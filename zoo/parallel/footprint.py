@@ -29,9 +29,9 @@ def footprint(params: Any, opt_state: Any) -> dict[str, Held]:
     """
     found: dict[str, Held] = {}
     for path, leaf in jax.tree.leaves_with_path(params):
-        _add(found, _group(path), Held(leaf.size, _bytes(leaf), 0))
+        _add(found, _group(path), Held(leaf.size, device_bytes(leaf), 0))
     for path, leaf in jax.tree.leaves_with_path(opt_state):
-        _add(found, _group(path), Held(0, 0, _bytes(leaf)))
+        _add(found, _group(path), Held(0, 0, device_bytes(leaf)))
     return found
 
 
@@ -60,7 +60,7 @@ def _add(found: dict[str, Held], group: str, held: Held) -> None:
     found[group] = Held(*(a + b for a, b in zip(before, held, strict=True)))
 
 
-def _bytes(leaf: Any) -> int:
-    """Of one device."""
+def device_bytes(leaf: Any) -> int:
+    """What one device holds of an array, or of a shape with a sharding; all of it where there is none."""
     shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
     return math.prod(shape) * leaf.dtype.itemsize

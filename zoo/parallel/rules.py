@@ -63,27 +63,37 @@ def check_axes(sizes: Mapping[str, int], rules: str) -> None:
             )
 
 
-def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
-    """Where one parameter lies.
+def ways(mesh: Mapping[str, int], rules: str, axis: str) -> int:
+    """Over how many devices a preset spreads a logical axis, on a mesh of these sizes."""
+    return math.prod(mesh.get(name, 1) for name in preset(rules)[axis])
+
+
+def part(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mapping[str, int], rules: str) -> tuple[int, ...]:
+    """What of a parameter's shape one device holds, on a mesh of these sizes.
 
     Raises:
       ConfigError: a logical axis without a rule, or a dimension that the mesh axes do not divide.
     """
-    table = preset(rules)
-    missing = [axis for axis in axes if axis not in table]
+    missing = [axis for axis in axes if axis not in preset(rules)]
     if missing:
         raise ConfigError(f"No rule for the logical axis {missing[0]!r} of a parameter {axes}; add it to PRESETS.")
-    spec = tuple(_of(mesh, table[axis]) for axis in axes)
-    for axis, size, over in zip(axes, shape, spec, strict=True):
-        ways = math.prod(mesh.shape[name] for name in over)
-        if size % ways:
-            fits, multiple = math.gcd(size, ways), math.lcm(_LANES, ways)
+    for axis, size in zip(axes, shape, strict=True):
+        count = ways(mesh, rules, axis)
+        if size % count:
+            fits, multiple = math.gcd(size, count), math.lcm(_LANES, count)
             filled = f", or {axis} = {-(-size // multiple) * multiple}" if axis == "vocab" else ""
             raise ConfigError(
                 f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh's "
-                f"{' x '.join(over)} = {ways}; {fits} would{filled}. Change the mesh, or the preset {rules!r}."
+                f"{' x '.join(preset(rules)[axis])} = {count}; {fits} would{filled}. Change the mesh, or the preset "
+                f"{rules!r}."
             )
-    return NamedSharding(mesh, PartitionSpec(*(over or None for over in spec)))
+    return tuple(size // ways(mesh, rules, axis) for axis, size in zip(axes, shape, strict=True))
+
+
+def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
+    """Where one parameter lies; errors as those of `part`."""
+    part(axes, shape, mesh.shape, rules)
+    return NamedSharding(mesh, PartitionSpec(*(_of(mesh, preset(rules)[axis]) or None for axis in axes)))
 
 
 def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:

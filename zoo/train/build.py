@@ -4,7 +4,6 @@
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.parallel.footprint import describe, footprint
 from zoo.parallel.mesh import make_mesh, parse_mesh
 from zoo.parallel.processes import batch_blocks
-from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
+from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings, ways
 from zoo.scaling import flops
 from zoo.tasks import Task
 from zoo.train.config import RunConfig
@@ -162,20 +161,20 @@ def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
 
 
 def _check_batch(config: RunConfig, mesh: Mesh) -> None:
-    rows, ways = config.batch_size // config.accumulation, mesh.shape["data"] * mesh.shape["fsdp"]
-    if rows % ways:
-        whole = ways * config.accumulation
+    rows, spread = config.batch_size // config.accumulation, ways(mesh.shape, config.rules, "batch")
+    if rows % spread:
+        whole = spread * config.accumulation
         nearest = [whole * count for count in (config.batch_size // whole, config.batch_size // whole + 1) if count]
         raise ConfigError(
             f"batch_size {config.batch_size} / accumulation {config.accumulation} = {rows} rows do not divide by the "
-            f"{ways} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
+            f"{spread} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
             f"batch_size that does is {' or '.join(map(str, nearest))}."
         )
-    tokens, ways = config.data.row_length, math.prod(mesh.shape[axis] for axis in preset(config.rules)["length"])
-    if tokens % ways:
+    tokens, spread = config.data.row_length, ways(mesh.shape, config.rules, "length")
+    if tokens % spread:
         raise ConfigError(
-            f"rows of {tokens} tokens do not divide by the mesh's context:{ways}, over which {config.rules} spreads "
-            f"them; set data.row_length to {tokens // ways * ways or ways}, or change the mesh."
+            f"rows of {tokens} tokens do not divide by the mesh's context:{spread}, over which {config.rules} spreads "
+            f"them; set data.row_length to {tokens // spread * spread or spread}, or change the mesh."
         )
 
 

@@ -33,7 +33,7 @@ _TILES = 12 * 2**20  # bytes of a block of words, its gradient, and both in floa
 _LOWEST = -1e30  # finite: a tile of nothing but padding has no weight
 _NO_WORD = jnp.iinfo(jnp.int32).max
 _DIMS = {"x": "BTD", "table": "VD", "bias": "V", "targets": "BT", "normalizer": "BT", "change": "BT"}
-_TWO_CORES = ("TPU v4", "TPU v5")  # device kinds whose two cores share a grid
+_TWO_CORES = ("TPU v4", "TPU v5", "TPU v5p")  # device kinds whose two cores share a grid
 
 
 class Blocks(NamedTuple):
@@ -117,6 +117,11 @@ def choose(width: int, itemsize: int) -> tuple[Blocks, Blocks]:
     return Blocks(words, 256, positions), Blocks(min(words, 512), min(words, 512), positions)
 
 
+def cores(device_kind: str) -> int:
+    """How many cores of a device share a grid."""
+    return 2 if device_kind in _TWO_CORES else 1
+
+
 def held(blocks: Blocks, width: int, itemsize: int) -> int:
     """How many blocks of positions have room for their gradients; what comes and goes is there twice."""
     words = blocks.words * width * (4 + 2 * (4 + itemsize))
@@ -194,11 +199,11 @@ def _gradients(options: _Options, whole: int, spread: _Spread, arrays: dict[str,
     inputs["grown"] = inputs["change"] * (1.0 + 2.0 * options.z_loss * inputs["normalizer"])
     spec = _Spec(vocab, whole, options.smoothing, blocks)
     count = inputs["x"].shape[0] // blocks.positions
-    cores = 2 if platform.device_kind() in _TWO_CORES else 1
-    parts = max(pl.cdiv(count, held(blocks, width, itemsize)), min(cores, count))
+    at_once = cores(platform.device_kind())
+    parts = max(pl.cdiv(count, held(blocks, width, itemsize)), min(at_once, count))
     size = pl.cdiv(count, parts)
-    turns = pl.cdiv(parts, cores)
-    parts = min(parts, cores)
+    turns = pl.cdiv(parts, at_once)
+    parts = min(parts, at_once)
     inputs = {name: _filled(array, turns * parts * size * blocks.positions, name) for name, array in inputs.items()}
     of_words, dx = _in_turns(functools.partial(_gradients_call, spec, parts=parts, size=size), inputs, turns)
     gradients = {"x": dx[: rows * length].reshape(rows, length, width)}

@@ -8,6 +8,6 @@ from jaxtyping import Array, Float
 from zoo.kernels.partition import constrain
 
 
-def activation(x: Float[Array, "..."], name: str, letters: str) -> Float[Array, "..."]:
+def placed(x: Float[Array, "..."], name: str, letters: str) -> Float[Array, "..."]:
     """`x` itself. `letters` are those of its axes, see `zoo.kernels.partition`; `D` and others are whole."""
     return checkpoint_name(constrain(x, letters), name)
