@@ -72,6 +72,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     config.max_skipped = 20
     config.mesh = "data:-1"
     config.rules = "dp"
+    config.xla_options = ""
     if variant == "tiny":
         _shrink(config)
     return config.lock()

@@ -110,6 +110,7 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
     config.max_skipped = 20
     config.mesh = size.mesh
     config.rules = size.rules
+    config.xla_options = ""
     if tiny:
         _shrink(config)
     return config.lock()

@@ -51,6 +51,13 @@ def test_cache_equals_no_cache_for_prompts_of_any_length(model):
     assert out.finish == ["length"] * 3
 
 
+def test_a_model_made_to_train_with_remat_generates_too(model):
+    config = model.config.replace(remat="cheap")
+    same = zoo.create(config, head="causal_lm", seed=0)
+    nnx.update(same, nnx.state(model))
+    assert zoo.generate(same, PROMPTS, max_new_tokens=4) == zoo.generate(model, PROMPTS, max_new_tokens=4)
+
+
 def test_a_row_does_not_depend_on_its_batch(model):
     together = zoo.generate(model, PROMPTS, max_new_tokens=6)
     for prompt, tokens in zip(PROMPTS, together.tokens, strict=True):

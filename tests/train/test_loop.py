@@ -12,7 +12,7 @@ import pytest
 import zoo
 from zoo.data.config import DataConfig, TokenizerConfig
 from zoo.errors import ConfigError, IntegrityError
-from zoo.train import loop
+from zoo.train import build, loop
 from zoo.train.config import OptimizerConfig, RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
@@ -140,7 +140,7 @@ def test_a_run_that_only_skips_gives_up(finished, tmp_path, monkeypatch):
 
         return step
 
-    monkeypatch.setattr(loop, "make_train_step", make_step_that_skips)
+    monkeypatch.setattr(build, "make_train_step", make_step_that_skips)
     with pytest.raises(ConfigError, match=r"3 steps in a row, up to step 3, .* since step 0"):
         train(dataclasses.replace(CONFIG, max_skipped=3), tmp_path / "run", finished[0] / "data")
 

@@ -10,44 +10,58 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from zoo import registry
 from zoo.generation import Prefilled, advance, prefill
+from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
-from zoo.parallel.rules import batch_sharding, preset, replicated, shardings
+from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
 from zoo.train.build import Machine, Plan
-from zoo.train.step import Context
 
 
 @dataclasses.dataclass(frozen=True)
 class Inference:
-    """A model and its inputs as shapes. Attributes: new: tokens to generate. context: in which it is traced."""
+    """A model and its inputs as shapes.
+
+    Attributes:
+      new: tokens to generate. mesh, rules: where all of it lies; None is one device that is not named.
+    """
 
     graphdef: nnx.GraphDef
     params: Any
     tokens: jax.ShapeDtypeStruct
     new: int
-    context: Context
+    mesh: Mesh | None = None
+    rules: str = "dp"
 
     @classmethod
     def on(cls, plan: Plan, machine: Machine) -> "Inference":
-        """Laid out for inference on the devices, rows spread like a batch's."""
-        with machine.context():
-            model: Transformer = nnx.eval_shape(lambda: _built(plan).for_inference())
+        """A plan's, laid out for inference on the devices."""
+        rows, length = plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
+        return cls.laid_out(plan.model, plan.task.head, rows, length, machine.mesh, machine.rules)
+
+    @classmethod
+    def laid_out(
+        cls, config: TransformerConfig, head: str, rows: int, length: int, mesh: Mesh, rules: str
+    ) -> "Inference":
+        """A model and `rows` of `length` tokens, spread like a batch."""
+        with partitioned(mesh, rules):
+            model: Transformer = nnx.eval_shape(lambda: _built(config, head).for_inference())
         graphdef, params = nnx.split(model)
-        places = shardings(params, machine.mesh, machine.rules)
+        places = shardings(params, mesh, rules)
         params = jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), params, places)
-        return cls(graphdef, params, *_inputs(plan, batch_sharding(machine.mesh)), machine.context)
+        return cls(graphdef, params, *_inputs(rows, length, batch_sharding(mesh)), mesh, rules)
 
     @classmethod
     def plain(cls, plan: Plan) -> "Inference":
         """To count operations: the same model as it is written, for one device."""
         attention = dataclasses.replace(plan.model.attention, implementation=None)
-        plan = plan._replace(model=plan.model.replace(stack="loop", attention=attention))
-        graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(plan)))
-        return cls(graphdef, params, *_inputs(plan, None), contextlib.nullcontext)
+        config = plan.model.replace(stack="loop", attention=attention)
+        graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, plan.task.head)))
+        rows, length = plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
+        return cls(graphdef, params, *_inputs(rows, length, None))
 
     def prefill(self, params, tokens, segments) -> list[Array]:
         """Reads the prompts; gives the leaves of a `Prefilled`."""
@@ -57,7 +71,7 @@ class Inference:
         """Reads one token more of each row; gives logits and the leaves of the cache."""
         _, tree = self._begun
         found = jax.tree.unflatten(tree, begun)
-        with self.context():
+        with self._partitioned():
             out = advance(nnx.merge(self.graphdef, params), token, found.position, found.cache, found.source)
         return cast(Array, out.logits), jax.tree.leaves(out.cache)
 
@@ -68,10 +82,15 @@ class Inference:
 
     @property
     def decode_arguments(self) -> tuple:
-        """As shapes; what a prefill gives has no sharding yet."""
+        """As shapes; what a prefill gives lies where its rows and heads do."""
         rows = self.tokens.shape[0]
         token = jax.ShapeDtypeStruct((rows,), jnp.int32, sharding=self.tokens.sharding)
-        return self.params, token, self._begun[0]
+        begun, _ = self._begun
+        return (
+            self.params,
+            token,
+            begun if self.mesh is None else [_placed(x, rows, self.mesh, self.rules) for x in begun],
+        )
 
     @functools.cached_property
     def _begun(self) -> tuple[list[jax.ShapeDtypeStruct], Any]:
@@ -85,29 +104,26 @@ class Inference:
 
         return jax.eval_shape(read, *self.prefill_arguments), trees[0]
 
+    def _partitioned(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.mesh is None else partitioned(self.mesh, self.rules)
+
     def _read(self, params, tokens, segments) -> Prefilled:
-        with self.context():
+        with self._partitioned():
             return prefill(nnx.merge(self.graphdef, params), tokens, segments, self.new)
 
 
-def placed(begun: list[jax.ShapeDtypeStruct], plan: Plan, machine: Machine) -> list[jax.ShapeDtypeStruct]:
-    """With shardings: rows like a batch's, heads of a cache like those of the model."""
-    rows = plan.config.batch_size // plan.config.accumulation
-    spread, heads = batch_sharding(machine.mesh), preset(machine.rules)["heads"]
-
-    def place(leaf):
-        sharding = spread if leaf.shape[:1] == (rows,) else replicated(machine.mesh)
-        if leaf.ndim == 4 and sharding is spread:
-            sharding = NamedSharding(machine.mesh, PartitionSpec(*spread.spec, heads or None))
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-    return [place(leaf) for leaf in begun]
+def _placed(leaf: jax.ShapeDtypeStruct, rows: int, mesh: Mesh, rules: str) -> jax.ShapeDtypeStruct:
+    """With a sharding: rows like a batch's, heads of a cache like those of the model."""
+    spread, heads = batch_sharding(mesh), preset(rules)["heads"]
+    sharding = spread if leaf.shape[:1] == (rows,) else replicated(mesh)
+    if leaf.ndim == 4 and sharding is spread:
+        sharding = NamedSharding(mesh, PartitionSpec(*spread.spec, heads or None))
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _built(plan: Plan) -> Transformer:
-    return registry.family_of(plan.model).build(plan.model, head=plan.task.head, rngs=nnx.Rngs(0))
+def _built(config: TransformerConfig, head: str) -> Transformer:
+    return registry.family_of(config).build(config, head=head, rngs=nnx.Rngs(0))
 
 
-def _inputs(plan: Plan, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:
-    rows, length = plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
+def _inputs(rows: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:
     return jax.ShapeDtypeStruct((rows, length // 2), jnp.int32, sharding=sharding), length - length // 2

@@ -131,7 +131,8 @@ class Report:
     """Compiled steps, and what they were compiled for.
 
     Attributes:
-      chip: its name in `zoo.scaling.chips`; None on CPUs. versions: of what compiled.
+      chip: its name in `zoo.scaling.chips`; None on CPUs. versions: of what compiled. options: it was given, for train
+        and eval.
     """
 
     model: str
@@ -146,6 +147,7 @@ class Report:
     accumulation: int
     remat: str
     versions: dict[str, str]
+    options: dict[str, bool | int | str]
     steps: tuple[StepReport, ...]
 
     @property
@@ -163,6 +165,7 @@ class Report:
         """For people; every time is a prediction and says so."""
         mesh = ",".join(f"{axis}:{size}" for axis, size in self.mesh.items() if size > 1) or "one device"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        versions += f", {len(self.options)} XLA options" if self.options else ""
         chips = f"{self.chips} chips" + (f", {self.devices} devices" if self.devices != self.chips else "")
         head = [
             f"{self.model} ({self.parameters:,} parameters), task {self.task}, on {self.topology} ({chips})",

@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import registry
 from zoo.aot.advice import advise, overflowing
-from zoo.aot.inference import Inference, placed
+from zoo.aot.inference import Inference
 from zoo.aot.report import Exchange, Memory, Overflow, Report, StepReport
 from zoo.errors import ConfigError, InputError
 from zoo.parallel import topology
@@ -26,7 +26,6 @@ from zoo.scaling.chips import Chip, lookup
 from zoo.scaling.torus import Torus
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.config import RunConfig
-from zoo.train.step import make_eval_step, make_train_step
 
 Step = Literal["train", "eval", "prefill", "decode"]
 STEPS: tuple[str, ...] = get_args(Step)
@@ -142,6 +141,7 @@ class Target:
             accumulation=config.accumulation,
             remat=self.plan.model.remat,
             versions=_versions(self.chip),
+            options=dict(self.machine.options),
             steps=tuple(steps),
         )
 
@@ -216,9 +216,7 @@ def _batch(plan: Plan, machine: Machine) -> dict[str, jax.ShapeDtypeStruct]:
 
 def _train(target: Target) -> _Lowered:
     plan, machine, config = target.plan, target.machine, target.plan.config
-    step: Any = make_train_step(
-        machine.graphdef, plan.task, machine.optimizer, config.accumulation, machine.shardings, machine.context
-    )
+    step: Any = machine.train_step(plan)
     rows, length = config.batch_size, config.data.row_length
     model_flops = flops.TRAINING * plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract, target.batch), model_flops, rows, rows * length)
@@ -226,7 +224,7 @@ def _train(target: Target) -> _Lowered:
 
 def _eval(target: Target) -> _Lowered:
     plan, machine = target.plan, target.machine
-    step: Any = make_eval_step(machine.graphdef, plan.task, machine.context)
+    step: Any = machine.eval_step(plan)
     rows, length = plan.config.batch_size, plan.config.data.row_length
     model_flops = plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract.params, target.batch), model_flops, rows, rows * length)
@@ -242,10 +240,9 @@ def _prefill(target: Target) -> _Lowered:
 def _decode(target: Target) -> _Lowered:
     found, plain = Inference.on(target.plan, target.machine), Inference.plain(target.plan)
     model_flops = flops.count(plain.decode, *plain.decode_arguments)
-    params, token, begun = found.decode_arguments
-    arguments = (params, token, placed(begun, target.plan, target.machine))
     rows = found.tokens.shape[0]
-    return _Lowered(lambda: jax.jit(found.decode, donate_argnums=2).lower(*arguments), model_flops, rows, rows)
+    step = jax.jit(found.decode, donate_argnums=2)
+    return _Lowered(lambda: step.lower(*found.decode_arguments), model_flops, rows, rows)
 
 
 _LOWERED: dict[str, Callable[[Target], _Lowered]] = {

@@ -83,7 +83,9 @@ class Stack(nnx.Module):
 
         scans = self.config.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop
-        return run(self._remat(layer), x, cache, keep=return_hidden_states)
+        if cache is None:  # what reads a cache generates, and has no backward pass to hold anything for
+            layer = self._remat(layer)
+        return run(layer, x, cache, keep=return_hidden_states)
 
     def _biases(self, bias: BucketBias, length: int, cache: Cache | None) -> Float[Array, "1 N T S"]:
         if cache is None:

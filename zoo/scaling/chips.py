@@ -115,16 +115,20 @@ CHIPS = {
 
 def peak_flops_per_second(devices: Sequence[Any]) -> float | None:
     """Of `jax.Device`s together, or None if the table does not have them, as CPUs. A chip's cores share its place."""
-    found = [chip for chip in CHIPS.values() if devices[0].device_kind in chip.kinds]
-    is_tpu = devices[0].platform == "tpu"
+    chip, is_tpu = find(devices[0].device_kind), devices[0].platform == "tpu"
     places = {(getattr(one, "slice_index", 0), *one.coords) if is_tpu else one.id for one in devices}
-    return len(places) * found[0].flops_per_second if found else None
+    return None if chip is None else len(places) * chip.flops_per_second
+
+
+def find(device_kind: str) -> Chip | None:
+    """The chip that JAX calls `device_kind`, if the table has it."""
+    return next((chip for chip in CHIPS.values() if device_kind in chip.kinds), None)
 
 
 def lookup(device_kind: str) -> Chip:
     """The chip that JAX calls `device_kind`; one that is not in the table is a ConfigError."""
-    for chip in CHIPS.values():
-        if device_kind in chip.kinds:
-            return chip
-    known = ", ".join(kind for chip in CHIPS.values() for kind in chip.kinds)
-    raise ConfigError(f"No figures of the chip {device_kind!r}; known are {known}. Add it to zoo/scaling/chips.py.")
+    chip = find(device_kind)
+    if chip is None:
+        known = ", ".join(kind for chip in CHIPS.values() for kind in chip.kinds)
+        raise ConfigError(f"No figures of the chip {device_kind!r}; known are {known}. Add it to zoo/scaling/chips.py.")
+    return chip

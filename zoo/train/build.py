@@ -25,10 +25,11 @@ from zoo.parallel.processes import batch_blocks
 from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings, ways
 from zoo.scaling import flops
 from zoo.tasks import Task
+from zoo.train.compiler import Options, compiler_options, parse_options
 from zoo.train.config import RunConfig
 from zoo.train.optim import make_optimizer
 from zoo.train.state import TrainState
-from zoo.train.step import Batch
+from zoo.train.step import Batch, EvalStep, TrainStep, make_eval_step, make_train_step
 
 
 class Plan(NamedTuple):
@@ -58,8 +59,9 @@ class Plan(NamedTuple):
 
 
 def check_names(config: RunConfig) -> None:
-    """ConfigError for a mesh, preset, task or model that does not exist."""
+    """ConfigError for a mesh, preset, task or model that does not exist, or options that are none."""
     parse_mesh(config.mesh)
+    parse_options(config.xla_options)
     preset(config.rules)
     tasks.find(config.task["name"])
     registry.lookup(config.model["name"])
@@ -70,6 +72,7 @@ class Machine(NamedTuple):
 
     Attributes:
       rules: preset of `zoo.parallel.rules`. abstract: the training state as shapes, dtypes and shardings.
+      options: of the compiler, for steps on these devices.
     """
 
     mesh: Mesh
@@ -78,6 +81,7 @@ class Machine(NamedTuple):
     optimizer: optax.GradientTransformation
     abstract: TrainState
     shardings: TrainState
+    options: Options
 
     @classmethod
     def create(cls, plan: Plan, devices: Sequence[Any] | None = None) -> "Machine":
@@ -92,7 +96,8 @@ class Machine(NamedTuple):
         shapes = jax.eval_shape(lambda p: TrainState.create(p, optimizer, config.seed), nnx.to_pure_dict(params))
         where = _state_shardings(shapes, places, optimizer, replicated(mesh))
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, where)
-        return cls(mesh, config.rules, graphdef, optimizer, abstract, where)
+        options = compiler_options(mesh, config.xla_options)
+        return cls(mesh, config.rules, graphdef, optimizer, abstract, where, options)
 
     def initial_state(self, plan: Plan) -> TrainState:
         """Random parameters, each made where it belongs."""
@@ -102,6 +107,22 @@ class Machine(NamedTuple):
             return TrainState.create(nnx.to_pure_dict(nnx.state(model)), self.optimizer, plan.config.seed)
 
         return jax.jit(create, out_shardings=self.shardings)()
+
+    def train_step(self, plan: Plan) -> TrainStep:
+        """One optimizer step of the plan's task."""
+        return make_train_step(
+            self.graphdef,
+            plan.task,
+            self.optimizer,
+            plan.config.accumulation,
+            self.shardings,
+            self.context,
+            self.options,
+        )
+
+    def eval_step(self, plan: Plan, graphdef: nnx.GraphDef | None = None) -> EvalStep:
+        """The plan's task without dropout or gradients, of this model, or of another that lies on the same mesh."""
+        return make_eval_step(graphdef or self.graphdef, plan.task, self.context, self.options)
 
     def describe(self) -> str:
         """What each device holds of it."""

@@ -19,7 +19,7 @@ from zoo.data.config import DataConfig
 from zoo.errors import ConfigError
 
 # Fields that may change between two starts of one experiment: they move no parameter by design.
-_FREE = ("checkpoint_every", "keep_checkpoints", "mesh", "rules")
+_FREE = ("checkpoint_every", "keep_checkpoints", "mesh", "rules", "xla_options")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,7 @@ class RunConfig:
       keep_checkpoints: how many of the latest stay.
       max_skipped: steps in a row without a finite gradient before the run gives up.
       mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.parallel.rules`.
+      xla_options: "name=value,name=value", over those of the chip in `zoo.train.compiler`; "name=" leaves one out.
     """
 
     task: dict
@@ -90,6 +91,7 @@ class RunConfig:
     seed: int = 0
     mesh: str = "data:-1"
     rules: str = "dp"
+    xla_options: str = ""
 
     def __post_init__(self):
         positive = ("batch_size", "num_steps", "accumulation", "eval_every", "checkpoint_every", "log_every")

@@ -20,7 +20,7 @@ from zoo.train.build import Machine, Plan
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.corpus import Corpus
-from zoo.train.step import Batch, make_eval_step
+from zoo.train.step import Batch
 from zoo.train.workdir import DATA, has_checkpoints, read_config, write_json
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def evaluate_workdir(
     origin, graphdef, params = _latest(workdir, machine) if model is None else _load(model, plan, machine, corpus)
     batches = watch.marked(corpus.validation_batches(plan.task, machine.share), "batch of the evaluation")
     batches = map(machine.put, batches)
-    result = {**origin, **evaluate(make_eval_step(graphdef, plan.task, machine.context), params, batches, plan.task)}
+    result = {**origin, **evaluate(machine.eval_step(plan, graphdef), params, batches, plan.task)}
     if leads():
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / EVALUATION, result)

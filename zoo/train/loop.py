@@ -32,7 +32,6 @@ from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
 from zoo.train.report import Report, Silence, Work, describe
 from zoo.train.state import TrainState
-from zoo.train.step import make_eval_step, make_train_step
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
 _log = logging.getLogger(__name__)
@@ -112,10 +111,7 @@ class _Run:
         self.config, self.task = plan.config, plan.task
         self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
         self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
-        self.train_step = make_train_step(
-            machine.graphdef, plan.task, machine.optimizer, self.config.accumulation, machine.shardings, machine.context
-        )
-        self.eval_step = make_eval_step(machine.graphdef, plan.task, machine.context)
+        self.train_step, self.eval_step = machine.train_step(plan), machine.eval_step(plan)
         self.consensus, self.profile = Consensus(machine.mesh), profile
         self.skipped, self.skipped_in_a_row = 0, 0
 

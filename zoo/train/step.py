@@ -15,11 +15,13 @@ from flax import nnx
 from zoo.tasks import Task
 from zoo.tasks.loss import reciprocal
 from zoo.tasks.task import Sums
+from zoo.train.compiler import Options
 from zoo.train.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 Context = Callable[[], contextlib.AbstractContextManager[None]]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Sums]]
+EvalStep = Callable[[Any, Batch], Sums]
 
 
 def make_train_step(
@@ -29,6 +31,7 @@ def make_train_step(
     accumulation: int = 1,
     shardings: TrainState | None = None,
     context: Context = contextlib.nullcontext,
+    options: Options | None = None,
 ) -> TrainStep:
     """A jitted `step(state, batch) -> (state, sums)`. The old state is donated: its buffers become the new one's.
 
@@ -38,7 +41,7 @@ def make_train_step(
 
     A gradient that is not finite changes nothing but the counters: parameters and moments stay as they were.
     `shardings` pin where the new state lives; None leaves it to the compiler. `context` is that in which it is traced:
-    `zoo.parallel.rules.partitioned` lets kernels know the mesh.
+    `zoo.parallel.rules.partitioned` lets kernels know the mesh. `options` are its compiler's (`zoo.train.compiler`).
     `sums` are the task's, with `grad_norm` (before clipping) and `skipped` (steps so far).
     """
 
@@ -66,7 +69,7 @@ def make_train_step(
         state = TrainState(state.step + 1, skipped, params, opt_state, state.key)
         return state, {**sums, "grad_norm": grad_norm, "skipped": skipped}
 
-    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None))
+    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None), compiler_options=options)
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         with context():
             return update(state, batch)
@@ -75,11 +78,14 @@ def make_train_step(
 
 
 def make_eval_step(
-    graphdef: nnx.GraphDef, task: Task, context: Context = contextlib.nullcontext
-) -> Callable[[Any, Batch], Sums]:
-    """A jitted `step(params, batch) -> sums`, without dropout; `context` as in `make_train_step`."""
+    graphdef: nnx.GraphDef,
+    task: Task,
+    context: Context = contextlib.nullcontext,
+    options: Options | None = None,
+) -> EvalStep:
+    """A jitted `step(params, batch) -> sums`, without dropout; `context` and `options` as in `make_train_step`."""
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=options)
     def eval_step(params, batch: Batch) -> Sums:
         with context():
             return task.loss(nnx.merge(graphdef, params), batch)[1]

@@ -1,0 +1,119 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of XLA's options by chip: what a step is compiled with that is not the compiler's own default.
+
+They go with each compilation, so that nothing need stand in LIBTPU_INIT_ARGS or XLA_FLAGS. libtpu documents none of
+them. Those below are in published recipes for these chips (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py,
+and its Trillium and Ironwood recipes; NVIDIA's JAX-Toolbox). What each is worth by the TPU's compiler is in
+benchmarks/records/plan.md.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from zoo.errors import ConfigError
+from zoo.scaling.chips import find
+
+Options = dict[str, bool | int | str]
+
+# A product whose weight is gathered or whose result is scattered stays one product with one exchange: cut up into one
+# for each device of an axis, its operand is first copied into another layout.
+_WHOLE_PRODUCTS = {"xla_jf_spmd_threshold_for_windowed_einsum_mib": 1_000_000}
+# A gradient that is summed and then cut is scattered while it is summed.
+_SCATTERED_SUMS = {
+    "xla_tpu_use_minor_sharding_for_major_trivial_input": True,
+    "xla_tpu_relayout_group_size_threshold_for_reduce_scatter": 1,
+    "xla_tpu_assign_all_reduce_scatter_layout": True,
+}
+# The SparseCores carry exchanges while the matrix units go on; libtpu's default there hides none.
+_SPARSE_CORES = {
+    **{
+        name: on
+        for kind in ("all_gather", "reduce_scatter", "all_reduce")
+        for name, on in {
+            f"xla_tpu_enable_async_collective_fusion_fuse_{kind}": False,
+            f"xla_tpu_enable_sparse_core_collective_offload_{kind}": True,
+            f"xla_tpu_enable_{kind}_offload_tracing": True,
+        }.items()
+    },
+    "xla_tpu_use_tc_device_shape_on_sc": True,
+    "xla_sc_disable_megacore_partitioning": True,
+}
+_TPU: Options = {**_WHOLE_PRODUCTS, **_SCATTERED_SUMS}
+# Exchanges start early and are waited for late; memory for them is taken only where there are any.
+_SEVERAL_GPUS: Options = {"xla_gpu_enable_latency_hiding_scheduler": True}
+
+OPTIONS: dict[str, Options] = {
+    "v4": _TPU,
+    "v5e": _TPU,
+    "v5p": _TPU,
+    # The windows of a product may take three quarters of the fast memory.
+    "v6e": _TPU | _SPARSE_CORES | {"xla_tpu_scoped_vmem_limit_kib": 96 * 1024},
+    "tpu7x": _TPU | _SPARSE_CORES,
+    "a100": _SEVERAL_GPUS,
+    "h100": _SEVERAL_GPUS,
+    "h200": _SEVERAL_GPUS,
+}
+
+
+def compiler_options(mesh: Mesh, changes: str = "") -> Options:
+    """What a step on these devices is compiled with: the chip's row of the table, with `changes`.
+
+    Args:
+      changes: "name=value,name=value", over the table; "name=" leaves that one to the compiler.
+
+    Raises:
+      ConfigError: a change that is not so written, or an option or value that the devices' compiler does not know.
+    """
+    options = {**defaults(mesh.devices.flat[0].device_kind, mesh.size), **parse_options(changes)}
+    options = {name: value for name, value in options.items() if value != ""}
+    if options:
+        _check(mesh, tuple(sorted(options.items())))
+    return options
+
+
+def defaults(device_kind: str, count: int) -> Options:
+    """The table's row for so many devices of this kind."""
+    chip = find(device_kind)
+    if chip is None or (OPTIONS[chip.name] is _SEVERAL_GPUS and count == 1):
+        return {}
+    return OPTIONS[chip.name]
+
+
+def parse_options(changes: str) -> Options:
+    """The options of a line "name=value,name=value"."""
+    found: Options = {}
+    for part in filter(None, (part.strip() for part in changes.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not name.startswith("xla_"):
+            raise ConfigError(
+                f"xla_options {changes!r}: {part!r} is no option; write xla_NAME=VALUE, or xla_NAME= to leave one to "
+                "the compiler, with commas between."
+            )
+        if name in found:
+            raise ConfigError(f"xla_options {changes!r} names {name} twice; once is enough.")
+        found[name] = {"true": True, "false": False}.get(value.lower(), _number(value))
+    return found
+
+
+def _number(value: str) -> int | str:
+    return int(value) if value.removeprefix("-").isdecimal() else value
+
+
+@functools.cache
+def _check(mesh: Mesh, options: tuple[tuple[str, bool | int | str], ...]) -> None:
+    """Compiles next to nothing with them: better now than after the data has been read and the model laid out."""
+    number = jax.ShapeDtypeStruct((), jnp.float32, sharding=NamedSharding(mesh, PartitionSpec()))
+    step: Any = jax.jit(jnp.negative, compiler_options=dict(options))
+    try:
+        step.lower(number).compile()
+    except jax.errors.JaxRuntimeError as error:
+        said = str(error).splitlines()[0]
+        raise ConfigError(
+            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({said}). Options come from "
+            "xla_options and the table in zoo/train/compiler.py; --config.xla_options=NAME= leaves one out."
+        ) from error
