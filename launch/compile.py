@@ -17,6 +17,7 @@ _TOPOLOGY = flags.DEFINE_string(
     "topology", None, "Chip and rows, such as v5e:4x4 or v5p:4x4x8; or cpu:8.", required=True
 )
 _STEPS = flags.DEFINE_list("steps", ["train"], "Of train, eval, prefill, decode.")
+_TOP = flags.DEFINE_integer("top", 0, "Also show so many operations, those first that lose most.", lower_bound=0)
 _JSON = flags.DEFINE_string("json", None, "File for the report as JSON.")
 
 DOES_NOT_FIT = 1  # exit code
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
         with progress(f"compiling {step} for {_TOPOLOGY.value}"):
             steps.append(target.compile(step))
     report = target.report(steps)
-    print(report.text())
+    print(report.text(_TOP.value))
     write_json(_JSON.value, report.to_dict())
     return 0 if report.fits else DOES_NOT_FIT
 

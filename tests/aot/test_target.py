@@ -20,6 +20,7 @@ from zoo.aot.target import Vocabulary
 from zoo.data.pipeline import train_batches
 from zoo.errors import ConfigError
 from zoo.parallel import topology
+from zoo.train.compiler import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -174,6 +175,9 @@ def test_a_tpu_that_is_not_there(tmp_path):
     prediction = step["prediction"]
     assert 0 < prediction["bound_seconds"] < prediction["roofline_seconds"] <= prediction["seconds"] < 1
     assert 0.05 < prediction["mfu"] < 0.7
+    apart = sum(one["seconds"] for one in step["operations"]) + prediction["by_category"]["collectives, exposed"]
+    assert apart == pytest.approx(prediction["seconds"], rel=0.05)  # all but waiting for copies
+    assert report["options"] == OPTIONS["v5e"]
     assert {tuple(exchange["axes"]) for exchange in step["exchanges"]} == {("fsdp",)}
     assert any(exchange["asynchronous_bytes"] for exchange in step["exchanges"])
 

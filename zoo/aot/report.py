@@ -3,9 +3,10 @@
 """What became of compiled steps: numbers for programs, and lines for people."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from zoo.scaling.operations import Operations
 from zoo.scaling.roofline import Prediction
 
 _GIB = 2**30
@@ -68,6 +69,7 @@ class StepReport:
       program_flops: as compiled, with what is computed again, without tiles of attention that a mask hides.
       kernel_flops: of those, in kernels of our own.
       main_memory_bytes: moved in one device's memory.
+      operations: where the predicted time goes, those first in which the matrix units do nothing for longest.
       program_bytes: of the machine code, or where XLA does not say, of the text. fingerprint: SHA-256 of the text.
       not_read: what in the program was not understood, so that nothing is counted in it.
     """
@@ -84,6 +86,7 @@ class StepReport:
     main_memory_bytes: int | None = None
     exchanges: tuple[Exchange, ...] = ()
     prediction: Prediction | None = None
+    operations: tuple[Operations, ...] = ()
     program_bytes: int | None = None
     fingerprint: str | None = None
     not_read: str | None = None
@@ -93,8 +96,8 @@ class StepReport:
         """Whether the compiler had room for it."""
         return self.overflow is None
 
-    def lines(self) -> Iterator[str]:
-        """For people."""
+    def lines(self, top: int = 0) -> Iterator[str]:
+        """For people, with the `top` operations that lose most."""
         yield f"{self.step}: {self.rows:,} rows, {self.tokens:,} tokens; compiled in {self.compile_seconds:.0f} s"
         if self.overflow is not None:
             yield from _overflow_lines(self.overflow)
@@ -105,6 +108,7 @@ class StepReport:
             yield _line("not read", self.not_read)
         else:
             yield from self._read_lines()
+            yield from _operation_lines(self.operations[:top])
         size, mark = (self.program_bytes or 0) / 2**20, (self.fingerprint or "")[:16]
         yield _line("program", f"{size:.1f} MiB, fingerprint {mark}")
 
@@ -161,8 +165,8 @@ class Report:
             plain["fits"] = step.fits
         return found | {"fits": self.fits}
 
-    def text(self) -> str:
-        """For people; every time is a prediction and says so."""
+    def text(self, top: int = 0) -> str:
+        """For people, with the `top` operations that lose most; every time is a prediction and says so."""
         mesh = ",".join(f"{axis}:{size}" for axis, size in self.mesh.items() if size > 1) or "one device"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         versions += f", {len(self.options)} XLA options" if self.options else ""
@@ -171,7 +175,7 @@ class Report:
             f"{self.model} ({self.parameters:,} parameters), task {self.task}, on {self.topology} ({chips})",
             f"mesh {mesh}, rules {self.rules}, accumulation {self.accumulation}, remat {self.remat}; {versions}",
         ]
-        return "\n".join([*head, *(line for step in self.steps for line in ("", *step.lines()))])
+        return "\n".join([*head, *(line for step in self.steps for line in ("", *step.lines(top)))])
 
 
 def _line(label: str, text: str) -> str:
@@ -207,6 +211,17 @@ def _prediction_lines(prediction: Prediction, tokens: int) -> Iterator[str]:
     yield _line(
         "", f"exchanges take {prediction.exchange_seconds * 1e3:.2f} ms, {max(hidden, 0) * 1e3:.2f} of it hidden"
     )
+
+
+def _operation_lines(operations: Sequence[Operations]) -> Iterator[str]:
+    """Seconds in which the matrix units do nothing, seconds taken, those that the bytes need, runs, and the name."""
+    if not operations:
+        return
+    yield _line("predicted loss", f"{'ms lost':>9} {'ms taken':>9} {'memory':>9} {'runs':>6}")
+    for one in operations:
+        times = (one.lost_seconds, one.seconds, one.memory_seconds)
+        spent = " ".join(f"{seconds * 1e3:>9.2f}" for seconds in times)
+        yield _line("", f"{spent} {one.count:>6}  {one.category}, {one.phase}: {one.name}")
 
 
 def _gib(size: int) -> str:

@@ -23,6 +23,7 @@ from zoo.parallel import topology
 from zoo.parallel.rules import batch_sharding
 from zoo.scaling import flops, roofline, walk
 from zoo.scaling.chips import Chip, lookup
+from zoo.scaling.operations import operations
 from zoo.scaling.torus import Torus
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.config import RunConfig
@@ -163,6 +164,7 @@ class Target:
             "main_memory_bytes": program.bytes,
             "exchanges": tuple(self._exchanges(program)),
             "prediction": self.chip and roofline.predict(program, self.chip, devices, model_flops),
+            "operations": tuple(operations(program, self.chip)) if self.chip else (),
         }
 
     def _exchanges(self, program: walk.Program) -> list[Exchange]:

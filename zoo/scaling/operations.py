@@ -1,0 +1,83 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Where a step's time goes, by the operations of its program: what each is predicted to take, and what it needs.
+
+Exchanges are not among them; `zoo.scaling.roofline` says what they cost beyond what the schedule hides.
+"""
+
+import collections
+import dataclasses
+import re
+
+from zoo.scaling.chips import Chip
+from zoo.scaling.roofline import Rates, category
+from zoo.scaling.walk import Op, Program
+
+# What JAX writes around the name of the operation itself.
+_AROUND = re.compile(
+    r"^jit\(.*\)$|^(jvp|transpose|checkpoint|rematted_computation|while|body|closed_call|shard_map|cond)\b"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Operations:
+    """Those of one category and phase that come from one operation of the traced program.
+
+    Attributes:
+      phase: forward, backward, recomputed (in the backward pass), or update, with what else is outside both.
+      count: how often they run in a step, all together.
+      seconds: that they are predicted to take.
+      matrix_seconds, memory_seconds: that their products and their bytes need at the full peaks.
+    """
+
+    category: str
+    phase: str
+    name: str
+    count: int
+    seconds: float
+    matrix_seconds: float
+    memory_seconds: float
+
+    @property
+    def lost_seconds(self) -> float:
+        """In which the matrix units do nothing."""
+        return self.seconds - self.matrix_seconds
+
+
+def operations(program: Program, chip: Chip) -> list[Operations]:
+    """All that a step waits for but exchanges, those that lose most first."""
+    taken, needed = Rates(chip), Rates(chip, matrix=1.0, memory=1.0, estimates=False)
+    alike: dict[tuple[str, str, str], list[tuple[int, Op]]] = collections.defaultdict(list)
+    for times, op in program.executed():
+        if op.begins is None and op.collective is None:
+            alike[category(op), phase(op.source), name(op)].append((times, op))
+    found = [
+        Operations(
+            category=kind,
+            phase=when,
+            name=called,
+            count=sum(times for times, _ in group),
+            seconds=sum(times * taken.seconds(op) for times, op in group),
+            matrix_seconds=sum(times * needed.compute_seconds(op) for times, op in group),
+            memory_seconds=sum(times * needed.memory_seconds(op) for times, op in group),
+        )
+        for (kind, when, called), group in alike.items()
+    ]
+    return sorted((one for one in found if one.seconds > 0), key=lambda one: -one.lost_seconds)
+
+
+def phase(source: str) -> str:
+    """Of the step, from a place in the traced program."""
+    if "rematted_computation" in source:
+        return "recomputed"
+    if "transpose(" in source:
+        return "backward"
+    return "forward" if "jvp(" in source else "update"
+
+
+def name(op: Op) -> str:
+    """What it was in the traced program; of what the compiler has added, its opcode."""
+    if op.kernels:
+        return op.kernels[0].name
+    parts = [part for part in op.source.split("/") if part and not _AROUND.match(part)]
+    return parts[-1] if parts else op.opcode
