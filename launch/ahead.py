@@ -29,8 +29,15 @@ def prepare(topology: str) -> None:
 
 def check_json(name: str | None) -> None:
     """ConfigError, before minutes are spent, for a file that could not be written after them."""
-    if name and not Path(name).parent.is_dir():
+    if not name:
+        return
+    if not Path(name).parent.is_dir():
         raise ConfigError(f"--json={name}: there is no folder {Path(name).parent}; make it, or choose another.")
+    try:
+        with open(name, "a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--json={name} cannot be written ({error.strerror}); name another file.") from error
 
 
 def write_json(name: str | None, value: dict[str, Any]) -> None:

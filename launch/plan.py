@@ -32,9 +32,11 @@ def main(argv: list[str]) -> None:
     from zoo.errors import ConfigError
     from zoo.parallel import topology
     from zoo.scaling.chips import lookup
+    from zoo.train.build import check_names
     from zoo.train.config import RunConfig
 
     config = RunConfig.from_dict(_CONFIG.value)
+    check_names(config)
     name = topology.within(_TOPOLOGY.value, _CHIPS.value) if _CHIPS.value else _TOPOLOGY.value
     devices = topology.devices(name)
     if devices[0].platform != "tpu":

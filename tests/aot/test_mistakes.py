@@ -71,7 +71,7 @@ MODELS = [
     ("more warm-up than steps", r"exceeds num_steps", {"num_steps": 10}),
     ("an option with no value", r"'xla_enable_async_all_gather' is no option; write xla_NAME=VALUE", {
         "xla_options": "xla_enable_async_all_gather"}),
-    ("another compiler's option", r"refuses an option .*xla_tpu_dot_dot_fusion.*leaves one out", {
+    ("another compiler's option", r"refuses an option .*xla_tpu_dot_dot_fusion.*=NAME= leaves out", {
         "xla_options": "xla_tpu_dot_dot_fusion=false"}),
     ("a field of the run misspelt", r"has no field 'batchsize'; did you mean 'batch_size'", {"batchsize": 8}),
 ]  # fmt: skip

@@ -34,7 +34,7 @@ def test_those_alike_are_one_row_and_the_worst_comes_first():
     assert (second.category, second.phase, second.name, second.count) == ("matmul", "forward", "dot_general", 4)
     ideal = 4 * 2 * 1024**3 / 197e12
     assert second.matrix_seconds == pytest.approx(ideal) and second.seconds == pytest.approx(ideal / MATRIX)
-    assert (last.phase, last.name) == ("update", "copy")
+    assert (last.phase, last.name) == ("outside", "copy")
 
 
 def test_exchanges_and_what_goes_on_beside_are_left_out():
@@ -43,15 +43,33 @@ def test_exchanges_and_what_goes_on_beside_are_left_out():
     assert operations(Program(steps=steps, devices=2), V5E) == []
 
 
+@pytest.mark.parametrize("begins", [None, "chain"])
+def test_a_product_fused_with_an_exchange_counts(begins):
+    collective = Collective(kind="reduce-scatter", operand_bytes=8, groups=((0, 1),))
+    product = Product(batch=1, rows=1024, columns=1024, depth=1024, dtype="bf16")
+    fused = op("fusion", FORWARD, products=(product,), collective=collective, begins=begins, read_bytes=10**9)
+    (found,) = operations(Program(steps=(fused,), devices=2), V5E)
+    assert found.seconds == pytest.approx(2 * 1024**3 / 197e12 / MATRIX)
+
+
+def test_what_fills_a_unit_is_lost():
+    half = Product(batch=1, rows=1024, columns=1024, depth=64, dtype="bf16")
+    (found,) = operations(Program(steps=(op("fusion", FORWARD, products=(half,)),), devices=1), V5E)
+    assert found.seconds == pytest.approx(2 / MATRIX * found.matrix_seconds)
+
+
 @pytest.mark.parametrize(
     ("source", "when", "called"),
     [
         (FORWARD, "forward", "dot_general"),
         (BACKWARD, "backward", "reduce_sum"),
         (AGAIN, "recomputed", "reduce_sum"),
-        ("jit(train_step)/mul", "update", "mul"),
-        ("jit(train_step)/jit(_where)/select_n", "update", "select_n"),
-        ("", "update", "fusion"),
+        ("jit(train_step)/mul", "outside", "mul"),
+        ("jit(train_step)/jit(_where)/select_n", "outside", "select_n"),
+        ("", "outside", "fusion"),
+        ("jit(f)/jvp()/transpose", "forward", "transpose"),
+        ("jit(f)/reshape.17", "outside", "reshape"),
+        ("jit(f)/mul;jit(train_step)", "outside", "mul"),
     ],
 )
 def test_a_place_in_the_program(source, when, called):

@@ -31,8 +31,9 @@ def test_a_line_of_changes():
         ("xla_a", r"'xla_a' is no option; write xla_NAME=VALUE"),
         ("--xla_a=1", r"'--xla_a=1' is no option"),
         ("xla_a=1,xla_a=2", r"names xla_a twice"),
-        ("xla_no_such_thing=1", r"refuses an option .*xla_no_such_thing.*leaves one out"),
-        ("xla_cpu_enable_fast_math=perhaps", r"refuses an option"),
+        ("xla_no_such_thing=1", r"refuses an option .*xla_no_such_thing.*=NAME= leaves out"),
+        ("xla_cpu_enable_fast_min_max=1", r"refuses an option .*switches are true or false"),
+        ("xla_no_such_thing=", r"leaves out xla_no_such_thing, which is not given: .*none"),
     ],
 )
 def test_what_is_refused(line, message):
@@ -45,16 +46,19 @@ def test_changes_reach_the_compiler():
     assert options == {"xla_cpu_enable_fast_math": True}
 
 
-@pytest.mark.parametrize("name", topology.NAMES)
+@pytest.mark.parametrize("name", [*topology.NAMES, "v4:2x2x1"])
 def test_a_tpu_knows_its_row(name):
     try:
-        mesh = make_mesh("data:-1", topology.devices(name))
+        topology.library()
     except ConfigError as missing:
         pytest.skip(str(missing))
+    mesh = make_mesh("data:-1", topology.devices(name))
     row = compiler.OPTIONS[name.partition(":")[0]]
     assert compiler.compiler_options(mesh) == row
     left = next(iter(row))
     assert compiler.compiler_options(mesh, f"{left}=") == {key: value for key, value in row.items() if key != left}
+    with pytest.raises(ConfigError, match=f"leaves out xla_tpu_no_such_thing.*{left}"):
+        compiler.compiler_options(mesh, "xla_tpu_no_such_thing=")
     with pytest.raises(ConfigError, match="xla_tpu_no_such_thing"):
         compiler.compiler_options(mesh, "xla_tpu_no_such_thing=1")
 

@@ -37,13 +37,20 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
     What is not the training state is taken to shrink with the rows of a device.
     """
     config, model, mesh = plan.config, plan.model, machine.mesh
-    rows = config.batch_size // config.accumulation // ways(mesh.shape, config.rules, "batch")
+    at_once = config.batch_size // (1 if step == "eval" else config.accumulation)  # an evaluation takes the whole batch
+    rows = at_once // ways(mesh.shape, config.rules, "batch")
     params = state_bytes(machine, only="params")
     state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
     if step == "train" and model.remat != "full":
         kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
-    yield from _accumulate(rows, config.accumulation, state, gradients, needed, allowed)
+    for factor, change in _fewer_rows(rows, state, gradients, needed, allowed, config.accumulation == 1):
+        field = (
+            f"batch_size={config.batch_size // factor}"
+            if step == "eval"
+            else f"accumulation={config.accumulation * factor}"
+        )
+        yield f"{field}: {change}"
     others = mesh.shape["data"] * (1 if "fsdp" in config.rules else mesh.shape["fsdp"])
     if others > 1 and not ("fsdp" in config.rules and mesh.shape["fsdp"] > 1):
         spread = config.rules if "fsdp" in config.rules else "fsdp_tp" if config.rules == "tp" else "fsdp"
@@ -59,18 +66,17 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
         yield f"more chips: about {needed / allowed:.1f} times as many{such}"
 
 
-def _accumulate(rows: int, times: int, state: int, gradients: int, needed: int, allowed: int) -> Iterator[str]:
-    """The fewest micro-batches that fit; from two on, the sums of gradients are held beside the gradients."""
+def _fewer_rows(
+    rows: int, state: int, gradients: int, needed: int, allowed: int, is_whole: bool
+) -> Iterator[tuple[int, str]]:
+    """The least factor by which fewer rows at a time fit; micro-batches hold sums of gradients as well."""
     held = state + gradients
-    whole = held + (gradients if times == 1 else 0)
+    whole = held + (gradients if is_whole else 0)
     sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
     if sizes:
         factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
         enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
-        yield (
-            f"accumulation={times * factor}: {rows // factor} of {rows} rows at a time, "
-            f"about {_gib(sizes[factor])}{enough}"
-        )
+        yield factor, f"{rows // factor} of {rows} rows at a time, about {_gib(sizes[factor])}{enough}"
 
 
 def state_bytes(machine: Machine, only: str | None = None) -> int:

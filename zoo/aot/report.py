@@ -169,7 +169,8 @@ class Report:
         """For people, with the `top` operations that lose most; every time is a prediction and says so."""
         mesh = ",".join(f"{axis}:{size}" for axis, size in self.mesh.items() if size > 1) or "one device"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        versions += f", {len(self.options)} XLA options" if self.options else ""
+        if self.options and any(step.step in ("train", "eval") for step in self.steps):
+            versions += f", {len(self.options)} XLA options"
         chips = f"{self.chips} chips" + (f", {self.devices} devices" if self.devices != self.chips else "")
         head = [
             f"{self.model} ({self.parameters:,} parameters), task {self.task}, on {self.topology} ({chips})",

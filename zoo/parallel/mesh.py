@@ -46,6 +46,10 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
 def _arranged(within: tuple[int, ...], between: tuple[int, ...], devices: list) -> np.ndarray:
     """Neighbours in the mesh are neighbours on the chips' own network, whose axes are split only where they must be."""
 
+    if len({tuple(one.coords) for one in devices if getattr(one, "platform", "") == "tpu"}) == len(devices) // 2:
+        if devices[0].device_kind == "TPU v4":  # two devices a chip, which JAX's own arrangement takes for one
+            return np.array(devices).reshape([a * b for a, b in zip(within, between, strict=True)])
+
     def arranged(split: bool) -> np.ndarray:
         if between[0] == 1:
             return mesh_utils.create_device_mesh(within, devices, allow_split_physical_axes=split)

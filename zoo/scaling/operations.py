@@ -15,7 +15,7 @@ from zoo.scaling.walk import Op, Program
 
 # What JAX writes around the name of the operation itself.
 _AROUND = re.compile(
-    r"^jit\(.*\)$|^(jvp|transpose|checkpoint|rematted_computation|while|body|closed_call|shard_map|cond)\b"
+    r"(jit|jvp|transpose)\(.*\)|checkpoint|rematted_computation|while|body|closed_call|shard_map|cond|branch_\d+_fun"
 )
 
 
@@ -24,10 +24,11 @@ class Operations:
     """Those of one category and phase that come from one operation of the traced program.
 
     Attributes:
-      phase: forward, backward, recomputed (in the backward pass), or update, with what else is outside both.
+      phase: forward, backward, recomputed (in the backward pass), or outside: of a training step the update, of others
+        all of it.
       count: how often they run in a step, all together.
       seconds: that they are predicted to take.
-      matrix_seconds, memory_seconds: that their products and their bytes need at the full peaks.
+      matrix_seconds, memory_seconds: that their products and their bytes need at the full peaks, nothing filled up.
     """
 
     category: str
@@ -45,11 +46,13 @@ class Operations:
 
 
 def operations(program: Program, chip: Chip) -> list[Operations]:
-    """All that a step waits for but exchanges, those that lose most first."""
-    taken, needed = Rates(chip), Rates(chip, matrix=1.0, memory=1.0, estimates=False)
+    """All that a step does beside exchanges and copies under way, those that lose most first."""
+    taken, needed, peak = Rates(chip), Rates(chip, memory=1.0), chip.flops_per_second / chip.devices
     alike: dict[tuple[str, str, str], list[tuple[int, Op]]] = collections.defaultdict(list)
     for times, op in program.executed():
-        if op.begins is None and op.collective is None:
+        if op.collective is not None:  # what an exchange is fused with; its bytes are those of the exchange
+            op = dataclasses.replace(op, read_bytes=0, written_bytes=0, cycles=None)
+        if op.begins is None or op.products or op.kernels:
             alike[category(op), phase(op.source), name(op)].append((times, op))
     found = [
         Operations(
@@ -58,7 +61,7 @@ def operations(program: Program, chip: Chip) -> list[Operations]:
             name=called,
             count=sum(times for times, _ in group),
             seconds=sum(times * taken.seconds(op) for times, op in group),
-            matrix_seconds=sum(times * needed.compute_seconds(op) for times, op in group),
+            matrix_seconds=sum(times * op.flops for times, op in group) / peak,
             memory_seconds=sum(times * needed.memory_seconds(op) for times, op in group),
         )
         for (kind, when, called), group in alike.items()
@@ -72,12 +75,12 @@ def phase(source: str) -> str:
         return "recomputed"
     if "transpose(" in source:
         return "backward"
-    return "forward" if "jvp(" in source else "update"
+    return "forward" if "jvp(" in source else "outside"
 
 
 def name(op: Op) -> str:
     """What it was in the traced program; of what the compiler has added, its opcode."""
     if op.kernels:
         return op.kernels[0].name
-    parts = [part for part in op.source.split("/") if part and not _AROUND.match(part)]
-    return parts[-1] if parts else op.opcode
+    parts = [part for part in op.source.partition(";")[0].split("/") if part and not _AROUND.fullmatch(part)]
+    return re.sub(r"\.\d+$", "", parts[-1]) if parts else op.opcode

@@ -88,6 +88,7 @@ class Machine(NamedTuple):
         """Lays everything out on the devices, None being all that there are; allocates nothing yet."""
         config = plan.config
         mesh = make_mesh(config.mesh, None if devices is None else list(devices))
+        options = compiler_options(mesh, config.xla_options)
         _check_batch(config, mesh)
         family = registry.family_of(plan.model)
         graphdef, params = nnx.split(family.abstract(plan.model, head=plan.task.head))
@@ -96,7 +97,6 @@ class Machine(NamedTuple):
         shapes = jax.eval_shape(lambda p: TrainState.create(p, optimizer, config.seed), nnx.to_pure_dict(params))
         where = _state_shardings(shapes, places, optimizer, replicated(mesh))
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, where)
-        options = compiler_options(mesh, config.xla_options)
         return cls(mesh, config.rules, graphdef, optimizer, abstract, where, options)
 
     def initial_state(self, plan: Plan) -> TrainState:

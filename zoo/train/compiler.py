@@ -3,9 +3,9 @@
 """The one table of XLA's options by chip: what a step is compiled with that is not the compiler's own default.
 
 They go with each compilation, so that nothing need stand in LIBTPU_INIT_ARGS or XLA_FLAGS. libtpu documents none of
-them. Those below are in published recipes for these chips (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py,
-and its Trillium and Ironwood recipes; NVIDIA's JAX-Toolbox). What each is worth by the TPU's compiler is in
-benchmarks/records/plan.md.
+them; those below are in published recipes (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py, and its recipes
+for Trillium and Ironwood; NVIDIA's JAX-Toolbox). What they are worth by the TPU's compiler, benchmarks/records/plan.md
+says; none has run on a TPU here.
 """
 
 import functools
@@ -69,7 +69,12 @@ def compiler_options(mesh: Mesh, changes: str = "") -> Options:
     Raises:
       ConfigError: a change that is not so written, or an option or value that the devices' compiler does not know.
     """
-    options = {**defaults(mesh.devices.flat[0].device_kind, mesh.size), **parse_options(changes)}
+    row, changed = defaults(mesh.devices.flat[0].device_kind, mesh.size), parse_options(changes)
+    for name, value in changed.items():
+        if value == "" and name not in row:
+            known = f"the table gives {', '.join(row)}" if row else "the table gives these devices none"
+            raise ConfigError(f"xla_options leaves out {name}, which is not given: {known}.")
+    options = {**row, **changed}
     options = {name: value for name, value in options.items() if value != ""}
     if options:
         _check(mesh, tuple(sorted(options.items())))
@@ -106,7 +111,7 @@ def _number(value: str) -> int | str:
 
 @functools.cache
 def _check(mesh: Mesh, options: tuple[tuple[str, bool | int | str], ...]) -> None:
-    """Compiles next to nothing with them: better now than after the data has been read and the model laid out."""
+    """Compiles next to nothing with them, before a step takes minutes."""
     number = jax.ShapeDtypeStruct((), jnp.float32, sharding=NamedSharding(mesh, PartitionSpec()))
     step: Any = jax.jit(jnp.negative, compiler_options=dict(options))
     try:
@@ -114,6 +119,7 @@ def _check(mesh: Mesh, options: tuple[tuple[str, bool | int | str], ...]) -> Non
     except jax.errors.JaxRuntimeError as error:
         said = str(error).splitlines()[0]
         raise ConfigError(
-            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({said}). Options come from "
-            "xla_options and the table in zoo/train/compiler.py; --config.xla_options=NAME= leaves one out."
+            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({said}). Correct it in "
+            "xla_options, where switches are true or false; one of the table in zoo/train/compiler.py, "
+            "--config.xla_options=NAME= leaves out."
         ) from error
