@@ -51,6 +51,13 @@ def test_everything_in_its_order():
     assert found[3].endswith("about 1.5 times as many, such as v5e:4x4")
 
 
+def test_an_evaluation_takes_the_whole_batch():
+    found = advised(target(batch_size=64, accumulation=2), 1.5, "eval")[0]
+    assert found.startswith("batch_size=32: 4 of 8 rows at a time")
+    found = advised(target(batch_size=64, accumulation=2), 1.5, "prefill")[0]
+    assert found.startswith("accumulation=4: 2 of 4 rows at a time")
+
+
 def test_what_is_done_already_is_not_advised():
     found = target(mesh="fsdp:8", rules="fsdp", model=dict(remat="full"), batch_size=8)
     assert [line[:10] for line in advised(found, 3.0)] == ["more chips"]
