@@ -42,6 +42,18 @@ def assets() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tpu_compiler() -> None:
+    """Skips tests that compile for a TPU where libtpu is not installed."""
+    from zoo.errors import ConfigError
+    from zoo.parallel import topology
+
+    try:
+        topology.library()
+    except ConfigError as missing:
+        pytest.skip(str(missing))
+
+
 @pytest.fixture
 def unchecked_types():
     """Turns the checks of signatures off: what a user gets wrong must be found by the package itself."""

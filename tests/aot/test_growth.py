@@ -9,18 +9,12 @@ import pytest
 from configs import gpt2_pretrain
 from zoo.aot import Target
 from zoo.aot.report import StepReport
-from zoo.errors import ConfigError
-from zoo.parallel import topology
 from zoo.train.config import RunConfig
 
 ROWS = 4  # of a chip
 
 
 def compiled(place: str, chips: int, **changes) -> StepReport:
-    try:
-        topology.library()
-    except ConfigError as error:
-        pytest.skip(str(error))
     config = gpt2_pretrain.get_config("small").unlock()
     config.batch_size, config.accumulation, config.model.remat = ROWS * chips, 1, "cheap"
     run = RunConfig.from_dict(config)
@@ -28,6 +22,7 @@ def compiled(place: str, chips: int, **changes) -> StepReport:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tpu_compiler")
 def test_depth_costs_no_compile_time_and_no_program():
     short, long = (compiled("v5e:2x2", 4, num_layers=layers) for layers in (12, 48))
     assert short.program_bytes is not None and long.program_bytes is not None
@@ -36,6 +31,7 @@ def test_depth_costs_no_compile_time_and_no_program():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tpu_compiler")
 def test_more_chips_cost_a_chip_nothing():
     """From 4 to 256 chips, operations and bytes of each stay within 2 %."""
     few, many = compiled("v5e:2x2", 4, num_layers=4), compiled("v5e:16x16", 256, num_layers=4)

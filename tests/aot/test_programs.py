@@ -5,17 +5,11 @@
 import pytest
 
 from tests.aot import programs
-from zoo.errors import ConfigError
-from zoo.parallel import topology
 
 ROOM = 1.02
 
 
 def check(name: str, case: programs.Case) -> None:
-    try:
-        topology.library()
-    except ConfigError as error:
-        pytest.skip(str(error))
     before, found = programs.recorded()[name], programs.measure(case)
     if before["versions"] != found["versions"]:
         pytest.skip(f"recorded with {before['versions']}, not {found['versions']}")
@@ -27,12 +21,14 @@ def check(name: str, case: programs.Case) -> None:
     assert not changed, "if this is meant, record it anew: python -m tests.aot.programs"
 
 
+@pytest.mark.usefixtures("tpu_compiler")
 @pytest.mark.parametrize("name", programs.QUICK)
 def test_short_models(name):
     check(name, programs.QUICK[name])
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tpu_compiler")
 @pytest.mark.parametrize("name", programs.WHOLE)
 def test_whole_models(name):
     check(name, programs.WHOLE[name])

@@ -46,12 +46,9 @@ def test_changes_reach_the_compiler():
     assert options == {"xla_cpu_enable_fast_math": True}
 
 
+@pytest.mark.usefixtures("tpu_compiler")
 @pytest.mark.parametrize("name", [*topology.NAMES, "v4:2x2x1"])
 def test_a_tpu_knows_its_row(name):
-    try:
-        topology.library()
-    except ConfigError as missing:
-        pytest.skip(str(missing))
     mesh = make_mesh("data:-1", topology.devices(name))
     row = compiler.OPTIONS[name.partition(":")[0]]
     assert compiler.compiler_options(mesh) == row

@@ -44,13 +44,10 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
     if step == "train" and model.remat != "full":
         kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
-    for factor, change in _fewer_rows(rows, state, gradients, needed, allowed, config.accumulation == 1):
-        field = (
-            f"batch_size={config.batch_size // factor}"
-            if step == "eval"
-            else f"accumulation={config.accumulation * factor}"
-        )
-        yield f"{field}: {change}"
+    if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.accumulation):
+        factor, change = fewer
+        times, whole = config.accumulation * factor, config.batch_size // factor
+        yield f"batch_size={whole}: {change}" if step == "eval" else f"accumulation={times}: {change}"
     others = mesh.shape["data"] * (1 if "fsdp" in config.rules else mesh.shape["fsdp"])
     if others > 1 and not ("fsdp" in config.rules and mesh.shape["fsdp"] > 1):
         spread = config.rules if "fsdp" in config.rules else "fsdp_tp" if config.rules == "tp" else "fsdp"
@@ -67,16 +64,20 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
 
 
 def _fewer_rows(
-    rows: int, state: int, gradients: int, needed: int, allowed: int, is_whole: bool
-) -> Iterator[tuple[int, str]]:
-    """The least factor by which fewer rows at a time fit; micro-batches hold sums of gradients as well."""
+    rows: int, state: int, gradients: int, needed: int, allowed: int, accumulation: int
+) -> tuple[int, str] | None:
+    """The least factor by which fewer rows at a time fit, or the greatest; None for a row that is alone.
+
+    From two micro-batches on, the sums of gradients are held beside the gradients.
+    """
     held = state + gradients
-    whole = held + (gradients if is_whole else 0)
+    whole = held + (gradients if accumulation == 1 else 0)
     sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
-    if sizes:
-        factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
-        enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
-        yield factor, f"{rows // factor} of {rows} rows at a time, about {_gib(sizes[factor])}{enough}"
+    if not sizes:
+        return None
+    factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
+    enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
+    return factor, f"{rows // factor} of {rows} rows at a time, about {_gib(sizes[factor])}{enough}"
 
 
 def state_bytes(machine: Machine, only: str | None = None) -> int:

@@ -39,8 +39,7 @@ class Inference:
     @classmethod
     def on(cls, plan: Plan, machine: Machine) -> "Inference":
         """A plan's, laid out for inference on the devices."""
-        rows, length = plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
-        return cls.laid_out(plan.model, plan.task.head, rows, length, machine.mesh, machine.rules)
+        return cls.laid_out(plan.model, plan.task.head, *_size(plan), machine.mesh, machine.rules)
 
     @classmethod
     def laid_out(
@@ -60,8 +59,7 @@ class Inference:
         attention = dataclasses.replace(plan.model.attention, implementation=None)
         config = plan.model.replace(stack="loop", attention=attention)
         graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, plan.task.head)))
-        rows, length = plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
-        return cls(graphdef, params, *_inputs(rows, length, None))
+        return cls(graphdef, params, *_inputs(*_size(plan), None))
 
     def prefill(self, params, tokens, segments) -> list[Array]:
         """Reads the prompts; gives the leaves of a `Prefilled`."""
@@ -86,11 +84,9 @@ class Inference:
         rows = self.tokens.shape[0]
         token = jax.ShapeDtypeStruct((rows,), jnp.int32, sharding=self.tokens.sharding)
         begun, _ = self._begun
-        return (
-            self.params,
-            token,
-            begun if self.mesh is None else [_placed(x, rows, self.mesh, self.rules) for x in begun],
-        )
+        if self.mesh is not None:
+            begun = [_placed(leaf, rows, self.mesh, self.rules) for leaf in begun]
+        return self.params, token, begun
 
     @functools.cached_property
     def _begun(self) -> tuple[list[jax.ShapeDtypeStruct], Any]:
@@ -123,6 +119,11 @@ def _placed(leaf: jax.ShapeDtypeStruct, rows: int, mesh: Mesh, rules: str) -> ja
 
 def _built(config: TransformerConfig, head: str) -> Transformer:
     return registry.family_of(config).build(config, head=head, rngs=nnx.Rngs(0))
+
+
+def _size(plan: Plan) -> tuple[int, int]:
+    """Rows at a time, and tokens of a row."""
+    return plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
 
 
 def _inputs(rows: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:

@@ -46,9 +46,9 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
 def _arranged(within: tuple[int, ...], between: tuple[int, ...], devices: list) -> np.ndarray:
     """Neighbours in the mesh are neighbours on the chips' own network, whose axes are split only where they must be."""
 
-    if len({tuple(one.coords) for one in devices if getattr(one, "platform", "") == "tpu"}) == len(devices) // 2:
-        if devices[0].device_kind == "TPU v4":  # two devices a chip, which JAX's own arrangement takes for one
-            return np.array(devices).reshape([a * b for a, b in zip(within, between, strict=True)])
+    if any(one.device_kind == "TPU v4" and one.core_on_chip for one in devices):
+        # Two devices a chip, as a topology's name gives them, which JAX's own arrangement refuses.
+        return np.array(devices).reshape([a * b for a, b in zip(within, between, strict=True)])
 
     def arranged(split: bool) -> np.ndarray:
         if between[0] == 1:

@@ -50,9 +50,11 @@ def operations(program: Program, chip: Chip) -> list[Operations]:
     taken, needed, peak = Rates(chip), Rates(chip, memory=1.0), chip.flops_per_second / chip.devices
     alike: dict[tuple[str, str, str], list[tuple[int, Op]]] = collections.defaultdict(list)
     for times, op in program.executed():
-        if op.collective is not None:  # what an exchange is fused with; its bytes are those of the exchange
-            op = dataclasses.replace(op, read_bytes=0, written_bytes=0, cycles=None)
-        if op.begins is None or op.products or op.kernels:
+        if op.collective is not None:  # what it is fused with takes time as well; its bytes are those of the exchange
+            op = dataclasses.replace(op, read_bytes=0, written_bytes=0, cycles=None if op.begins else op.cycles)
+        elif op.begins is not None:
+            continue
+        if taken.seconds(op) > 0:
             alike[category(op), phase(op.source), name(op)].append((times, op))
     found = [
         Operations(
@@ -66,7 +68,7 @@ def operations(program: Program, chip: Chip) -> list[Operations]:
         )
         for (kind, when, called), group in alike.items()
     ]
-    return sorted((one for one in found if one.seconds > 0), key=lambda one: -one.lost_seconds)
+    return sorted(found, key=lambda one: -one.lost_seconds)
 
 
 def phase(source: str) -> str:

@@ -31,15 +31,15 @@ _SCATTERED_SUMS = {
 }
 # The SparseCores carry exchanges while the matrix units go on; libtpu's default there hides none.
 _SPARSE_CORES = {
-    **{
-        name: on
-        for kind in ("all_gather", "reduce_scatter", "all_reduce")
-        for name, on in {
-            f"xla_tpu_enable_async_collective_fusion_fuse_{kind}": False,
-            f"xla_tpu_enable_sparse_core_collective_offload_{kind}": True,
-            f"xla_tpu_enable_{kind}_offload_tracing": True,
-        }.items()
-    },
+    "xla_tpu_enable_async_collective_fusion_fuse_all_gather": False,
+    "xla_tpu_enable_async_collective_fusion_fuse_reduce_scatter": False,
+    "xla_tpu_enable_async_collective_fusion_fuse_all_reduce": False,
+    "xla_tpu_enable_sparse_core_collective_offload_all_gather": True,
+    "xla_tpu_enable_sparse_core_collective_offload_reduce_scatter": True,
+    "xla_tpu_enable_sparse_core_collective_offload_all_reduce": True,
+    "xla_tpu_enable_all_gather_offload_tracing": True,
+    "xla_tpu_enable_reduce_scatter_offload_tracing": True,
+    "xla_tpu_enable_all_reduce_offload_tracing": True,
     "xla_tpu_use_tc_device_shape_on_sc": True,
     "xla_sc_disable_megacore_partitioning": True,
 }
