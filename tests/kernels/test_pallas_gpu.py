@@ -196,6 +196,22 @@ def test_a_query_that_sees_nothing_is_zero_and_so_are_its_gradients(params):
         assert not np.any(x[:, 10:]), name
 
 
+def test_a_remat_policy_that_keeps_what_attention_gave_does_not_compute_it_anew(monkeypatch):
+    def forward(plan, given, columns):
+        del plan, columns
+        out = jax.lax.cummax(given["query"], axis=1)
+        return out, out[..., 0].swapaxes(1, 2), out[..., 1].swapaxes(1, 2)
+
+    monkeypatch.setattr(pallas_gpu, "forward", forward)
+    monkeypatch.setattr(pallas_gpu, "query_gradient", lambda _, given: given["query"] * given["highest"].max())
+    monkeypatch.setattr(pallas_gpu, "key_gradients", lambda _, given: (given["key"], given["value"]))
+    x = jnp.ones((1, 128, 1, 64), jnp.bfloat16)
+    call = dict(mask=AttentionMask(), bias=None, dropout_rate=0.0, dropout_key=None, scale=1.0)
+    kept = jax.checkpoint_policies.save_only_these_names("query", "key", "value", "attended", "normalizer")
+    attend = jax.checkpoint(lambda query: pallas_gpu.attention(query, x, x, **call).sum(), policy=kept)
+    assert str(jax.make_jaxpr(jax.grad(attend))(x)).count("cummax") == 1
+
+
 @pytest.mark.parametrize("offset", [0, 63, 65])  # the last two put corners of blocks on the edges
 @pytest.mark.parametrize("window", [None, 1, 30, 90])
 @pytest.mark.parametrize("causal", [False, True])

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 _MAX_BLOCK = 8192  # columns
 _LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held
 _MOST_PARTS = 64  # devices that may share a vocabulary
+_WHOLE = 128  # columns that a block has a multiple of, if it can: on a GPU, products of odd rows are slow
 
 
 def softmax_xent(
@@ -51,7 +52,10 @@ def cut(vocab: int, block: int | None = None) -> tuple[int, int]:
     rows = vocab // parts
     size = min(rows, max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts))
     blocks = -(-rows // size)
-    return parts, -(-rows // blocks)  # of nearly the same size
+    even = -(-rows // blocks)  # of nearly the same size
+    whole = _WHOLE // math.gcd(parts, _WHOLE)
+    aligned = -(-even // whole) * whole
+    return parts, aligned if aligned <= size else even
 
 
 class _Options(NamedTuple):

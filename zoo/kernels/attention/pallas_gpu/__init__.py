@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.extend
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import InputError
@@ -218,7 +219,9 @@ def _forward(plan: Plan, query: Array, key: Array, value: Array, bias: Array | N
     ranges = {} if seen is None else {"key_blocks": _ranges(seen)}
     # 128 keys a step spill registers once there is more than the scores to hold.
     columns = COLUMNS if plan.rate or bias is not None else 2 * COLUMNS
-    out, highest, inverse = forward(plan, arrays | ranges, columns)
+    out, *sums = forward(plan, arrays | ranges, columns)
+    out = checkpoint_name(out, "attended")  # for remat policies, see zoo/nn/stack.py
+    highest, inverse = (checkpoint_name(each, "normalizer") for each in sums)
     return out, (arrays, ranges, out, {"highest": highest, "inverse": inverse})
 
 
