@@ -5,7 +5,8 @@
     python -m benchmarks.attention [--rows=...] [--implementations=...] [--batch=N] [--repeats=20] [--out=FILE.md]
 
 Prints milliseconds of the median of runs that take turns, so that a machine that slows down slows all of them, and how
-many times as long XLA takes. What cannot run is listed with its reason.
+many times as long XLA takes. A run on an accelerator is several calls, one dispatched while another computes. What
+cannot run is listed with its reason.
 """
 
 import dataclasses
@@ -32,6 +33,7 @@ ROWS = flags.DEFINE_list("rows", [row.name for row in CASES], "names in zoo/kern
 WANTED = flags.DEFINE_list("implementations", list(IMPLEMENTATIONS), "of these")
 BATCH = flags.DEFINE_integer("batch", None, "rows in a batch; None is the table's, and 1 on a CPU", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 20, "runs of each; 3 on a CPU, unless given", lower_bound=1)
+CALLS = flags.DEFINE_integer("calls", 10, "calls in a run; 1 on a CPU, unless given", lower_bound=1)
 OUT = flags.DEFINE_string("out", None, "where the table goes, too")
 
 Arrays = dict[str, Any]
@@ -155,18 +157,18 @@ def passes(row: AttentionCase, name: str, arrays: Arrays) -> dict[str, Callable[
     return calls
 
 
-def medians(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Milliseconds of each call; they take turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+def medians(runs: dict[str, Callable[[], Any]], repeats: int, calls: int) -> dict[str, float]:
+    """Milliseconds of a call of each; they take turns."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
-        for name, call in calls.items():
+        for name, call in runs.items():
             start = time.perf_counter()
-            jax.block_until_ready(call())
-            times[name].append(1e3 * (time.perf_counter() - start))
+            jax.block_until_ready([call() for _ in range(calls)][-1])
+            times[name].append(1e3 * (time.perf_counter() - start) / calls)
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def compare(row: AttentionCase, names: list[str], repeats: int) -> list[list[str]]:
+def compare(row: AttentionCase, names: list[str], repeats: int, calls: int) -> list[list[str]]:
     """A line of cells for each implementation: milliseconds, or why there are none."""
     arrays, ready, unfit = inputs(row), {}, {}
     for name in names:
@@ -175,7 +177,8 @@ def compare(row: AttentionCase, names: list[str], repeats: int) -> list[list[str
         except Unfit as reason:
             unfit[name] = str(reason)
     found = {
-        which: medians({name: calls[which] for name, calls in ready.items()}, repeats) for which in ("forward", "both")
+        which: medians({name: both[which] for name, both in ready.items()}, repeats, calls)
+        for which in ("forward", "both")
     }
     lines = []
     for name in names:
@@ -202,12 +205,14 @@ def main(_: Any) -> None:
         raise ConfigError(f"Unknown {', '.join(wrong)}; there are {', '.join(sorted(set().union(*known.values())))}.")
     cpu = jax.default_backend() == "cpu"
     repeats = 3 if cpu and not flags.FLAGS["repeats"].present else REPEATS.value
+    calls = 1 if cpu and not flags.FLAGS["calls"].present else CALLS.value
     lines = [HEADINGS, ["---"] * len(HEADINGS)]
     for name in tqdm(ROWS.value, unit=" rows", disable=None):
         row = case(name)
         batch = BATCH.value or (1 if cpu else row.B)
-        lines += compare(dataclasses.replace(row, B=batch), WANTED.value, repeats)
-    text = f"{jax.devices()[0].device_kind}, jax {importlib.metadata.version('jax')}, medians of {repeats}\n\n"
+        lines += compare(dataclasses.replace(row, B=batch), WANTED.value, repeats, calls)
+    version = importlib.metadata.version("jax")
+    text = f"{jax.devices()[0].device_kind}, jax {version}, medians of {repeats} runs of {calls} calls\n\n"
     text += "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
     print(text)
     if OUT.value:
