@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
 
     config = RunConfig.from_dict(_CONFIG.value)
     check_names(config)
-    name = topology.within(_TOPOLOGY.value, _CHIPS.value) if _CHIPS.value else _TOPOLOGY.value
+    name = topology.within(_TOPOLOGY.value, _CHIPS.value)
     devices = topology.devices(name)
     if devices[0].platform != "tpu":
         raise ConfigError(f"A plan needs the figures of a chip, and {name} has none; name a slice of TPUs.")

@@ -75,13 +75,22 @@ def nearest(name: str, count: int = 3) -> list[str]:
     return [f"{kind}:{known}" for known in found[:count]]
 
 
-def within(kind: str, chips: int) -> str:
+def within(name: str, chips: int | None) -> str:
     """The largest slice of a chip that is offered and has at most so many chips; of several, the first in the table.
 
+    Args:
+      name: a chip, or without a budget a slice, which stays as it is.
+
     Raises:
-      ConfigError: a chip of which no slices are known, or a budget below the smallest.
+      ConfigError: a chip of which no slices are known, a budget below the smallest, or none with a chip alone.
     """
-    kind, _, rows = kind.partition(":")
+    kind, _, rows = name.partition(":")
+    if chips is None:
+        if kind in SLICES and not rows:
+            raise ConfigError(
+                f"{kind} is a chip; name a slice, such as {kind}:{SLICES[kind][0]}, or a budget of chips (--chips=)."
+            )
+        return name
     if rows:
         raise ConfigError(f"{kind}:{rows} is a slice already; give a slice, or a chip alone with a budget.")
     if kind not in SLICES:
