@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention timed on the device that is present: ours beside XLA, cuDNN on a GPU, and JAX's own kernels on a TPU.
 
-    python -m benchmarks.attention [--rows=...] [--implementations=...] [--batch=N] [--repeats=20] [--out=FILE.md]
+    python -m benchmarks.attention [--rows=...] [--implementations=...] [--batch=N] [--repeats=20]
+        [--calls=10] [--out=FILE.md]
 
 Prints milliseconds of the median of runs that take turns, so that a machine that slows down slows all of them, and how
 many times as long XLA takes. A run on an accelerator is several calls, one dispatched while another computes. What
@@ -177,7 +178,7 @@ def compare(row: AttentionCase, names: list[str], repeats: int, calls: int) -> l
         except Unfit as reason:
             unfit[name] = str(reason)
     found = {
-        which: medians({name: both[which] for name, both in ready.items()}, repeats, calls)
+        which: medians({name: made[which] for name, made in ready.items()}, repeats, calls)
         for which in ("forward", "both")
     }
     lines = []

@@ -5,7 +5,8 @@
     python -m benchmarks.gpu_numerics [--case=bert-512,gpt2-1024] [--implementation=pallas_gpu]
 
 The cases are those of `benchmarks.gpu_static`. The largest error is given as a share of the largest value, with that of
-`xla` beside it. Exits with 1 if one is above 1e-2, and twice that of `xla`, or if a second run gives other bits.
+`xla` beside it. Exits with 1 if one is above 1e-2, and twice that of `xla`, if a second run gives other bits, or if no
+case is taken.
 """
 
 import sys
@@ -18,7 +19,7 @@ from absl import app, flags
 from benchmarks.gpu_static import CASE, CASES, Case
 from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask
 
-IMPLEMENTATION = flags.DEFINE_string("implementation", "pallas_gpu", "which of zoo.kernels.attention is checked")
+IMPLEMENTATION = flags.DEFINE_enum("implementation", "pallas_gpu", list(IMPLEMENTATIONS), "the one that is checked")
 NAMES = ("out", "query", "key", "value", "bias")
 LIMIT = 1e-2
 

@@ -5,16 +5,19 @@
     python -m benchmarks.gpu_train --row=bert-large-512 [--ours=pallas_gpu/scan/cheap,xla/scan/none] [--torch=compile]
 
 bfloat16 products, float32 parameters, AdamW, full rows without padding. Ours is the step that `launch.train` takes, on
-rows that name their documents; the torch library's model, here without a mask, is at its fastest. The torch library
-computes a masked LM's logits at every position, ours at the masked ones and, by `every position`, likewise at all.
-MFU is by `zoo.scaling.flops` of what ours computes, torch's by the same with logits at every position.
-`--profile` lists the kernels of a step of the first of ours. The peak of memory in use is that of the first, too.
+rows that name their documents, here one a row; the torch library's model gets no mask. It computes a masked LM's logits
+at every position, ours at the masked ones and, by `every position`, likewise at all. MFU is by `zoo.scaling.flops` of
+what is asked for (what remat computes anew does not count), torch's with logits at every position.
+`--profile` lists the kernels of a step of the first of ours, copies included. The peak of memory in use is that of the
+first, too. Needs torch and transformers, unless `--torch=`; JAX takes 75 % of the memory, so that both may need
+XLA_PYTHON_CLIENT_MEM_FRACTION=.45. Exits with 1 if anything was left out.
 """
 
 import dataclasses
 import gc
 import importlib.metadata
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -67,7 +70,6 @@ OURS = flags.DEFINE_list(
 TORCH = flags.DEFINE_list("torch", ["eager", "compile"], "the torch library by these; empty leaves it out")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds of each", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 10, "steps in a round, dispatched one after the other", lower_bound=1)
-
 PROFILE = flags.DEFINE_integer("profile", 0, "so many of the kernels that take longest", lower_bound=0)
 
 Step = Callable[[], Any]
@@ -218,27 +220,32 @@ def main(_: Any) -> None:
     row, device = ROWS[ROW.value], jax.devices()[0]
     causal = zoo.config(row.model).attention.causal
     contenders: list[Contender] = []
+    left_out = []
 
-    def add(make: Callable[[], Contender]) -> None:
+    def add(name: str, make: Callable[[], Contender]) -> bool:
         try:
-            contenders.append(make())
-            start = time.perf_counter()
-            contenders[-1].wait(contenders[-1].run())
-            print(f"{contenders[-1].name}: first step {time.perf_counter() - start:.1f} s", flush=True)
-        except Exception as error:
-            print(f"left out: {type(error).__name__}: {str(error)[:400]}", flush=True)
+            made, start = make(), time.perf_counter()
+            made.wait(made.run())
+            print(f"{made.name}: first step {time.perf_counter() - start:.1f} s", flush=True)
+            contenders.append(made)
+        except Exception as error:  # a kernel, a compiler or a full memory says so in many ways
+            print(f"{name}: left out, {type(error).__name__}: {str(error)[:400]}", flush=True)
+            left_out.append(name)
         gc.collect()
+        return name not in left_out
 
     for way in OURS.value:
-        add(lambda way=way: ours(row, way))
-        if len(contenders) == 1 and (stats := device.memory_stats()):
+        added = add(way, lambda way=way: ours(row, way))
+        if added and way == OURS.value[0] and (stats := device.memory_stats()):
             print(f"peak {stats['peak_bytes_in_use'] / 2**30:.2f} GiB in use", flush=True)
-    if contenders and PROFILE.value:
-        print(profile(contenders[0]), flush=True)
-    if not causal and contenders:
-        add(lambda: ours(row, OURS.value[0], every=True))
+        if added and way == OURS.value[0] and PROFILE.value:
+            print(profile(contenders[0]), flush=True)
+    if not causal and OURS.value:
+        add("every position", lambda: ours(row, OURS.value[0], every=True))
     for mode in filter(None, TORCH.value):
-        add(lambda mode=mode: torch_library(row, mode))
+        add(f"torch {mode}", lambda mode=mode: torch_library(row, mode))
+    if not contenders:
+        sys.exit("Nothing could run.")
     found = seconds(contenders)
     first = found[contenders[0].name]
     peak = peak_flops_per_second([device])
@@ -249,11 +256,10 @@ def main(_: Any) -> None:
     print(f"\n{ROW.value}: {row.batch} rows of {row.length}, dropout {row.dropout}; {device.device_kind}; {versions}\n")
     print("| step | ms | tokens/s | MFU | times the first |\n|---|---|---|---|---|")
     for each in contenders:
-        time_ = found[each.name]
-        mfu = f"{each.flops / time_ / peak:.1%}" if peak else ""
-        print(
-            f"| {each.name} | {1e3 * time_:.1f} | {row.batch * row.length / time_:,.0f} | {mfu} | {time_ / first:.2f} |"
-        )
+        took = found[each.name]
+        mfu = f"{each.flops / took / peak:.1%}" if peak else ""
+        print(f"| {each.name} | {1e3 * took:.1f} | {row.batch * row.length / took:,.0f} | {mfu} | {took / first:.2f} |")
+    sys.exit(1 if left_out else 0)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def test_budgets_that_buy_nothing():
     assert topology.chips("v5e:4x4*2") == 32
     with pytest.raises(ConfigError, match="No slices of 'h100'"):
         topology.within("h100", 8)
-    with pytest.raises(ConfigError, match=r"v5e is a chip; name a slice, such as v5e:\S+, or a budget of chips"):
+    with pytest.raises(ConfigError, match=r"v5e is a chip; name a slice, such as v5e:\S+, or give a budget of chips"):
         topology.within("v5e", None)
     assert topology.within("v5e:2x4", None) == "v5e:2x4"
     assert topology.within("cpu:8", None) == "cpu:8"

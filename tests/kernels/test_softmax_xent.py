@@ -273,12 +273,12 @@ def test_an_eighth_of_the_logits_is_the_most_that_is_held(vocab):
     assert largest(compiled(vocab, rows)) <= rows * vocab / 8 + rows
 
 
-@pytest.mark.parametrize("vocab", [30522, 50257, 50265, 32128, 1161, 37])
+@pytest.mark.parametrize("vocab", [30522, 50257, 50265, 32128, 64000, 1161, 320, 37])
 def test_blocks_are_aligned_and_cover_the_vocabulary(vocab):
-    """Products of 5,585 columns took 8 ms longer of a 64 ms step of GPT-2 on an H200 than those of 5,632."""
+    """Of GPT-2's words a block had 5,585, an odd number, which a GPU multiplies slowly."""
     parts, size = blocked.cut(vocab)
-    assert parts * size % 128 == 0 or vocab < 2000
-    assert parts * size <= max(vocab / 8, 1)
+    assert parts * size % 128 == 0 or vocab < 8 * 128
+    assert parts * size <= max(vocab / 8, parts)
     starts = blocked._starts(blocked._Options(size, 0.0, 0.0), jnp.zeros((parts, vocab // parts, 1)))
     assert set(range(vocab // parts)) == {int(start) + i for start in starts for i in range(size)}
 

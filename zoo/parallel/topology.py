@@ -76,10 +76,10 @@ def nearest(name: str, count: int = 3) -> list[str]:
 
 
 def within(name: str, chips: int | None) -> str:
-    """The largest slice of a chip that is offered and has at most so many chips; of several, the first in the table.
+    """A slice by its name, or the largest one of a chip within a budget; of several, the first in the table.
 
     Args:
-      name: a chip, or without a budget a slice, which stays as it is.
+      name: a slice, or with a budget of chips the chip alone.
 
     Raises:
       ConfigError: a chip of which no slices are known, a budget below the smallest, or none with a chip alone.
@@ -88,7 +88,7 @@ def within(name: str, chips: int | None) -> str:
     if chips is None:
         if kind in SLICES and not rows:
             raise ConfigError(
-                f"{kind} is a chip; name a slice, such as {kind}:{SLICES[kind][0]}, or a budget of chips (--chips=)."
+                f"{kind} is a chip; name a slice, such as {kind}:{SLICES[kind][0]}, or give a budget of chips."
             )
         return name
     if rows:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 _MAX_BLOCK = 8192  # columns
-_LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held
+_LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held, but of a tiny vocabulary
 _MOST_PARTS = 64  # devices that may share a vocabulary
 _WHOLE = 128  # columns that a block has a multiple of, if it can: on a GPU, products of odd rows are slow
 
@@ -36,7 +36,7 @@ def softmax_xent(
     """See `zoo.kernels.softmax_xent.softmax_xent`; gives losses and predicted ids.
 
     Args:
-      block: columns at a time; None is an eighth of them, and at most 8192.
+      block: columns at a time; None is at most an eighth of them, and at most 8192.
     """
     vocab, width = table.shape
     parts, size = cut(vocab, block)
@@ -54,8 +54,7 @@ def cut(vocab: int, block: int | None = None) -> tuple[int, int]:
     blocks = -(-rows // size)
     even = -(-rows // blocks)  # of nearly the same size
     whole = _WHOLE // math.gcd(parts, _WHOLE)
-    aligned = -(-even // whole) * whole
-    return parts, aligned if aligned <= size else even
+    return parts, min(-(-even // whole), size // whole) * whole or even
 
 
 class _Options(NamedTuple):
