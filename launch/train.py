@@ -47,7 +47,10 @@ _DAMAGED = flags.DEFINE_enum(
     "What to do with a latest checkpoint that cannot be read: stop, or rename it and go on from the one before.",
 )
 _PROFILE = flags.DEFINE_string(
-    "profile", "", "FIRST:COUNT, steps of this job to trace for xprof, such as 10:3; the trace goes to WORKDIR/profile."
+    "profile",
+    "",
+    "FIRST:COUNT, steps of this job to trace for xprof, such as 10:3; the trace goes to WORKDIR/profile. On NVIDIA "
+    "GPUs JAX's profiler is known to end jobs after a trace (jax-ml/jax#40260): give it a job of its own there.",
 )
 
 

@@ -56,7 +56,7 @@ TABLE = (
         "cudnn",
         lambda call: call.queries >= 64,
         "benchmarks/records/gpu.md: 1.5 to 7.4 times as fast as xla on an H200; pallas_gpu is faster where rows name "
-        "documents, but a step with it has once ended in a launch failure that is not understood",
+        "documents, but has not run for long: a step with it once ended in a launch failure, if after a profile",
     ),
     Row("gpu", "xla", _always, "what cuDNN lacks"),
 )
