@@ -32,6 +32,7 @@ from flax import nnx
 from tqdm import tqdm
 
 import zoo
+from benchmarks.ours import masked, packed
 from zoo.scaling import flops
 from zoo.scaling.chips import peak_flops_per_second
 from zoo.tasks import CausalLM, MaskedLM
@@ -94,12 +95,10 @@ def operations(row: Row, predictions: int | None) -> int:
     )
 
 
-def documents(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
-    """Rows that hold one document each and no padding."""
-    draw = np.random.default_rng(0)
-    tokens = draw.integers(1000, vocab_size, (row.batch, row.length)).astype(np.int32)
-    places = np.tile(np.arange(row.length, dtype=np.int32), (row.batch, 1))
-    return {"tokens": tokens, "segments": np.ones_like(tokens), "positions": places}
+def tokens_of(row: Row) -> np.ndarray:
+    """The same for all contenders."""
+    high = zoo.config(row.model).vocab_size
+    return np.random.default_rng(0).integers(1000, high, (row.batch, row.length)).astype(np.int32)
 
 
 def ours(row: Row, way: str, every: bool = False) -> Contender:
@@ -109,17 +108,13 @@ def ours(row: Row, way: str, every: bool = False) -> Contender:
     rates = dict.fromkeys(("embed_dropout", "hidden_dropout", "attention_dropout"), row.dropout)
     chosen = dataclasses.replace(base.attention, implementation=None if attention == "chosen" else attention)
     config = base.replace(stack=stack, remat=remat, dtype="bfloat16", attention=chosen, **rates)
-    batch, predictions = documents(row, config.vocab_size), None
+    batch, predictions = packed(tokens_of(row)), None
     if config.attention.causal:
         task: Any = CausalLM()
     else:
         predictions = row.length if every else round(_MASKED * row.length)
         task = MaskedLM(vocab_size=config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=predictions)
-        batch |= {
-            "mask_positions": np.tile(np.arange(predictions, dtype=np.int32), (row.batch, 1)),
-            "mask_targets": batch["tokens"][:, :predictions],
-            "mask_weights": np.ones((row.batch, predictions), np.float32),
-        }
+        batch = masked(batch, predictions)
     model = zoo.create(config, head=task.head)
     graphdef, params = nnx.split(model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4, warmup_steps=10), 10_000)
@@ -163,7 +158,7 @@ def torch_library(row: Row, mode: str) -> Contender:
         model = transformers.BertForMaskedLM(made)
     model = model.train().to(on)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=True)
-    tokens = torch.from_numpy(documents(row, config.vocab_size)["tokens"]).long().to(on)
+    tokens = torch.from_numpy(tokens_of(row)).long().to(on)
 
     def forward() -> Any:
         with torch.autocast(on, torch.bfloat16):

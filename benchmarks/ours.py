@@ -79,16 +79,21 @@ def packed(tokens: np.ndarray) -> dict[str, np.ndarray]:
     return {"tokens": tokens, "segments": np.ones_like(tokens), "positions": places}
 
 
+def masked(batch: dict[str, np.ndarray], predictions: int) -> dict[str, np.ndarray]:
+    """The batch with its first tokens to be predicted, so many a row."""
+    tokens = batch["tokens"]
+    return batch | {
+        "mask_positions": np.tile(np.arange(predictions, dtype=np.int32), (len(tokens), 1)),
+        "mask_targets": tokens[:, :predictions],
+        "mask_weights": np.ones((len(tokens), predictions), np.float32),
+    }
+
+
 def bert_train(name: str = "bert_train", predictions: int = 128) -> None:
     model = zoo.create(zoo.config("bert-base-uncased", stack="loop", **_NO_DROPOUT), head="masked_lm")
     tokens = ids(model, 8, 128)
     task = MaskedLM(vocab_size=model.config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=predictions)
-    masks = {
-        "mask_positions": np.tile(np.arange(predictions, dtype=np.int32), (8, 1)),
-        "mask_targets": tokens[:, :predictions],
-        "mask_weights": np.ones((8, predictions), np.float32),
-    }
-    train(name, model, task, packed(tokens) | masks)
+    train(name, model, task, masked(packed(tokens), predictions))
 
 
 def bert_train_gathered() -> None:

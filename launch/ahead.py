@@ -31,13 +31,16 @@ def check_json(name: str | None) -> None:
     """ConfigError, before minutes are spent, for a file that could not be written after them."""
     if not name:
         return
-    if not Path(name).parent.is_dir():
-        raise ConfigError(f"--json={name}: there is no folder {Path(name).parent}; make it, or choose another.")
+    path = Path(name)
+    if not path.parent.is_dir():
+        raise ConfigError(f"--json={name}: there is no folder {path.parent}; make it, or choose another.")
+    existed = path.exists()
     try:
-        with open(name, "a", encoding="utf-8"):
-            pass
+        path.open("a").close()
     except OSError as error:
         raise ConfigError(f"--json={name} cannot be written ({error.strerror}); name another file.") from error
+    if not existed:  # an empty file would look like a report where nothing comes of it
+        path.unlink()
 
 
 def write_json(name: str | None, value: dict[str, Any]) -> None:

@@ -20,3 +20,8 @@ def test_what_stands_in_a_file_stays_until_there_is_more(tmp_path):
     check_json(str(tmp_path / "report.json"))
     check_json(None)
     assert (tmp_path / "report.json").read_text() == "{}"
+
+
+def test_no_empty_report_is_left_behind(tmp_path):
+    check_json(str(tmp_path / "report.json"))
+    assert not list(tmp_path.iterdir())
