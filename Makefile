@@ -43,7 +43,7 @@ test-slow: install .venv/minilm .venv/libtpu
 # README's tables of errors, measured anew.
 parity: install
 	rm -f .parity.jsonl
-	ZOO_PARITY=$(CURDIR)/.parity.jsonl $(BIN)/python -m pytest -q -n $(WORKERS) tests/convert/test_golden.py
+	ZOO_PARITY=$(CURDIR)/.parity.jsonl $(BIN)/python -m pytest -q -n $(WORKERS) tests/hub/test_golden.py
 	$(BIN)/python -m tests.golden.report .parity.jsonl
 
 lint: install

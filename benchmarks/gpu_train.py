@@ -6,7 +6,7 @@
 
 bfloat16 products, float32 parameters, AdamW, full rows without padding. Ours is the step that `launch.train` takes, on
 rows that name their documents, here one a row; the torch library's model gets no mask. It computes a masked LM's logits
-at every position, ours at the masked ones and, by `every position`, likewise at all. MFU is by `zoo.scaling.flops` of
+at every position, ours at the masked ones and, by `every position`, likewise at all. MFU is by `zoo.cost.flops` of
 what is asked for (what remat computes anew does not count), torch's with logits at every position.
 `--profile` lists the kernels of a step of the first, copies included. The peak of memory in use is that of the
 first, too. Needs torch and transformers, unless `--torch=`; JAX takes 75 % of the memory, so that both may need
@@ -33,9 +33,9 @@ from tqdm import tqdm
 
 import zoo
 from benchmarks.ours import masked, packed
-from zoo.scaling import flops
-from zoo.scaling.chips import peak_flops_per_second
-from zoo.tasks import CausalLM, MaskedLM
+from zoo.cost import flops
+from zoo.cost.chips import peak_flops_per_second
+from zoo.objectives import CausalLM, MaskedLM
 from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
 from zoo.train.state import TrainState

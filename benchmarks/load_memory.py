@@ -29,7 +29,7 @@ import json, resource, sys
 import jax
 import zoo
 from flax import nnx
-from zoo.parallel.mesh import make_mesh
+from zoo.sharding.mesh import make_mesh
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()

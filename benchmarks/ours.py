@@ -24,7 +24,7 @@ from flax import nnx
 
 import zoo
 from zoo.nn.transformer import Transformer
-from zoo.tasks import CausalLM, MaskedLM, Task
+from zoo.objectives import CausalLM, MaskedLM, Task
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 

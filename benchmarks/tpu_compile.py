@@ -29,10 +29,10 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ke
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks import bundles
+from zoo.aot import topology
 from zoo.kernels.attention import AttentionMask, Relative, pallas_tpu, xla
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Spec
 from zoo.kernels.attention.specs import AttentionCase, case
-from zoo.parallel import topology
 
 CHIPS = {"v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2", "tpu7x": "tpu7x:2x2x1"}
 Setting = list[Any] | None

@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from benchmarks import bundles
 from benchmarks.tpu_compile import CHIPS, dumping, versions
+from zoo.aot import topology
 from zoo.kernels.softmax_xent import blocked, pallas_tpu
-from zoo.parallel import topology
 
 WANTED = flags.DEFINE_list("chips", ["v5e", "v5p", "v6e"], "of v5e, v5p, v6e, tpu7x")
 flags.register_validator("chips", lambda chips: set(chips) <= set(CHIPS), f"must be of {', '.join(CHIPS)}")

@@ -6,7 +6,7 @@ Paper      Devlin et al. 2018, arXiv 1810.04805, section 3.1 and appendix A.2: 2
            1e-4 with decay 0.01, 10,000 steps of warm-up and a linear fall, dropout 0.1; 80/10/10 on 15 % of the tokens.
            Differs: no next-sentence task (the paper's own ablation, table 5: MNLI 83.9 instead of 84.4); a row is
            masked anew at every visit; rows of 128 tokens throughout, where the paper ends with a tenth of the steps at
-           512 (--config.data.row_length=512); Wikipedia without the BooksCorpus, which is no longer distributed.
+           512 (--config.data.seq_len=512); Wikipedia without the BooksCorpus, which is no longer distributed.
 Command    python -m launch.prepare --config=configs/bert_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/bert_pretrain.py --data_dir=DATA --workdir=DIR
            Other sizes: configs/bert_pretrain.py:mini, :small, :medium, :large.
@@ -45,12 +45,12 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
         text_field="text",
         validation_fraction=0.001,
         tokenizer=dict(kind="wordpiece", vocab_size=30522, lower_case=True, path="bert-base-uncased"),
-        row_length=128,
+        seq_len=128,
         whole_row_segment=False,
     )
 
     config.batch_size = 256
-    config.accumulation = 1
+    config.grad_accum_steps = 1
     config.num_steps = 1_000_000
     config.optimizer = dict(
         learning_rate=1e-4,

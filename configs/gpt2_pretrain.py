@@ -45,12 +45,12 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
         text_field="text",
         validation_fraction=0.0005,
         tokenizer=dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
-        row_length=1024,
+        seq_len=1024,
         whole_row_segment=True,
     )
 
     config.batch_size = 480
-    config.accumulation = 5
+    config.grad_accum_steps = 5
     config.num_steps = 600_000
     config.optimizer = dict(
         learning_rate=learning_rate,
@@ -91,8 +91,8 @@ def _shrink(config: ml_collections.ConfigDict) -> None:
         max_length=256,
     )
     config.model.stack = "loop"
-    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, row_length=128)
+    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, seq_len=128)
     config.data.tokenizer.update(vocab_size=2048, path="")
-    config.batch_size, config.accumulation, config.num_steps = 16, 1, 500
+    config.batch_size, config.grad_accum_steps, config.num_steps = 16, 1, 500
     config.optimizer.update(learning_rate=3e-3, warmup_steps=60)
     config.log_every, config.eval_every, config.checkpoint_every = 10, 100, 200

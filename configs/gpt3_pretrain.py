@@ -29,7 +29,7 @@ import ml_collections
 
 from configs import common
 
-ROW_LENGTH = 2048
+SEQ_LEN = 2048
 _TOKENS, _WARMUP_TOKENS = 300e9, 375e6
 # GPT-2's 50,257 tokens, filled up so that a mesh can split them.
 _SPLIT_VOCAB = 50304
@@ -82,13 +82,13 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
         text_field="text",
         validation_fraction=0.0005,
         tokenizer=dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
-        row_length=ROW_LENGTH,
+        seq_len=SEQ_LEN,
         whole_row_segment=True,
     )
 
-    tokens = size.rows * ROW_LENGTH
+    tokens = size.rows * SEQ_LEN
     config.batch_size = size.rows
-    config.accumulation = 1
+    config.grad_accum_steps = 1
     config.num_steps = round(_TOKENS / tokens)
     config.optimizer = dict(
         learning_rate=size.learning_rate,
@@ -122,7 +122,7 @@ def _shrink(config: ml_collections.ConfigDict) -> None:
         "gpt3-125m", dropout=0.0, dtype="float32", width=128, num_layers=4, num_heads=4, mlp_width=512, max_length=256
     )
     config.model.stack = "loop"
-    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, row_length=128)
+    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, seq_len=128)
     config.data.tokenizer.update(vocab_size=2048, path="")
     config.batch_size, config.num_steps = 16, 500
     config.optimizer.update(learning_rate=3e-3, warmup_steps=60)

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
 
     data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
     config = RunConfig.from_dict(_CONFIG.value)
-    from zoo.parallel.processes import leads
+    from zoo.multihost.processes import leads
     from zoo.train import evaluate_workdir
 
     with hosts.joined():

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
         seed=_SEED.value,
         tokenizer=zoo.tokenizer(_MODEL.value),
     )
-    for prompt, text, finish in zip(_PROMPT.value, out.texts, out.finish, strict=True):
+    for prompt, text, finish in zip(_PROMPT.value, out.texts or (), out.finish, strict=True):
         print(f"{'' if answers else prompt}{text}\n[{finish}]")
 
 

@@ -41,7 +41,7 @@ def joined() -> Iterator[None]:
     Raises:
       ConfigError: flags that do not go together.
     """
-    from zoo.parallel import processes
+    from zoo.multihost import processes
 
     meeting = processes.Meeting.create(_ADDRESS.value, _COUNT.value, _INDEX.value)
     if meeting is None:
@@ -61,7 +61,7 @@ def joined() -> Iterator[None]:
 
 
 def _start_watch(timeout: float) -> None:
-    from zoo.parallel import processes, watch
+    from zoo.multihost import processes, watch
 
     if processes.leads():
         processes.publish("watch", "{} {}".format(*watch.lead(processes.count(), timeout)))
@@ -79,7 +79,7 @@ def _start_watch(timeout: float) -> None:
 
 def _speak_for_one() -> None:
     """Process 0 logs as ever; the others only what is wrong, with their number."""
-    from zoo.parallel import processes
+    from zoo.multihost import processes
 
     if processes.leads():
         return
@@ -97,7 +97,7 @@ def _leave() -> None:
     """All end together: process 0's JAX serves the others to the last."""
     import jax
 
-    from zoo.parallel import processes, watch
+    from zoo.multihost import processes, watch
 
     processes.wait_for_all("the end")
     watch.leave()
@@ -108,7 +108,7 @@ def _end(error: BaseException) -> None:
     """Says the error, tells the others and ends the process; waits for nobody, since they may not come."""
     import jax
 
-    from zoo.parallel import watch
+    from zoo.multihost import watch
 
     mended_by_user = isinstance(error, ZooError)
     said = f"{type(error).__name__}: {error}"

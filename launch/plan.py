@@ -27,11 +27,11 @@ def main(argv: list[str]) -> None:
     del argv
     prepare(_TOPOLOGY.value)
     check_json(_JSON.value)
+    from zoo.aot import topology
     from zoo.aot.search import search
     from zoo.aot.table import describe, to_dict
+    from zoo.cost.chips import lookup
     from zoo.errors import ConfigError
-    from zoo.parallel import topology
-    from zoo.scaling.chips import lookup
     from zoo.train.build import check_names
     from zoo.train.config import RunConfig
 

@@ -45,8 +45,8 @@ def assets() -> Path:
 @pytest.fixture(scope="session")
 def tpu_compiler() -> None:
     """Skips tests that compile for a TPU where libtpu is not installed."""
+    from zoo.aot import topology
     from zoo.errors import ConfigError
-    from zoo.parallel import topology
 
     try:
         topology.library()

@@ -1,38 +1,49 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A JAX/Flax NNX model zoo: shared Transformer blocks composed into BERT, T5, GPT and their kin, from text to a model.
+"""A JAX/Flax NNX model zoo: shared Transformer blocks composed into BERT, T5, GPT and their relatives.
 
-The doors are `load`, `save`, `create`, `config`, `tokenizer` and `generate`; each is imported when first used, as the
-rooms (`zoo.parallel`) are, so that `import zoo` costs nothing and touches no device.
+The public API is `load`, `save`, `create`, `config`, `tokenizer` and `generate`. Each is imported when it is first
+used, as the packages (`zoo.sharding`) are, so that `import zoo` costs nothing and touches no device.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.generation import generate as generate
+    from zoo.hub.checkpoint import config as config
+    from zoo.hub.checkpoint import load as load
+    from zoo.hub.checkpoint import save as save
+    from zoo.hub.checkpoint import tokenizer as tokenizer
+    from zoo.models.registry import create as create
 
 __version__ = "0.1.0"
 
-_DOORS = {
-    "load": "zoo.convert.hub",
-    "save": "zoo.convert.hub",
-    "tokenizer": "zoo.convert.hub",
-    "config": "zoo.convert.hub",
-    "create": "zoo.registry",
+_PUBLIC = {
+    "config": "zoo.hub.checkpoint",
+    "create": "zoo.models.registry",
     "generate": "zoo.generation",
+    "load": "zoo.hub.checkpoint",
+    "save": "zoo.hub.checkpoint",
+    "tokenizer": "zoo.hub.checkpoint",
 }
 
-_ROOMS = ("convert", "data", "errors", "kernels", "models", "nn", "parallel", "registry", "tasks", "train")
-
-__all__ = sorted(_DOORS)
+__all__ = ["config", "create", "generate", "load", "save", "tokenizer"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _PUBLIC:
+        function = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = function
+        return function
+    try:
         return importlib.import_module(f"zoo.{name}")
-    if name not in _DOORS:
-        raise AttributeError(f"module 'zoo' has no attribute {name!r}; its doors are {', '.join(__all__)}")
-    door = getattr(importlib.import_module(_DOORS[name]), name)
-    globals()[name] = door
-    return door
+    except ModuleNotFoundError as error:
+        if error.name != f"zoo.{name}":
+            raise
+        raise AttributeError(
+            f"module 'zoo' has no attribute {name!r}; the public API is {', '.join(__all__)}"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -94,7 +94,7 @@ def generate(
         top_k=None if temperature == 0.0 else top_k,
         use_top_p=top_p is not None and temperature != 0.0,
         eos_id=_end_token(model, eos_id),
-        banned=model.config.banned_ids,
+        banned=model.config.suppress_tokens,
     )
     graphdef, params = _laid_out(model)
     new, counts, ended = _decode(

@@ -12,7 +12,7 @@ def tiny(task: str = "clm", model: dict | None = None, **changes) -> RunConfig:
     """A GPT-3 or, for the task `mlm`, a BERT, with rows of 32 tokens of 512 words."""
     config = (gpt3_pretrain if task == "clm" else bert_pretrain).get_config("tiny").unlock()
     config.model.update({**SIZES, "max_length": 64, "stack": "scan", **(model or {})})
-    config.data.row_length = 32
+    config.data.seq_len = 32
     config.data.tokenizer.vocab_size = 512
     config.update({"batch_size": 16, "mesh": "data:8", **changes})
     return RunConfig.from_dict(config)

@@ -22,7 +22,7 @@ class Case(NamedTuple):
     changes: dict[str, Any]
 
 
-_SHORT = {"model.num_layers": 2, "accumulation": 1}
+_SHORT = {"model.num_layers": 2, "grad_accum_steps": 1}
 QUICK = {
     "gpt2-2-layers": Case("gpt2:small", "v5e:2x2", {**_SHORT, "batch_size": 16, "model.remat": "cheap"}),
     "bert-2-layers-fsdp": Case(
@@ -30,13 +30,13 @@ QUICK = {
     ),
 }
 WHOLE = {
-    "gpt2-small": Case("gpt2:small", "v5e:2x2", {"batch_size": 16, "accumulation": 1, "model.remat": "cheap"}),
+    "gpt2-small": Case("gpt2:small", "v5e:2x2", {"batch_size": 16, "grad_accum_steps": 1, "model.remat": "cheap"}),
     "gpt2-medium": Case("gpt2:medium", "v5e:2x2", {
-        "batch_size": 16, "accumulation": 1, "model.remat": "mlp", "rules": "fsdp", "mesh": "fsdp:4"}),
+        "batch_size": 16, "grad_accum_steps": 1, "model.remat": "mlp", "rules": "fsdp", "mesh": "fsdp:4"}),
     "gpt2-xl": Case("gpt2:xl", "v5e:2x2", {
-        "batch_size": 4, "accumulation": 1, "model.remat": "full", "rules": "fsdp", "mesh": "fsdp:4"}),
+        "batch_size": 4, "grad_accum_steps": 1, "model.remat": "full", "rules": "fsdp", "mesh": "fsdp:4"}),
     "bert-base": Case("bert:base", "v5e:2x2", {"model.remat": "cheap"}),
-    "bert-large": Case("bert:large", "v5e:2x2", {"data.row_length": 512, "model.remat": "full"}),
+    "bert-large": Case("bert:large", "v5e:2x2", {"data.seq_len": 512, "model.remat": "full"}),
     "gpt3-1.3b": Case("gpt3:1_3b", "v5p:2x2x1", {
         "batch_size": 32, "model.remat": "mlp", "rules": "fsdp", "mesh": "fsdp:4"}),
 }  # fmt: skip

@@ -43,7 +43,7 @@ def test_everything_in_its_order():
     found = advised(target(batch_size=64), 1.5)
     assert [line.split(" ")[0].split(":")[0] for line in found] == [
         "model.remat=full",
-        "accumulation=2",
+        "grad_accum_steps=2",
         "rules=fsdp",
         "more",
     ]
@@ -52,10 +52,10 @@ def test_everything_in_its_order():
 
 
 def test_an_evaluation_takes_the_whole_batch():
-    found = advised(target(batch_size=64, accumulation=2), 1.5, "eval")[0]
+    found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "eval")[0]
     assert found.startswith("batch_size=32: 4 of 8 rows at a time")
-    found = advised(target(batch_size=64, accumulation=2), 1.5, "prefill")[0]
-    assert found.startswith("accumulation=4: 2 of 4 rows at a time")
+    found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "prefill")[0]
+    assert found.startswith("grad_accum_steps=4: 2 of 4 rows at a time")
 
 
 def test_what_is_done_already_is_not_advised():
@@ -74,7 +74,7 @@ def test_sums_of_gradients_are_held_beside_gradients(short, factor):
     activations = 4 * gradients
     needed, allowed = state + gradients + activations, state + 2 * gradients + activations // 2 - short
     lines = advise(found.plan, found.machine, "v5e:2x4", "train", needed, allowed)
-    assert any(line.startswith(f"accumulation={factor}:") and "not enough" not in line for line in lines)
+    assert any(line.startswith(f"grad_accum_steps={factor}:") and "not enough" not in line for line in lines)
 
 
 def test_the_state_is_counted_as_it_is_split():

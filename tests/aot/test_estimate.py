@@ -9,8 +9,8 @@ import pytest
 from configs import bert_pretrain, gpt2_pretrain, gpt3_pretrain
 from zoo.aot.estimate import Layout, Leaf, Model, filled
 from zoo.aot.target import Vocabulary
+from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
-from zoo.scaling.chips import CHIPS
 from zoo.train.build import Plan
 from zoo.train.config import RunConfig
 
@@ -28,7 +28,7 @@ class Compiled(NamedTuple):
     rows: int
     remat: str
     peak: float
-    accumulation: int = 1
+    grad_accum_steps: int = 1
 
 
 # benchmarks/records/plan.md has the commands.
@@ -50,12 +50,12 @@ COMPILED = [
     Compiled("bert:base", 512, "v5e", {"data": 4}, "dp", 32, "mlp", 3.87),
     Compiled("bert:large", 512, "v5e", {"data": 4}, "dp", 64, "full", 8.40),
     Compiled("bert:large", 512, "v5e", {"data": 4}, "dp", 32, "cheap", 13.53),
-    Compiled("bert:large", 512, "v5e", {"data": 4}, "dp", 32, "cheap", 15.37, accumulation=2),
+    Compiled("bert:large", 512, "v5e", {"data": 4}, "dp", 32, "cheap", 15.37, grad_accum_steps=2),
     Compiled("bert:large", 512, "v5e", {"fsdp": 8}, "fsdp", 32, "cheap", 8.76),
     Compiled("gpt3:1_3b", 2048, "v5p", {"fsdp": 4}, "fsdp", 8, "mlp", 15.05),
     Compiled("gpt3:1_3b", 2048, "v5p", {"fsdp": 4}, "fsdp", 16, "cheap", 35.34),
     Compiled(
-        "gpt3:175b", 2048, "v5p", {"data": 4, "fsdp": 32, "tensor": 4}, "fsdp_tp", 4, "cheap", 87.05, accumulation=3
+        "gpt3:175b", 2048, "v5p", {"data": 4, "fsdp": 32, "tensor": 4}, "fsdp_tp", 4, "cheap", 87.05, grad_accum_steps=3
     ),
 ]
 
@@ -63,7 +63,7 @@ COMPILED = [
 def model(size: str, length: int) -> Model:
     file, _, variant = size.partition(":")
     config = _CONFIGS[file].get_config(variant).unlock()
-    config.data.row_length, config.accumulation = length, 1
+    config.data.seq_len, config.grad_accum_steps = length, 1
     run = RunConfig.from_dict(config)
     return Model.of(Plan.create(run, Vocabulary.create(run)))
 
@@ -71,7 +71,7 @@ def model(size: str, length: int) -> Model:
 @pytest.mark.parametrize("row", COMPILED, ids=str)
 def test_memory_is_within_5_percent_of_the_compilers(row):
     mesh = dict(data=1, fsdp=1, tensor=1, context=1) | row.mesh
-    layout = Layout(row.rules, mesh, row.rows, row.accumulation, row.remat)
+    layout = Layout(row.rules, mesh, row.rows, row.grad_accum_steps, row.remat)
     found = model(row.size, row.length).memory(layout, CHIPS[row.chip])
     assert sum(found.values()) / 2**30 == pytest.approx(row.peak, rel=0.05), found
 

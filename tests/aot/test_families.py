@@ -13,11 +13,12 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from zoo import registry
+from zoo.aot import topology
 from zoo.aot.inference import Inference
+from zoo.models import registry
 from zoo.nn.config import TransformerConfig
-from zoo.parallel import mesh as meshes
-from zoo.parallel import rules, topology
+from zoo.sharding import mesh as meshes
+from zoo.sharding import rules
 from zoo.train.compiler import compiler_options
 
 LANGUAGE = ("masked_lm", "permutation_lm", "causal_lm", "seq2seq_lm")

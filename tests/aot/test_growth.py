@@ -16,7 +16,7 @@ ROWS = 4  # of a chip
 
 def compiled(place: str, chips: int, **changes) -> StepReport:
     config = gpt2_pretrain.get_config("small").unlock()
-    config.batch_size, config.accumulation, config.model.remat = ROWS * chips, 1, "cheap"
+    config.batch_size, config.grad_accum_steps, config.model.remat = ROWS * chips, 1, "cheap"
     run = RunConfig.from_dict(config)
     return Target.create(dataclasses.replace(run, model={**run.model, **changes}), place).compile("train")
 

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.aot.configs import tiny
-from zoo.aot import Target
+from zoo.aot import Target, topology
 from zoo.aot.search import search
+from zoo.cost.chips import CHIPS, lookup
 from zoo.errors import ZooError
-from zoo.parallel import topology
-from zoo.scaling.chips import CHIPS, lookup
 from zoo.train.config import RunConfig
 
 # What is wrong, what the message must say, and the fields of the config, by dotted paths, that make it so.
@@ -35,15 +34,15 @@ MESHES = [
 BATCHES = [
     ("rows that do not divide", r"nearest batch_size that does is 16 or 24", {"batch_size": 20}),
     ("fewer rows than devices", r"nearest batch_size that does is 8", {"batch_size": 4}),
-    ("rows that micro-batches do not divide", r"does not divide by accumulation 3", {"accumulation": 3}),
-    ("micro-batches smaller than the mesh", r"= 4 rows do not divide by the 8 devices", {"accumulation": 4}),
+    ("rows that micro-batches do not divide", r"does not divide by accumulation 3", {"grad_accum_steps": 3}),
+    ("micro-batches smaller than the mesh", r"= 4 rows do not divide by the 8 devices", {"grad_accum_steps": 4}),
     ("no rows", r"batch_size must be 1 or more", {"batch_size": 0}),
-    ("no micro-batch", r"accumulation must be 1 or more", {"accumulation": 0}),
+    ("no micro-batch", r"accumulation must be 1 or more", {"grad_accum_steps": 0}),
     ("rows as text", r"batch_size", {"batch_size": "16"}),
-    ("tokens that do not divide", r"31 tokens do not divide .*context:2.*row_length to 30", {
-        "data.row_length": 31, "mesh": "data:2,fsdp:2,context:2", "rules": "fsdp_cp"}),
-    ("rows longer than the model reads", r"exceeds the model's max_length 64; lower it", {"data.row_length": 65}),
-    ("rows of one token", r"row_length must be 2 tokens or more", {"data.row_length": 1}),
+    ("tokens that do not divide", r"31 tokens do not divide .*context:2.*seq_len to 30", {
+        "data.seq_len": 31, "mesh": "data:2,fsdp:2,context:2", "rules": "fsdp_cp"}),
+    ("rows longer than the model reads", r"exceeds the model's max_length 64; lower it", {"data.seq_len": 65}),
+    ("rows of one token", r"seq_len must be 2 tokens or more", {"data.seq_len": 1}),
 ]  # fmt: skip
 TP = {"rules": "tp", "mesh": "data:1,tensor:8"}
 PRESETS = [
@@ -125,5 +124,5 @@ def test_steps_and_budgets():
         topology.within("v5p", 2)
     with pytest.raises(ZooError, match="Take more chips"):
         search(tiny(batch_size=8), "v5e:2x4", dataclasses.replace(CHIPS["v5e"], hbm_bytes=2000), 8, compiled=0)
-    with pytest.raises(ZooError, match=r"Add it to zoo/scaling/chips\.py"):
+    with pytest.raises(ZooError, match=r"Add it to zoo/cost/chips\.py"):
         lookup("TPU v99")

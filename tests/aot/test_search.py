@@ -11,13 +11,13 @@ from configs import gpt2_pretrain
 from tests.aot.configs import tiny
 from tests.aot.test_estimate import model
 from zoo.aot import search as searching
+from zoo.aot import topology
 from zoo.aot.report import Overflow, StepReport
 from zoo.aot.search import layouts, search, with_layout
 from zoo.aot.table import describe, to_dict
+from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
-from zoo.parallel import topology
-from zoo.parallel.mesh import make_mesh
-from zoo.scaling.chips import CHIPS
+from zoo.sharding.mesh import make_mesh
 from zoo.train.config import RunConfig
 
 V5E = CHIPS["v5e"]
@@ -28,7 +28,7 @@ def test_layouts_fill_the_devices_and_the_batch():
     assert {layout.rules for layout in found} == {"dp", "fsdp", "fsdp_cp"}  # 50,257 words are not split
     for layout in found:
         assert math.prod(layout.mesh.values()) == 8
-        assert layout.rows * layout.accumulation * layout.mesh["data"] * layout.mesh["fsdp"] == 32
+        assert layout.rows * layout.grad_accum_steps * layout.mesh["data"] * layout.mesh["fsdp"] == 32
     assert len(set(map(str, found))) == len(found)
 
 
@@ -49,7 +49,7 @@ def test_the_fastest_that_fits_is_first_and_runs():
 def test_a_mesh_that_cuts_lanes_is_the_last_resort():
     """GPT-2's 1,600 wide vectors cannot be split into multiples of 128, and fit only where they are split."""
     config = gpt2_pretrain.get_config("xl").unlock()
-    config.batch_size, config.accumulation = 16, 1
+    config.batch_size, config.grad_accum_steps = 16, 1
     found = search(RunConfig.from_dict(config), "v5e:2x2", V5E, 4, compiled=0)
     assert found.choices[0].layout.mesh["fsdp"] == 4
     config.model.num_layers = 4

@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 
 from tests.aot.configs import tiny
-from zoo.aot import StepReport, Target
+from zoo.aot import StepReport, Target, topology
 from zoo.aot.target import Vocabulary
 from zoo.data.pipeline import train_batches
 from zoo.errors import ConfigError
-from zoo.parallel import topology
 from zoo.train.compiler import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +74,7 @@ def test_recomputation_shows():
 
 
 def test_accumulation_is_a_loop():
-    found = Target.create(tiny(accumulation=2), "cpu:8").compile("train")
+    found = Target.create(tiny(grad_accum_steps=2), "cpu:8").compile("train")
     assert found.program_flops == pytest.approx(found.model_flops, rel=0.01)
 
 
@@ -129,7 +128,7 @@ def test_the_report_says_all_of_it():
 
 
 def test_what_is_not_understood_loses_nothing_else(monkeypatch):
-    monkeypatch.setattr("zoo.scaling.walk._PLAIN", frozenset())
+    monkeypatch.setattr("zoo.cost.walk._PLAIN", frozenset())
     found = clm().compile("eval")
     assert "is unknown" in found.not_read and found.memory is not None and found.program_flops is None
     assert any("not read" in line for line in found.lines())
@@ -152,7 +151,7 @@ def on_tpu(tmp_path: Path, *given: str) -> tuple[int, dict]:
 _GROUPS = {
     "": dict(batch_size=16),
     "model.": dict(dtype="bfloat16", stack="scan", width=256, mlp_width=1024, num_layers=2, max_length=1024),
-    "data.": {"row_length": 256, "tokenizer.vocab_size": 8192},
+    "data.": {"seq_len": 256, "tokenizer.vocab_size": 8192},
 }
 SMALL = (
     "--config=configs/gpt2_pretrain.py:tiny",
@@ -188,7 +187,7 @@ def test_a_program_that_does_not_fit(tmp_path):
     assert code == 1 and not report["fits"] and step["memory"] is None
     overflow = step["overflow"]
     assert overflow["needed"] > overflow["allowed"] == int(15.75 * 2**30)
-    assert [advice.partition("=")[0] for advice in overflow["advice"]][:2] == ["model.remat", "accumulation"]
+    assert [advice.partition("=")[0] for advice in overflow["advice"]][:2] == ["model.remat", "grad_accum_steps"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import registry
+from zoo.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

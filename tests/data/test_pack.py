@@ -55,10 +55,10 @@ def test_whole_row_is_one_segment():
     assert _row(rows, 1, "segments") == [1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("row_length", [1, 2, 3, 7, 13, 100])
-def test_no_token_is_lost(row_length):
+@pytest.mark.parametrize("seq_len", [1, 2, 3, 7, 13, 100])
+def test_no_token_is_lost(seq_len):
     documents = Listed(np.random.default_rng(0).integers(0, 9, 30))
-    rows = PackedRows(documents, row_length)
+    rows = PackedRows(documents, seq_len)
     tokens = np.concatenate([rows[i]["tokens"][rows[i]["segments"] > 0] for i in range(len(rows))])
     np.testing.assert_array_equal(tokens, documents.stream)
 

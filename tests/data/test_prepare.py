@@ -10,13 +10,13 @@ import os
 import numpy as np
 import pytest
 
-from zoo.convert.tokenizer import load_tokenizer
 from zoo.data import prepare as prepare_module
 from zoo.data.builders import TokenRecords
 from zoo.data.config import DataConfig, TokenizerConfig
 from zoo.data.pack import open_rows
 from zoo.data.prepare import prepare, read_recipe
 from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.text.tokenizer import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
 
@@ -26,7 +26,7 @@ def config(tmp_path):
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "play.txt").write_text("\n\n".join(SPEECHES))
     tokenizer = TokenizerConfig(kind="byte_bpe", vocab_size=280)
-    return DataConfig(tokenizer=tokenizer, source=str(tmp_path / "text"), row_length=32, validation_fraction=0.1)
+    return DataConfig(tokenizer=tokenizer, source=str(tmp_path / "text"), seq_len=32, validation_fraction=0.1)
 
 
 def test_documents_come_back(tmp_path, config):
@@ -46,7 +46,7 @@ def test_rows_of_each_family(tmp_path, config, kind, frame):
     tokenizer = TokenizerConfig(kind=kind, vocab_size=280)
     folder = prepare(dataclasses.replace(config, tokenizer=tokenizer), tmp_path / "data")
     tokenizer = load_tokenizer(folder / "tokenizer")
-    rows = open_rows(folder, "train", tokenizer, row_length=32, segments="documents")
+    rows = open_rows(folder, "train", tokenizer, seq_len=32, segments="documents")
     counts = read_recipe(folder)["train"]
     stream = counts["tokens"] + (0 if frame else counts["documents"])  # the end token follows each document
     assert sum(int((rows[i]["segments"] > 0).sum()) for i in range(len(rows))) == stream + frame * len(rows)
@@ -59,7 +59,7 @@ def test_rows_of_each_family(tmp_path, config, kind, frame):
 def test_same_settings_leave_the_folder_alone(tmp_path, config):
     folder = prepare(config, tmp_path / "data")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert prepare(dataclasses.replace(config, row_length=64), folder) == folder  # rows are cut later
+    assert prepare(dataclasses.replace(config, seq_len=64), folder) == folder  # rows are cut later
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 

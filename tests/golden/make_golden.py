@@ -326,7 +326,7 @@ def run(model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def loss(outputs: dict[str, torch.Tensor], segments: torch.Tensor) -> torch.Tensor:
-    """A fixed sum over all outputs, padding excluded; `tests/convert/test_golden.py` has the same."""
+    """A fixed sum over all outputs, padding excluded; `tests/hub/test_golden.py` has the same."""
     total = torch.zeros(())
     for name, values in outputs.items():
         values = values[-1] if name.endswith("hidden_states") else values

@@ -9,8 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from zoo import registry
-from zoo.convert.families import FAMILIES
+from zoo.hub.tables import FAMILIES
+from zoo.models import registry
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SIBLINGS = {"xlm-roberta": "roberta", "camembert": "roberta"}  # the same model under another name

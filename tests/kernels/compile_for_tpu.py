@@ -12,7 +12,7 @@ import os
 import re
 import sys
 
-from zoo.parallel import topology
+from zoo.aot import topology
 
 os.environ.update(topology.environment(), JAX_PLATFORMS="cpu")
 
@@ -24,12 +24,12 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 import zoo
-from zoo import registry
 from zoo.kernels.attention import AttentionMask, Relative, attention, specs
 from zoo.kernels.softmax_xent import softmax_xent
-from zoo.parallel import rules
-from zoo.parallel.mesh import make_mesh
-from zoo.tasks import CausalLM, MaskedLM
+from zoo.models import registry
+from zoo.objectives import CausalLM, MaskedLM
+from zoo.sharding import rules
+from zoo.sharding.mesh import make_mesh
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 

@@ -20,8 +20,8 @@ from zoo.kernels.attention.pallas_tpu import blocks as tuning
 from zoo.kernels.attention.pallas_tpu import call, tile
 from zoo.kernels.attention.pallas_tpu.spec import Blocks
 from zoo.nn.config import AttentionConfig
-from zoo.parallel import mesh as meshes
-from zoo.parallel.rules import partitioned
+from zoo.sharding import mesh as meshes
+from zoo.sharding.rules import partitioned
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
 from zoo.kernels.softmax_xent import IMPLEMENTATIONS, blocked, pallas_tpu, plain, softmax_xent
 from zoo.kernels.softmax_xent.pallas_tpu import Blocks
-from zoo.parallel.rules import partitioned
+from zoo.sharding.rules import partitioned
 
 B, M, D = 2, 4, 5
 

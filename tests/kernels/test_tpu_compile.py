@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo.aot import topology
 from zoo.errors import ConfigError
 from zoo.kernels.attention import specs
-from zoo.parallel import topology
 
 SCRIPT = Path(__file__).with_name("compile_for_tpu.py")
 CHIPS = {"v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2", "tpu7x": "tpu7x:2x2x1"}

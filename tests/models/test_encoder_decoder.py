@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import generation, registry
+from zoo import generation
 from zoo.errors import ConfigError, InputError
 from zoo.generation import generate
+from zoo.models import registry
 from zoo.nn.cache import Cache
 
 SIZES = dict(vocab_size=37, width=12, num_layers=2, decoder_layers=2, num_heads=3, kv_width=5, mlp_width=23)

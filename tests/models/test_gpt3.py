@@ -11,8 +11,8 @@ import pytest
 from flax import nnx
 
 import zoo
-from zoo.convert.gpt3 import _decode_pattern
 from zoo.errors import ConfigError
+from zoo.hub.families.gpt3 import _decode_pattern
 from zoo.nn.config import AttentionConfig
 
 SIZES = dict(vocab_size=31, width=12, num_layers=4, num_heads=3, mlp_width=17, max_length=16)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import registry
+from zoo.models import registry
 from zoo.nn.cache import Cache
 
 SIZES = dict(vocab_size=37, width=21, num_layers=2, num_heads=3, mlp_width=23, max_length=13)

@@ -8,7 +8,7 @@ import jax
 import pytest
 from flax import nnx
 
-from zoo import registry
+from zoo.models import registry
 
 # Parameters of the bare model and of the models with a head, as the torch library counts them.
 COUNTS = {

@@ -12,13 +12,13 @@ import pytest
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
-from zoo import registry
 from zoo.errors import InputError
 from zoo.kernels import platform
+from zoo.models import registry
 from zoo.models.family import Family
 from zoo.nn.heads import VocabularyHead
-from zoo.parallel.mesh import make_mesh
-from zoo.parallel.rules import shardings
+from zoo.sharding.mesh import make_mesh
+from zoo.sharding.rules import shardings
 
 SIZES = dict(vocab_size=40, width=24, num_layers=1, num_heads=4, mlp_width=16, max_length=13, stack="loop", pad_id=0)
 DECODER = dict(decoder_layers=1, kv_width=5, decoder_start_id=0, position_buckets=8, position_span=9)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import registry
 from zoo.errors import ConfigError, InputError
+from zoo.models import registry
 from zoo.nn.config import AttentionConfig
 
 SIZES = dict(vocab_size=31, width=12, num_layers=2, num_heads=3, mlp_width=17)

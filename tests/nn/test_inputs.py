@@ -14,7 +14,7 @@ from zoo.nn.config import TransformerConfig
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 CONFIG = TransformerConfig(
-    family="bert", vocab_size=11, width=6, num_layers=1, num_heads=2, mlp_width=5, max_length=7, num_segments=2
+    family="bert", vocab_size=11, width=6, num_layers=1, num_heads=2, mlp_width=5, max_length=7, num_token_types=2
 )
 TOKENS = np.ones((2, 4), np.int32)
 

@@ -47,8 +47,8 @@ def test_tuning_for_a_cpu_changes_no_result(rows):
 
 
 def test_the_place_of_padding_trains_no_position():
-    for pad_gradient, rows in (("kept", [1, 2]), ("dropped", [2])):
-        config = CONFIG.replace(pad_id=0, pad_positions="skipped", position_offset=2, pad_gradient=pad_gradient)
+    for pad_embedding, rows in (("trained", [1, 2]), ("frozen", [2])):
+        config = CONFIG.replace(pad_id=0, pad_positions="skipped", position_offset=2, pad_embedding=pad_embedding)
         graphdef, params = nnx.split(Embedder(config, rngs=nnx.Rngs(0)))
         tokens, positions = jnp.asarray([[4, 0]], jnp.int32), jnp.asarray([[0, -1]], jnp.int32)
         grads = jax.grad(lambda p: nnx.merge(graphdef, p)(tokens, None, positions).sum())(params)  # noqa: B023
@@ -82,14 +82,14 @@ def test_embedding_outside_the_table_is_nan_and_never_a_neighbour():
 
 def test_a_looked_up_pad_token_learns_or_not():
     tokens = jnp.array([[3, 5, 3]], jnp.int32)
-    for pad_gradient, rows in (("kept", [3, 5]), ("dropped", [5])):
-        embed = Embedder(CONFIG.replace(pad_id=3, pad_gradient=pad_gradient), rngs=nnx.Rngs(0))
+    for pad_embedding, rows in (("trained", [3, 5]), ("frozen", [5])):
+        embed = Embedder(CONFIG.replace(pad_id=3, pad_embedding=pad_embedding), rngs=nnx.Rngs(0))
         grads = nnx.grad(lambda embed: jnp.sum(jnp.sin(embed(tokens, None, jnp.zeros_like(tokens)))))(embed)
         np.testing.assert_array_equal(np.flatnonzero(np.abs(grads.token.embedding[...]).sum(1)), rows)
 
 
 def test_factorized_embedding_is_projected():
-    config = CONFIG.replace(embed_width=4, num_segments=2, embed_norm=True)
+    config = CONFIG.replace(embed_width=4, num_token_types=2, embed_norm=True)
     embed = Embedder(config, rngs=nnx.Rngs(0))
     tokens, types, positions = (jnp.array([row], jnp.int32) for row in ([3, 5, 3], [0, 1, 1], [0, 1, 2]))
     summed = embed.token(tokens) + embed.position(positions) + embed.token_type(types)

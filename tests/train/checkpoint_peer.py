@@ -61,7 +61,7 @@ def abstract():
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 
-    from zoo.parallel.mesh import make_mesh
+    from zoo.sharding.mesh import make_mesh
 
     mesh = make_mesh()
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.parallel.jobs import Job
+from tests.multihost.jobs import Job
 from tests.train.counter import Counter
 from zoo.errors import IntegrityError
 from zoo.train.checkpoint import Checkpoints

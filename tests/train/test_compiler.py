@@ -4,10 +4,10 @@
 
 import pytest
 
+from zoo.aot import topology
+from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
-from zoo.parallel import topology
-from zoo.parallel.mesh import make_mesh
-from zoo.scaling.chips import CHIPS
+from zoo.sharding.mesh import make_mesh
 from zoo.train import compiler
 
 

@@ -14,7 +14,7 @@ from zoo.train.config import RunConfig
 GOOD = {
     "task": {"name": "clm"},
     "model": {"name": "gpt2", "num_layers": 2},
-    "data": {"row_length": 16, "tokenizer": {"kind": "byte_bpe", "vocab_size": 300}},
+    "data": {"seq_len": 16, "tokenizer": {"kind": "byte_bpe", "vocab_size": 300}},
     "optimizer": {"learning_rate": 1e-3, "warmup_steps": 2},
     "batch_size": 8,
     "num_steps": 10,
@@ -62,9 +62,9 @@ def test_a_config_dict_becomes_frozen_dataclasses():
         ("seed", -1, "seed must lie"),
         ("optimizer.warmup_steps", 11, "exceeds num_steps"),
         ("optimizer", 3, "group of fields"),
-        ("accumulation", 3, "does not divide"),
+        ("grad_accum_steps", 3, "does not divide"),
         ("task", {}, "task.name"),
-        ("data.row_length", 1, "row_length"),
+        ("data.seq_len", 1, "seq_len"),
         ("data.validation_fraction", 1.0, "validation_fraction"),
     ],
 )

@@ -21,7 +21,7 @@ SIZES = {"width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_wid
 CONFIG = RunConfig(
     task={"name": "clm"},
     model={"name": "gpt2", **SIZES},
-    data=DataConfig(row_length=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
+    data=DataConfig(seq_len=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
     optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
     batch_size=16,
     num_steps=8,
@@ -103,7 +103,7 @@ def test_other_experiments_and_other_texts_are_refused(finished, tmp_path):
 
 
 def test_masked_language_modelling(tmp_path):
-    summary = train(dataclasses.replace(CONFIG, **MLM, num_steps=4, accumulation=2), tmp_path / "run")
+    summary = train(dataclasses.replace(CONFIG, **MLM, num_steps=4, grad_accum_steps=2), tmp_path / "run")
     assert 0 < summary["validation"]["loss"] < np.log(320)
     assert zoo.load(tmp_path / "run" / "model").head_name == "masked_lm"
 
@@ -119,7 +119,7 @@ def test_masked_language_modelling(tmp_path):
         ({"task": {"name": "mlm"}}, "mask token"),
         ({"model": {"name": "gtp2"}}, "gpt2"),
         ({"model": {"name": "gpt2", "widht": 8}}, "widht"),
-        ({"model": {"name": "gpt2", **SIZES, "max_length": 15}}, "row_length 16 exceeds"),
+        ({"model": {"name": "gpt2", **SIZES, "max_length": 15}}, "seq_len 16 exceeds"),
         ({"model": {"name": "gpt2", **SIZES, "vocab_size": 100}}, "vocab_size 100 is below"),
         ({"data": dataclasses.replace(CONFIG.data, source="elsewhere")}, "launch.prepare"),
         ({"data": dataclasses.replace(CONFIG.data, validation_fraction=0.1)}, "prepared with other settings"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.parallel.jobs import Job
+from tests.multihost.jobs import Job
 from zoo.train.checkpoint import Checkpoints
 
 STEPS = 20
@@ -24,7 +24,7 @@ OVERRIDES = {
     "model.num_heads": 8,
     "model.mlp_width": 32,
     "model.hidden_dropout": 0.1,
-    "data.row_length": 16,
+    "data.seq_len": 16,
     "data.tokenizer.vocab_size": 304,
     "optimizer.warmup_steps": 4,
     "batch_size": 8,

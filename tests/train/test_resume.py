@@ -25,11 +25,11 @@ OVERRIDES = {
     "model.num_heads": 2,
     "model.mlp_width": 32,
     "model.hidden_dropout": 0.1,  # so that a wrong key would show
-    "data.row_length": 16,
+    "data.seq_len": 16,
     "data.tokenizer.vocab_size": 300,
     "optimizer.warmup_steps": 4,
     "batch_size": 8,
-    "accumulation": 2,
+    "grad_accum_steps": 2,
     "num_steps": STEPS,
     "log_every": 1,
     "eval_every": 4,

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The training step on a model of a few hundred numbers: accumulation, skipping, clipping, donation."""
+"""The training step on a model of a few hundred numbers: gradient accumulation, skipping, clipping, donation."""
 
 import functools
 import math
@@ -13,10 +13,10 @@ import optax
 import pytest
 from flax import nnx
 
-from tests.tasks.fakes import answer
-from zoo import registry
+from tests.objectives.fakes import answer
 from zoo.kernels import platform
-from zoo.tasks import CausalLM
+from zoo.models import registry
+from zoo.objectives import CausalLM
 from zoo.train.config import OptimizerConfig
 from zoo.train.evaluate import evaluate
 from zoo.train.optim import make_optimizer
@@ -67,9 +67,9 @@ def start(config=OPTIMIZER):
     return optimizer, TrainState.create(nnx.to_pure_dict(nnx.state(Bigram())), optimizer, 0)
 
 
-def run(batches, accumulation=1, config=OPTIMIZER, dtype=jnp.float32):
+def run(batches, grad_accum_steps=1, config=OPTIMIZER, dtype=jnp.float32):
     optimizer, state = start(config)
-    step = make_train_step(graphdef_of(dtype), CausalLM(), optimizer, accumulation)
+    step = make_train_step(graphdef_of(dtype), CausalLM(), optimizer, grad_accum_steps)
     for batch in batches:
         state, sums = step(state, batch)
     return jax.device_get((state, sums))
@@ -79,13 +79,13 @@ def assert_close(got, expected, **tolerance):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), got, expected)
 
 
-@pytest.mark.parametrize("accumulation", [2, 3, 6])
-def test_accumulation_equals_the_full_batch_where_token_counts_differ(accumulation):
+@pytest.mark.parametrize("grad_accum_steps", [2, 3, 6])
+def test_accumulation_equals_the_full_batch_where_token_counts_differ(grad_accum_steps):
     batch = rows(6)
-    counts = batch["segments"].reshape(-1, accumulation, 7).sum((0, 2))
+    counts = batch["segments"].reshape(-1, grad_accum_steps, 7).sum((0, 2))
     assert len(set(counts)) > 1  # else a mean of means would pass
     whole, whole_sums = run([batch])
-    split, split_sums = run([batch], accumulation)
+    split, split_sums = run([batch], grad_accum_steps)
     # Gradients, seen through Adam's first moment: Adam's own step hides their scale.
     assert_close(split.opt_state, whole.opt_state, rtol=1e-5, atol=1e-8)
     assert_close(split.params, whole.params, rtol=1e-5, atol=1e-6)

@@ -20,7 +20,7 @@ from zoo.train.workdir import CHECKPOINTS, CONFIG, claim, read_config
 CONFIG_A = RunConfig(
     task={"name": "clm"},
     model={"name": "gpt2"},
-    data=DataConfig(row_length=8, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300)),
+    data=DataConfig(seq_len=8, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300)),
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=1),
     batch_size=4,
     num_steps=10,

@@ -5,7 +5,7 @@
 Nothing is run, read or allocated: neither corpus nor tokenizer, only shapes. A TPU's compiler decides on a machine
 without a TPU what it would decide on one with it, so that a program that runs out of memory is found before the first
 chip is paid for (as MaxText's train_compile.py and axlearn's run_aot_compilation.py do). Times are predictions by
-`zoo.scaling.roofline`, never measurements.
+`zoo.cost.roofline`, never measurements.
 
     target = Target.create(config, "v5e:4x4")
     print(target.report([target.compile("train")]).text())

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 import jax
 import jax.numpy as jnp
 
-from zoo.parallel import topology
-from zoo.parallel.footprint import device_bytes
-from zoo.parallel.rules import ways
+from zoo.aot import topology
+from zoo.sharding.memory import device_bytes
+from zoo.sharding.rules import ways
 from zoo.train.build import Machine, Plan
 
 # What libtpu says of a program that is too large, in its two forms.
@@ -37,17 +37,19 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
     What is not the training state is taken to shrink with the rows of a device.
     """
     config, model, mesh = plan.config, plan.model, machine.mesh
-    at_once = config.batch_size // (1 if step == "eval" else config.accumulation)  # an evaluation takes the whole batch
+    at_once = config.batch_size // (
+        1 if step == "eval" else config.grad_accum_steps
+    )  # an evaluation takes the whole batch
     rows = at_once // ways(mesh.shape, config.rules, "batch")
     params = state_bytes(machine, only="params")
     state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
     if step == "train" and model.remat != "full":
-        kept = model.num_layers * rows * config.data.row_length * model.width * jnp.dtype(model.dtype).itemsize
+        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
-    if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.accumulation):
+    if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.grad_accum_steps):
         factor, change = fewer
-        times, whole = config.accumulation * factor, config.batch_size // factor
-        yield f"batch_size={whole}: {change}" if step == "eval" else f"accumulation={times}: {change}"
+        times, whole = config.grad_accum_steps * factor, config.batch_size // factor
+        yield f"batch_size={whole}: {change}" if step == "eval" else f"grad_accum_steps={times}: {change}"
     others = mesh.shape["data"] * (1 if "fsdp" in config.rules else mesh.shape["fsdp"])
     if others > 1 and not ("fsdp" in config.rules and mesh.shape["fsdp"] > 1):
         spread = config.rules if "fsdp" in config.rules else "fsdp_tp" if config.rules == "tp" else "fsdp"
@@ -64,14 +66,14 @@ def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: 
 
 
 def _fewer_rows(
-    rows: int, state: int, gradients: int, needed: int, allowed: int, accumulation: int
+    rows: int, state: int, gradients: int, needed: int, allowed: int, grad_accum_steps: int
 ) -> tuple[int, str] | None:
     """The least factor by which fewer rows at a time fit, or the greatest; None for a row that is alone.
 
     From two micro-batches on, the sums of gradients are held beside the gradients.
     """
     held = state + gradients
-    whole = held + (gradients if accumulation == 1 else 0)
+    whole = held + (gradients if grad_accum_steps == 1 else 0)
     sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
     if not sizes:
         return None

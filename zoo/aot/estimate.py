@@ -27,12 +27,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import registry
+from zoo.cost import flops
+from zoo.cost.chips import Chip
 from zoo.kernels.softmax_xent import pallas_tpu
+from zoo.models import registry
 from zoo.nn.config import TransformerConfig
-from zoo.parallel.rules import part, preset, ways
-from zoo.scaling import flops
-from zoo.scaling.chips import Chip
+from zoo.sharding.rules import part, preset, ways
 from zoo.train.build import Plan
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
     rules: str
     mesh: Mapping[str, int]
     rows: int
-    accumulation: int
+    grad_accum_steps: int
     remat: str
 
     def ways(self, axis: str) -> int:
@@ -109,7 +109,7 @@ class Model:
     @classmethod
     def of(cls, plan: Plan) -> "Model":
         """That of a run's plan."""
-        head, length = plan.task.head, plan.config.data.row_length
+        head, length = plan.task.head, plan.config.data.seq_len
         params = nnx.state(registry.family_of(plan.model).abstract(plan.model, head=head))
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
@@ -133,8 +133,8 @@ class Model:
         working = WORKING[layout.remat] * tokens * short * self.config.width - FAST * chip.vmem_bytes
         moments = {
             "loss": self._loss(layout, chip),
-            "gradients": 4 * own * (2 if layout.accumulation > 1 else 1)
-            + (short * layers if layout.accumulation > 1 else 0),
+            "gradients": 4 * own * (2 if layout.grad_accum_steps > 1 else 1)
+            + (short * layers if layout.grad_accum_steps > 1 else 0),
             "gathered": GATHERED * short * whole // self.config.layers_stored if whole > layers else 0,
             "working": max(int(working), 0),
         }
@@ -207,10 +207,10 @@ class Model:
         passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
         moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
         own = self._held(layout)
-        return layout.accumulation * (products + moved / memory) + ADAM_BYTES * own / memory
+        return layout.grad_accum_steps * (products + moved / memory) + ADAM_BYTES * own / memory
 
     def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
-        short, times = jnp.dtype(self.config.dtype).itemsize, layout.accumulation
+        short, times = jnp.dtype(self.config.dtype).itemsize, layout.grad_accum_steps
         own, whole = self._held(layout), self._held(layout, gathered=True)
         table, split = preset(layout.rules), layout.ways("embed")
         if split > 1:  # gathered forwards and backwards, and gradients scattered

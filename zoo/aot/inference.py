@@ -13,11 +13,11 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from zoo import registry
 from zoo.generation import Prefilled, advance, prefill
+from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
-from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings
+from zoo.sharding.rules import batch_sharding, partitioned, preset, replicated, shardings
 from zoo.train.build import Machine, Plan
 
 
@@ -123,7 +123,7 @@ def _built(config: TransformerConfig, head: str) -> Transformer:
 
 def _size(plan: Plan) -> tuple[int, int]:
     """Rows at a time, and tokens of a row."""
-    return plan.config.batch_size // plan.config.accumulation, plan.config.data.row_length
+    return plan.config.batch_size // plan.config.grad_accum_steps, plan.config.data.seq_len
 
 
 def _inputs(rows: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zoo.scaling.operations import Operations
-from zoo.scaling.roofline import Prediction
+from zoo.cost.operations import Operations
+from zoo.cost.roofline import Prediction
 
 _GIB = 2**30
 WIDTH = 16  # of labels
@@ -65,7 +65,7 @@ class StepReport:
     """What became of one step; fields that need a compiled program are None if it does not fit.
 
     Attributes:
-      model_flops: by `zoo.scaling.flops`, of the whole step on all devices.
+      model_flops: by `zoo.cost.flops`, of the whole step on all devices.
       program_flops: as compiled, with what is computed again, without tiles of attention that a mask hides.
       kernel_flops: of those, in kernels of our own.
       main_memory_bytes: moved in one device's memory.
@@ -135,7 +135,7 @@ class Report:
     """Compiled steps, and what they were compiled for.
 
     Attributes:
-      chip: its name in `zoo.scaling.chips`; None on CPUs. versions: of what compiled. options: it was given, for train
+      chip: its name in `zoo.cost.chips`; None on CPUs. versions: of what compiled. options: it was given, for train
         and eval.
     """
 
@@ -148,7 +148,7 @@ class Report:
     devices: int
     mesh: dict[str, int]
     rules: str
-    accumulation: int
+    grad_accum_steps: int
     remat: str
     versions: dict[str, str]
     options: dict[str, bool | int | str]
@@ -174,7 +174,7 @@ class Report:
         chips = f"{self.chips} chips" + (f", {self.devices} devices" if self.devices != self.chips else "")
         head = [
             f"{self.model} ({self.parameters:,} parameters), task {self.task}, on {self.topology} ({chips})",
-            f"mesh {mesh}, rules {self.rules}, accumulation {self.accumulation}, remat {self.remat}; {versions}",
+            f"mesh {mesh}, rules {self.rules}, accumulation {self.grad_accum_steps}, remat {self.remat}; {versions}",
         ]
         return "\n".join([*head, *(line for step in self.steps for line in ("", *step.lines(top)))])
 

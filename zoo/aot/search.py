@@ -14,9 +14,9 @@ from typing import NamedTuple
 from zoo.aot.estimate import Estimate, Layout, Model
 from zoo.aot.report import StepReport
 from zoo.aot.target import Target, Vocabulary
+from zoo.cost.chips import Chip
 from zoo.errors import ConfigError
-from zoo.parallel.rules import PRESETS, ways
-from zoo.scaling.chips import Chip
+from zoo.sharding.rules import PRESETS, ways
 from zoo.train.build import Plan
 from zoo.train.config import RunConfig
 
@@ -47,7 +47,7 @@ class Choice:
         return (
             f"--config.mesh={mesh}",
             f"--config.rules={layout.rules}",
-            f"--config.accumulation={layout.accumulation}",
+            f"--config.grad_accum_steps={layout.grad_accum_steps}",
             f"--config.model.remat={layout.remat}",
         )
 
@@ -115,9 +115,9 @@ def layouts(model: Model, batch: int, devices: int, slices: int = 1) -> Iterator
             rows, left = divmod(batch, ways(mesh, rules, "batch"))
             if left or not rows or mesh["data"] % slices or not _divides(model, rules, mesh):
                 continue
-            for accumulation in (count for count in range(1, rows + 1) if rows % count == 0):
+            for grad_accum_steps in (count for count in range(1, rows + 1) if rows % count == 0):
                 for remat in REMATS:
-                    yield Layout(rules, mesh, rows // accumulation, accumulation, remat)
+                    yield Layout(rules, mesh, rows // grad_accum_steps, grad_accum_steps, remat)
 
 
 def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
@@ -127,7 +127,7 @@ def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
         config,
         mesh=mesh,
         rules=layout.rules,
-        accumulation=layout.accumulation,
+        grad_accum_steps=layout.grad_accum_steps,
         model={**config.model, "remat": layout.remat},
     )
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from zoo.aot.search import Choice, Found
-from zoo.scaling.chips import Chip
+from zoo.cost.chips import Chip
 from zoo.train.config import RunConfig
 
 _SHOWN = 10
@@ -17,7 +17,7 @@ def describe(found: Found, config: RunConfig, topology: str, chip: Chip) -> str:
     """A ranked table, and the flags of its first row. Times are predictions and estimates, and it says which."""
     best = found.choices[0]
     lines = [
-        f"{config.model['name']}, {config.batch_size:,} rows of {config.data.row_length:,} tokens on {topology}: "
+        f"{config.model['name']}, {config.batch_size:,} rows of {config.data.seq_len:,} tokens on {topology}: "
         f"{found.considered:,} layouts, of which {found.fitting:,} should fit; {_verified(found)} compiled",
         "",
         f"{'':>3} {'rules':<8}{'mesh':<28}{'rows':>5}{'accum':>6} {'remat':<6}{'GiB est.':>9}{'compiled':>9}"
@@ -70,6 +70,6 @@ def _row(place: int, choice: Choice) -> str:
     if compiled is not None and compiled.prediction is not None:
         time, mfu = f"{compiled.prediction.seconds * 1e3:,.1f}", f"{compiled.prediction.mfu:.1%}"
     return (
-        f"{place:>3} {layout.rules:<8}{mesh:<28}{layout.rows:>5}{layout.accumulation:>6} {layout.remat:<6}"
+        f"{place:>3} {layout.rules:<8}{mesh:<28}{layout.rows:>5}{layout.grad_accum_steps:>6} {layout.remat:<6}"
         f"{estimate.memory / _GIB:>9.2f}{memory:>9}{estimate.seconds * 1e3:>9,.1f}{time:>10}{mfu:>7}"
     )

@@ -14,17 +14,17 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import numpy as np
 
-from zoo import registry
+from zoo.aot import topology
 from zoo.aot.advice import advise, overflowing
 from zoo.aot.inference import Inference
 from zoo.aot.report import Exchange, Memory, Overflow, Report, StepReport
+from zoo.cost import flops, roofline, walk
+from zoo.cost.chips import Chip, lookup
+from zoo.cost.operations import operations
+from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
-from zoo.parallel import topology
-from zoo.parallel.rules import batch_sharding
-from zoo.scaling import flops, roofline, walk
-from zoo.scaling.chips import Chip, lookup
-from zoo.scaling.operations import operations
-from zoo.scaling.torus import Torus
+from zoo.models import registry
+from zoo.sharding.rules import batch_sharding
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.config import RunConfig
 
@@ -139,7 +139,7 @@ class Target:
             devices=mesh.size,
             mesh=dict(mesh.shape),
             rules=config.rules,
-            accumulation=config.accumulation,
+            grad_accum_steps=config.grad_accum_steps,
             remat=self.plan.model.remat,
             versions=_versions(self.chip),
             options=dict(self.machine.options),
@@ -202,7 +202,7 @@ def _check_steps(steps: Sequence[str], head: str) -> None:
 def _batch(plan: Plan, machine: Machine) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of a batch: what the task makes of a row of ordinary tokens."""
     config = plan.config
-    length = config.data.row_length
+    length = config.data.seq_len
     row = {
         "tokens": np.full(length, Vocabulary.create(config).ordinary_id, np.int32),
         "segments": np.ones(length, np.int32),
@@ -219,7 +219,7 @@ def _batch(plan: Plan, machine: Machine) -> dict[str, jax.ShapeDtypeStruct]:
 def _train(target: Target) -> _Lowered:
     plan, machine, config = target.plan, target.machine, target.plan.config
     step: Any = machine.train_step(plan)
-    rows, length = config.batch_size, config.data.row_length
+    rows, length = config.batch_size, config.data.seq_len
     model_flops = flops.TRAINING * plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract, target.batch), model_flops, rows, rows * length)
 
@@ -227,7 +227,7 @@ def _train(target: Target) -> _Lowered:
 def _eval(target: Target) -> _Lowered:
     plan, machine = target.plan, target.machine
     step: Any = machine.eval_step(plan)
-    rows, length = plan.config.batch_size, plan.config.data.row_length
+    rows, length = plan.config.batch_size, plan.config.data.seq_len
     model_flops = plan.forward_flops(rows)
     return _Lowered(lambda: step.lower(machine.abstract.params, target.batch), model_flops, rows, rows * length)
 

@@ -31,12 +31,12 @@ class DataConfig:
       document: what one document of a text file is.
       text_field: field of a TFDS record that holds the text.
       validation_fraction: share of the documents held out, where the source has no split of its own.
-      row_length: T, tokens in a row.
+      seq_len: T, tokens in a row.
       whole_row_segment: whether a row is one segment, so that attention crosses documents as GPT-2's does.
     """
 
     tokenizer: TokenizerConfig
-    row_length: int
+    seq_len: int
     source: str = "embedded"
     document: Literal["paragraph", "line", "file"] = "paragraph"
     text_field: str = "text"
@@ -45,7 +45,7 @@ class DataConfig:
 
     def __post_init__(self):
         check_fields(self)
-        if self.row_length < 2:
-            raise ConfigError(f"data.row_length must be 2 tokens or more; found {self.row_length}.")
+        if self.seq_len < 2:
+            raise ConfigError(f"data.seq_len must be 2 tokens or more; found {self.seq_len}.")
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(f"data.validation_fraction must lie between 0 and 1; found {self.validation_fraction!r}.")

@@ -8,8 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from zoo.convert.tokenizer import Tokenizer
 from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.text.tokenizer import Tokenizer
 
 Row = dict[str, np.ndarray]
 
@@ -28,7 +28,7 @@ class PackedRows:
 
     Args:
       documents: int32 [n] each.
-      row_length: T, in tokens.
+      seq_len: T, in tokens.
       prefix, suffix: ids around every row, in the segments of the row's first and last token ([CLS], [SEP]).
       separator: id after every document, in its segment (the end of text).
       segments: `documents` numbers the documents in a row and restarts positions with each; `row` makes it all one.
@@ -38,7 +38,7 @@ class PackedRows:
     def __init__(
         self,
         documents: Documents,
-        row_length: int,
+        seq_len: int,
         *,
         prefix: Sequence[int] = (),
         suffix: Sequence[int] = (),
@@ -46,10 +46,10 @@ class PackedRows:
         segments: Literal["documents", "row"] = "documents",
         pad_id: int = 0,
     ):
-        self._room = row_length - len(prefix) - len(suffix)
+        self._room = seq_len - len(prefix) - len(suffix)
         if self._room < 1:
-            raise ConfigError(f"data.row_length {row_length} leaves no room beside the special tokens; raise it.")
-        self._documents, self._row_length, self._segments, self._pad_id = documents, row_length, segments, pad_id
+            raise ConfigError(f"data.seq_len {seq_len} leaves no room beside the special tokens; raise it.")
+        self._documents, self._row_length, self._segments, self._pad_id = documents, seq_len, segments, pad_id
         self._prefix, self._suffix = np.asarray(prefix, np.int32), np.asarray(suffix, np.int32)
         self._end = np.asarray([] if separator is None else [separator], np.int32)
         self._sizes = np.asarray(documents.lengths, np.int64) + len(self._end)
@@ -91,7 +91,7 @@ class PackedRows:
 
 
 def open_rows(
-    folder: str | Path, split: str, tokenizer: Tokenizer, *, row_length: int, segments: Literal["documents", "row"]
+    folder: str | Path, split: str, tokenizer: Tokenizer, *, seq_len: int, segments: Literal["documents", "row"]
 ) -> PackedRows:
     """Rows of a prepared folder, laid out as the tokenizer's family does it.
 
@@ -105,7 +105,7 @@ def open_rows(
     frame = None if cls_id is None or sep_id is None else (cls_id, sep_id)
     return PackedRows(
         TokenRecords(Path(folder), split),
-        row_length,
+        seq_len,
         prefix=frame[:1] if frame else (),
         suffix=frame[1:] if frame else (),
         separator=None if frame else tokenizer.eos_id,

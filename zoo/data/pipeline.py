@@ -69,7 +69,7 @@ def train_batches(
     _check(batch_size, seed, sharding)
     if len(rows) < batch_size:
         raise InputError(
-            f"the data has {len(rows)} rows, less than a batch of {batch_size}; lower batch_size or row_length."
+            f"the data has {len(rows)} rows, less than a batch of {batch_size}; lower batch_size or seq_len."
         )
     order = grain.MapDataset.range(len(rows)).seed(seed).shuffle().repeat().batch(batch_size)
     return _batches(order, _Gather(rows, transform, (seed, 0), batch_size, sharding), reading)

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from zoo.convert.tokenizer import Tokenizer, load_tokenizer
-from zoo.convert.train_tokenizer import train_tokenizer
 from zoo.data.config import DataConfig, TokenizerConfig
 from zoo.data.source import TextSource, open_source
 from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.train import train_tokenizer
 
 RECIPE, TOKENIZER = "prepare.json", "tokenizer"
 _log = logging.getLogger(__name__)

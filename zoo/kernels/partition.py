@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How arrays lie on a mesh, told while a program is traced: the compiler is bound to it, and kernels follow it.
 
-`zoo.parallel.rules.partitioned` tells it. An axis of an array is called by a letter: `B` rows, `T` tokens, `N` heads,
+`zoo.sharding.rules.partitioned` tells it. An axis of an array is called by a letter: `B` rows, `T` tokens, `N` heads,
 `F` inner features of a feed-forward network, `V` words of the vocabulary, `W` the model's width in stored parameters.
 Any other letter is whole on each device, and so is an axis of size 1. Mosaic kernels, which the compiler cannot split,
 run on every device's part under `jax.shard_map`.
@@ -37,7 +37,7 @@ class Partition(NamedTuple):
 
 
 _FIELDS = {"B": "rows", "T": "tokens", "N": "heads", "F": "inner", "V": "words", "W": "width"}
-_UNKNOWN = "A kernel must be told how arrays lie on the devices. Trace in zoo.parallel.rules.partitioned(mesh, rules)."
+_UNKNOWN = "A kernel must be told how arrays lie on the devices. Trace in zoo.sharding.rules.partitioned(mesh, rules)."
 _current: contextvars.ContextVar[Partition | None] = contextvars.ContextVar("partition", default=None)
 
 

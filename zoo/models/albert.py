@@ -24,9 +24,9 @@ def config(num_layers: int, width: int, **changes) -> TransformerConfig:
         mlp_width=4 * width,
         max_length=512,
         embed_width=128,
-        num_segments=2,
+        num_token_types=2,
         embed_norm=True,
-        pad_gradient="dropped",
+        pad_embedding="frozen",
         unique_layers=1,
         activation="gelu_tanh",
         classifier_dropout=0.1,
@@ -74,4 +74,4 @@ HEADS = {
     "multiple_choice": heads.PooledChoice,
 }
 
-FAMILY = Family(name="albert", sizes=SIZES, heads=HEADS, bare_pooler=True)
+FAMILY = Family(name="albert", sizes=SIZES, heads=HEADS, add_pooling_layer=True)

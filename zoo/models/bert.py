@@ -26,9 +26,9 @@ def config(num_layers: int, width: int, vocab_size: int = UNCASED, **changes) ->
         num_heads=width // 64,
         mlp_width=4 * width,
         max_length=512,
-        num_segments=2,
+        num_token_types=2,
         embed_norm=True,
-        pad_gradient="dropped",
+        pad_embedding="frozen",
         embed_dropout=0.1,
         hidden_dropout=0.1,
         attention_dropout=0.1,
@@ -64,4 +64,4 @@ HEADS = {
     "multiple_choice": heads.PooledChoice,
 }
 
-FAMILY = Family(name="bert", sizes=SIZES, heads=HEADS, bare_pooler=True)
+FAMILY = Family(name="bert", sizes=SIZES, heads=HEADS, add_pooling_layer=True)

@@ -15,7 +15,7 @@ from zoo.nn.config import TransformerConfig
 
 def config(num_layers: int = 6, width: int = 768, vocab_size: int = bert.UNCASED, **changes) -> TransformerConfig:
     """A DistilBERT: BERT's base with half of the layers (section 3)."""
-    fields: dict[str, Any] = dict(family="distilbert", num_segments=0, init="normal")
+    fields: dict[str, Any] = dict(family="distilbert", num_token_types=0, init="normal")
     return bert.config(num_layers, width, vocab_size, **(fields | changes))
 
 

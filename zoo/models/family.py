@@ -23,7 +23,7 @@ class Family:
       name: its key in the registry.
       sizes: the published configs by name.
       heads: the heads by the names of the public door.
-      bare_pooler: whether a model without a head has a pooler.
+      add_pooling_layer: whether a model without a head has a pooler.
       model: the class of its models, where it is not one of the two that others share.
       encoder_heads: heads that read the encoder, of a family with a decoder: their models have none.
     """
@@ -31,7 +31,7 @@ class Family:
     name: str
     sizes: Mapping[str, TransformerConfig]
     heads: Mapping[str, type[Head]]
-    bare_pooler: bool = False
+    add_pooling_layer: bool = False
     model: type[Transformer] = Transformer
     encoder_heads: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ class Family:
         head_type = None if head is None else self.heads[head]
         if config.decoder_layers is not None and head not in self.encoder_heads:
             return EncoderDecoder(config, head_name=head, head_type=head_type, rngs=rngs)
-        pooler = self.bare_pooler if head_type is None else head_type.needs_pooler
+        pooler = self.add_pooling_layer if head_type is None else head_type.needs_pooler
         return self.model(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 
     def abstract(self, config: TransformerConfig, *, head: str | None) -> Transformer:

@@ -25,12 +25,12 @@ def config(num_layers: int, width: int, vocab_size: int = 50265, *, pad_id: int 
         num_heads=width // 64,
         mlp_width=4 * width,
         max_length=512,
-        num_segments=1,
+        num_token_types=1,
         norm_eps=1e-5,
         embed_norm=True,
         position_offset=pad_id + 1,
         pad_positions="skipped",
-        pad_gradient="dropped",
+        pad_embedding="frozen",
         embed_dropout=0.1,
         hidden_dropout=0.1,
         attention_dropout=0.1,
@@ -58,7 +58,7 @@ FAMILY = Family(
         "distilroberta-base": config(6, 768),
     },
     heads=HEADS,
-    bare_pooler=True,
+    add_pooling_layer=True,
 )
 
 

@@ -54,7 +54,7 @@ def marian_config(num_layers: int, width: int, num_heads: int, mlp_width: int, *
         norm_eps=1e-5,
         activation="silu",
         attention=AttentionConfig(),
-        pad_gradient="dropped",
+        pad_embedding="frozen",
         init="normal",
         init_std=0.02,
         pad_id=58100,

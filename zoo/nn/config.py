@@ -20,7 +20,7 @@ Positions = Literal["learned", "sinusoidal", "buckets", "distances", "none"]
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 StackKind = Literal["scan", "loop"]
 Remat = Literal["none", "cheap", "mlp", "full"]
-PadGradient = Literal["kept", "dropped"]
+PadEmbedding = Literal["trained", "frozen"]
 PadPositions = Literal["taken", "skipped"]
 AttentionBias = Literal["all", "out", "none"]
 MlpKind = Literal["plain", "gated"]
@@ -67,7 +67,7 @@ class TransformerConfig:
     """The sizes and flavours of one model. Widths in numbers, lengths in tokens; `zoo.nn` documents the letters.
 
     Attributes:
-      family: key of the family in `zoo.registry`.
+      family: key of the family in `zoo.models.registry`.
       decoder_layers: layers of the decoder that an encoder of L layers has; None is a model of one stack.
       vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
       kv_width: H; None means D / N.
@@ -78,11 +78,11 @@ class TransformerConfig:
       clamp_length: largest distance in tokens that is told from larger ones (XLNet); 0 tells all.
       memory_length: tokens that a call remembers for the next one (XLNet); 0 remembers all.
       embed_width: E, projected to D even if it equals D (ALBERT); None means D, without a projection.
-      num_segments: number of token types (sentence A/B); 0 means that the family has none.
+      num_token_types: number of token types (sentence A/B); 0 means that the family has none.
       embed_norm: whether the sum of embeddings is normalized. embed_scale: factor on the token's.
       mlp: whether the activation stands alone or gates a second product (arXiv:2002.05202).
       mlp_bias: whether the feed-forward network has biases.
-      pad_gradient: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
+      pad_embedding: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
       position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
       pad_positions: whether padding takes a place when the model counts positions itself (RoBERTa: it does not).
@@ -98,7 +98,7 @@ class TransformerConfig:
         output projection, some 3 % of a step's operations; `mlp` is the first half of the feed-forward network as well,
         some 14 %; `full` is all, 33 %.
       dtype: computation. param_dtype: storage.
-      decoder_start_id: what a decoder reads before the first token. banned_ids: tokens that generation never says.
+      decoder_start_id: what a decoder reads before the first token. suppress_tokens: tokens that generation never says.
     """
 
     family: str
@@ -111,13 +111,13 @@ class TransformerConfig:
     embed_width: int | None = None
     kv_width: int | None = None
     decoder_layers: int | None = None
-    num_segments: int = 0
+    num_token_types: int = 0
     norm_order: NormOrder = "post"
     norm: NormKind = "layer"
     norm_eps: float = 1e-12
     embed_norm: bool = False
     embed_scale: EmbedScale = "none"
-    pad_gradient: PadGradient = "kept"
+    pad_embedding: PadEmbedding = "trained"
     positions: Positions = "learned"
     position_offset: int = 0
     pad_positions: PadPositions = "taken"
@@ -149,7 +149,7 @@ class TransformerConfig:
     bos_id: int | None = None
     eos_id: int | None = None
     decoder_start_id: int | None = None
-    banned_ids: tuple[int, ...] = ()
+    suppress_tokens: tuple[int, ...] = ()
     num_labels: int = 2
     label_names: tuple[str, ...] = ()
 
@@ -162,7 +162,7 @@ class TransformerConfig:
         for name in ("embed_width", "kv_width", "decoder_layers", "unique_layers"):
             if getattr(self, name) is not None:
                 _check_range(self, name, 1)
-        for name in ("num_segments", "clamp_length", "memory_length"):
+        for name in ("num_token_types", "clamp_length", "memory_length"):
             _check_range(self, name, 0)
         _check_range(self, "position_buckets", 4)
         _check_range(self, "position_span", self.position_buckets)

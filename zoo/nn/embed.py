@@ -60,7 +60,9 @@ class Embedder(nnx.Module):
         rows = config.max_length + config.position_offset
         self.token = Embedding(config.vocab_size, "vocab", config, rngs=rngs)
         self.position = Embedding(rows, "positions", config, rngs=rngs) if learned else None
-        self.token_type = Embedding(config.num_segments, "types", config, rngs=rngs) if config.num_segments else None
+        self.token_type = (
+            Embedding(config.num_token_types, "types", config, rngs=rngs) if config.num_token_types else None
+        )
         self.norm = Norm(config.embedding_width, config) if config.embed_norm else None
         self.projection = (
             None
@@ -96,6 +98,6 @@ class Embedder(nnx.Module):
 
     def _train_except(self, x: Float[Array, "B T E"], padding: Bool[Array, "B T"] | None) -> Float[Array, "B T E"]:
         """The vectors looked up, without the gradient of those at padding if the config drops it."""
-        if self.config.pad_gradient == "kept" or padding is None:
+        if self.config.pad_embedding == "trained" or padding is None:
             return x
         return jnp.where(padding[:, :, None], jax.lax.stop_gradient(x), x)

@@ -33,9 +33,9 @@ def check_inputs(
         )
     _check_ids(f"{of}tokens", tokens, tokens.shape, config.vocab_size)
     if token_types is not None:
-        if not config.num_segments:
+        if not config.num_token_types:
             raise InputError("This model has no token types; leave token_types out.")
-        _check_ids("token_types", token_types, tokens.shape, config.num_segments)
+        _check_ids("token_types", token_types, tokens.shape, config.num_token_types)
     if positions is not None:
         limit = config.max_length if config.positions in ("learned", "sinusoidal") else np.iinfo(np.int32).max
         _check_ids("positions", positions, tokens.shape, limit)

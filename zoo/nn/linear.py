@@ -26,7 +26,7 @@ class Linear(nnx.Module):
     """`x @ kernel + bias`, where input and output may each span several named axes.
 
     `Linear({"embed": D}, {"heads": N, "kv": H}, ...)` maps `[..., D]` to `[..., N, H]` with a kernel `[D, N, H]`. The
-    names are the logical axes that `zoo.parallel.rules` shards by.
+    names are the logical axes that `zoo.sharding.rules` shards by.
     """
 
     def __init__(

@@ -14,17 +14,18 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
 import zoo
-from zoo import registry, tasks
-from zoo.convert.families import hub_config
+from zoo import objectives
+from zoo.cost import flops
 from zoo.data.pipeline import Sharding
 from zoo.errors import ConfigError
+from zoo.hub.tables import hub_config
+from zoo.models import registry
+from zoo.multihost.processes import batch_blocks
 from zoo.nn.config import TransformerConfig
-from zoo.parallel.footprint import describe, footprint
-from zoo.parallel.mesh import make_mesh, parse_mesh
-from zoo.parallel.processes import batch_blocks
-from zoo.parallel.rules import batch_sharding, partitioned, preset, replicated, shardings, ways
-from zoo.scaling import flops
-from zoo.tasks import Task
+from zoo.objectives import Task
+from zoo.sharding.memory import describe, footprint
+from zoo.sharding.mesh import make_mesh, parse_mesh
+from zoo.sharding.rules import batch_sharding, partitioned, preset, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options, parse_options
 from zoo.train.config import RunConfig
 from zoo.train.optim import make_optimizer
@@ -52,9 +53,9 @@ class Plan(NamedTuple):
         return cls(config, task, model)
 
     def forward_flops(self, rows: int) -> int:
-        """Operations of a forward pass over so many rows, by `zoo.scaling.flops`."""
+        """Operations of a forward pass over so many rows, by `zoo.cost.flops`."""
         predictions = getattr(self.task, "max_predictions", None)
-        length = self.config.data.row_length
+        length = self.config.data.seq_len
         return flops.forward(self.model, head=self.task.head, batch=rows, length=length, predictions=predictions)
 
 
@@ -63,7 +64,7 @@ def check_names(config: RunConfig) -> None:
     parse_mesh(config.mesh)
     parse_options(config.xla_options)
     preset(config.rules)
-    tasks.find(config.task["name"])
+    objectives.find(config.task["name"])
     registry.lookup(config.model["name"])
 
 
@@ -71,7 +72,7 @@ class Machine(NamedTuple):
     """The model and its optimizer, laid out on the devices.
 
     Attributes:
-      rules: preset of `zoo.parallel.rules`. abstract: the training state as shapes, dtypes and shardings.
+      rules: preset of `zoo.sharding.rules`. abstract: the training state as shapes, dtypes and shardings.
       options: of the compiler, for steps on these devices.
     """
 
@@ -114,7 +115,7 @@ class Machine(NamedTuple):
             self.graphdef,
             plan.task,
             self.optimizer,
-            plan.config.accumulation,
+            plan.config.grad_accum_steps,
             self.shardings,
             self.context,
             self.options,
@@ -147,9 +148,9 @@ def make_task(config: RunConfig, tokenizer) -> Task:
     """The objective that `config.task` names, with its options."""
     options = dict(config.task)
     name = options.pop("name")
-    kind = tasks.find(name)
+    kind = objectives.find(name)
     try:
-        return kind.create(tokenizer, config.data.row_length, **options)
+        return kind.create(tokenizer, config.data.seq_len, **options)
     except TypeError as error:
         fields = ", ".join(field.name for field in dataclasses.fields(kind))
         raise ConfigError(f"task {name!r} does not take these options ({error}); its fields are {fields}.") from error
@@ -167,9 +168,9 @@ def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
         raise ConfigError(
             f"model.vocab_size {model.vocab_size} is below the tokenizer's {tokenizer.vocab_size}; raise it."
         )
-    if config.data.row_length > model.max_length:
+    if config.data.seq_len > model.max_length:
         raise ConfigError(
-            f"data.row_length {config.data.row_length} exceeds the model's max_length {model.max_length}; lower it, or "
+            f"data.seq_len {config.data.seq_len} exceeds the model's max_length {model.max_length}; lower it, or "
             "raise model.max_length."
         )
     family = registry.family_of(model)
@@ -182,20 +183,20 @@ def model_config(config: RunConfig, tokenizer, head: str) -> TransformerConfig:
 
 
 def _check_batch(config: RunConfig, mesh: Mesh) -> None:
-    rows, spread = config.batch_size // config.accumulation, ways(mesh.shape, config.rules, "batch")
+    rows, spread = config.batch_size // config.grad_accum_steps, ways(mesh.shape, config.rules, "batch")
     if rows % spread:
-        whole = spread * config.accumulation
+        whole = spread * config.grad_accum_steps
         nearest = [whole * count for count in (config.batch_size // whole, config.batch_size // whole + 1) if count]
         raise ConfigError(
-            f"batch_size {config.batch_size} / accumulation {config.accumulation} = {rows} rows do not divide by the "
-            f"{spread} devices of mesh {config.mesh!r} over which a batch is spread; change one of them. The nearest "
-            f"batch_size that does is {' or '.join(map(str, nearest))}."
+            f"batch_size {config.batch_size} / grad_accum_steps {config.grad_accum_steps} = {rows} rows are not "
+            f"divisible by the {spread} devices of mesh {config.mesh!r} over which a batch is spread; change one of "
+            f"them. The nearest batch_size that is divisible is {' or '.join(map(str, nearest))}."
         )
-    tokens, spread = config.data.row_length, ways(mesh.shape, config.rules, "length")
+    tokens, spread = config.data.seq_len, ways(mesh.shape, config.rules, "length")
     if tokens % spread:
         raise ConfigError(
             f"rows of {tokens} tokens do not divide by the mesh's context:{spread}, over which {config.rules} spreads "
-            f"them; set data.row_length to {tokens // spread * spread or spread}, or change the mesh."
+            f"them; set data.seq_len to {tokens // spread * spread or spread}, or change the mesh."
         )
 
 

@@ -16,7 +16,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from zoo.errors import IntegrityError
-from zoo.parallel.processes import failures, leads, wait_for_all
+from zoo.multihost.processes import failures, leads, wait_for_all
 from zoo.train.state import TrainState
 from zoo.train.workdir import CHECKPOINTS
 

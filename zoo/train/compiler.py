@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from zoo.cost.chips import find
 from zoo.errors import ConfigError
-from zoo.scaling.chips import find
 
 Options = dict[str, bool | int | str]
 

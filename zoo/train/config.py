@@ -62,16 +62,16 @@ class RunConfig:
     """One experiment.
 
     Attributes:
-      task: `name` (see `zoo.tasks`) and the options of its class.
+      task: `name` (see `zoo.objectives`) and the options of its class.
       model: `name` in the registry, and fields of `TransformerConfig` that differ from it.
       batch_size: rows in one optimizer step, over all devices and micro-batches.
-      accumulation: micro-batches in one step.
+      grad_accum_steps: micro-batches in one step.
       num_steps: optimizer steps in the run.
       eval_every, checkpoint_every, log_every: in steps; all of them also happen at the last step.
       eval_batches: batches in one evaluation; 0 takes the whole validation split.
       keep_checkpoints: how many of the latest stay.
       max_skipped: steps in a row without a finite gradient before the run gives up.
-      mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.parallel.rules`.
+      mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.sharding.rules`.
       xla_options: "name=value,name=value", over those of the chip in `zoo.train.compiler`; "name=" leaves one out.
     """
 
@@ -81,7 +81,7 @@ class RunConfig:
     optimizer: OptimizerConfig
     batch_size: int
     num_steps: int
-    accumulation: int = 1
+    grad_accum_steps: int = 1
     eval_every: int = 1000
     eval_batches: int = 0
     checkpoint_every: int = 1000
@@ -94,7 +94,7 @@ class RunConfig:
     xla_options: str = ""
 
     def __post_init__(self):
-        positive = ("batch_size", "num_steps", "accumulation", "eval_every", "checkpoint_every", "log_every")
+        positive = ("batch_size", "num_steps", "grad_accum_steps", "eval_every", "checkpoint_every", "log_every")
         for name in (*positive, "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
@@ -102,8 +102,8 @@ class RunConfig:
             raise ConfigError(f"eval_batches must be 0 (all) or more; found {self.eval_batches}.")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must lie between 0 and {2**32 - 1}; found {self.seed}.")
-        if self.batch_size % self.accumulation:
-            raise ConfigError(f"batch_size {self.batch_size} does not divide by accumulation {self.accumulation}.")
+        if self.batch_size % self.grad_accum_steps:
+            raise ConfigError(f"batch_size {self.batch_size} does not divide by accumulation {self.grad_accum_steps}.")
         if self.optimizer.warmup_steps > self.num_steps:
             raise ConfigError(
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."

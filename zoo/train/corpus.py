@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import grain
 
-from zoo.convert.tokenizer import Tokenizer, load_tokenizer
 from zoo.data.config import DataConfig
 from zoo.data.pack import PackedRows, open_rows
 from zoo.data.pipeline import Example, Sharding, evaluation_batches, train_batches
 from zoo.data.prepare import TOKENIZER, prepare, read_recipe
 from zoo.errors import ConfigError
-from zoo.tasks import Task
+from zoo.objectives import Task
+from zoo.text.tokenizer import Tokenizer, load_tokenizer
 from zoo.train.config import RunConfig
 
 
@@ -46,7 +46,7 @@ class Corpus(NamedTuple):
         tokenizer = load_tokenizer(folder / TOKENIZER)
         segments = "row" if config.data.whole_row_segment else "documents"
         rows = [
-            open_rows(folder, split, tokenizer, row_length=config.data.row_length, segments=segments)
+            open_rows(folder, split, tokenizer, seq_len=config.data.seq_len, segments=segments)
             for split in ("train", "validation")
         ]
         return cls(config, tokenizer, recipe, *rows)
@@ -65,7 +65,7 @@ class Corpus(NamedTuple):
         return evaluation_batches(
             self.validation,
             task.transform,
-            batch_size=config.batch_size // config.accumulation,
+            batch_size=config.batch_size // config.grad_accum_steps,
             seed=config.seed,
             num_batches=config.eval_batches,
             sharding=share,

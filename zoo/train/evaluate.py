@@ -13,9 +13,9 @@ from flax import nnx
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.parallel import watch
-from zoo.parallel.processes import leader_first, leads
-from zoo.tasks import Task
+from zoo.multihost import watch
+from zoo.multihost.processes import leader_first, leads
+from zoo.objectives import Task
 from zoo.train.build import Machine, Plan
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig

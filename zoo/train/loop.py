@@ -18,11 +18,11 @@ import numpy as np
 from flax import nnx
 
 import zoo
+from zoo.cost import flops
+from zoo.cost.chips import peak_flops_per_second
 from zoo.errors import ConfigError
-from zoo.parallel import watch
-from zoo.parallel.processes import Consensus, leader_first, leads
-from zoo.scaling import flops
-from zoo.scaling.chips import peak_flops_per_second
+from zoo.multihost import watch
+from zoo.multihost.processes import Consensus, leader_first, leads
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
@@ -191,7 +191,7 @@ def _open_report(plan: Plan, machine: Machine, workdir: Path, start: int) -> Rep
         return Silence(start)
     config = plan.config
     work = Work(
-        tokens=config.batch_size * config.data.row_length,
+        tokens=config.batch_size * config.data.seq_len,
         flops=flops.TRAINING * plan.forward_flops(config.batch_size),
         peak=peak_flops_per_second(list(machine.mesh.devices.flat)),
     )

@@ -60,7 +60,7 @@ class Work(NamedTuple):
     """What a step does, on all devices.
 
     Attributes:
-      tokens: that it reads. flops: of the model, by `zoo.scaling.flops`. peak: operations a second that all devices
+      tokens: that it reads. flops: of the model, by `zoo.cost.flops`. peak: operations a second that all devices
         could do, or None where that is not known.
     """
 

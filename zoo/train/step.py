@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from zoo.tasks import Task
-from zoo.tasks.loss import reciprocal
-from zoo.tasks.task import Sums
+from zoo.objectives import Task
+from zoo.objectives.loss import reciprocal
+from zoo.objectives.objective import Sums
 from zoo.train.compiler import Options
 from zoo.train.state import TrainState
 
@@ -28,20 +28,20 @@ def make_train_step(
     graphdef: nnx.GraphDef,
     task: Task,
     optimizer: optax.GradientTransformation,
-    accumulation: int = 1,
+    grad_accum_steps: int = 1,
     shardings: TrainState | None = None,
     context: Context = contextlib.nullcontext,
     options: Options | None = None,
 ) -> TrainStep:
     """A jitted `step(state, batch) -> (state, sums)`. The old state is donated: its buffers become the new one's.
 
-    With accumulation, rows `i::accumulation` of the batch form micro-batch `i`, which keeps every row on its device.
+    With `grad_accum_steps` A, rows `i::A` of the batch form micro-batch `i`, which keeps every row on its device.
     Losses and gradients are summed over predictions and divided once, so the result is that of the whole batch even
     where micro-batches hold different numbers of predictions.
 
     A gradient that is not finite changes nothing but the counters: parameters and moments stay as they were.
     `shardings` pin where the new state lives; None leaves it to the compiler. `context` is that in which it is traced:
-    `zoo.parallel.rules.partitioned` lets kernels know the mesh. `options` are its compiler's (`zoo.train.compiler`).
+    `zoo.sharding.rules.partitioned` lets kernels know the mesh. `options` are its compiler's (`zoo.train.compiler`).
     `sums` are the task's, with `grad_norm` (before clipping) and `skipped` (steps so far).
     """
 
@@ -53,10 +53,10 @@ def make_train_step(
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        if accumulation == 1:
+        if grad_accum_steps == 1:
             grads, sums = gradients(state.params, batch, key)
         else:
-            grads, sums = _accumulate(functools.partial(gradients, state.params), batch, key, accumulation)
+            grads, sums = _accumulate(functools.partial(gradients, state.params), batch, key, grad_accum_steps)
         scale = reciprocal(sums["weight"])
         grads = jax.tree.map(lambda grad: grad * scale.astype(grad.dtype), grads)
         grad_norm = optax.tree.norm(grads)
@@ -93,16 +93,16 @@ def make_eval_step(
     return eval_step
 
 
-def _accumulate(gradients: Callable, batch: Batch, key: jax.Array, accumulation: int):
+def _accumulate(gradients: Callable, batch: Batch, key: jax.Array, grad_accum_steps: int):
     """Sums of `gradients(micro_batch, key)` over the micro-batches."""
 
     def split(rows):
-        return jnp.swapaxes(rows.reshape(-1, accumulation, *rows.shape[1:]), 0, 1)
+        return jnp.swapaxes(rows.reshape(-1, grad_accum_steps, *rows.shape[1:]), 0, 1)
 
     def add(total, inputs):
         return jax.tree.map(jnp.add, total, gradients(*inputs)), None
 
-    micro_batches = (jax.tree.map(split, batch), jax.random.split(key, accumulation))
+    micro_batches = (jax.tree.map(split, batch), jax.random.split(key, grad_accum_steps))
     shapes = jax.eval_shape(gradients, *jax.tree.map(lambda x: x[0], micro_batches))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     return jax.lax.scan(add, zeros, micro_batches)[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, IntegrityError
-from zoo.parallel.processes import index, leads
+from zoo.multihost.processes import index, leads
 from zoo.train.config import RunConfig
 
 CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"

@@ -1,0 +1,15 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of a small BERT."""
+
+import pytest
+
+from tests.hub.folders import make
+from zoo.hub import checkpoint as hub
+
+
+@pytest.fixture
+def bert(tmp_path):
+    """A folder with the body, pooler and both pretraining heads."""
+    hub.save(make("bert", "pretraining"), tmp_path)
+    return tmp_path

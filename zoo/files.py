@@ -1,0 +1,76 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Opening files that come from elsewhere, and small JSON files: read strictly, written as the Hub writes them."""
+
+import collections
+import io
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import FormatError
+
+_MAX_BYTES = 64 * 2**20
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """The file for reading; FormatError for a FIFO, a device, a folder, or nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FormatError(f"{path} is not a regular file.")
+    return open(descriptor, "rb")
+
+
+def read_json(path: Path, *, default: dict[str, Any] | None = None, max_bytes: int = _MAX_BYTES) -> dict[str, Any]:
+    """Parses a file that holds an object; `default`, if given, stands for a file that is not there.
+
+    Raises:
+      FormatError: the file is absent, not a regular file, too large, no JSON, or repeats a key.
+    """
+    if default is not None and not os.path.lexists(path):
+        return default
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+                raise FormatError(f"{path} must be a regular file of at most {max_bytes} bytes.")
+            return parse_json(file.read(max_bytes), str(path))
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}. A model's folder needs it.") from error
+
+
+def parse_json(text: bytes, where: str) -> dict[str, Any]:
+    """An object without repeated keys or NaN, after a byte order mark or not; FormatError for anything else."""
+    try:
+        value = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{where} is not valid JSON: {error}. Fetch or save it again.") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{where} must hold a JSON object; found {type(value).__name__}.")
+    return value
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes an object."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated = [key for key, count in collections.Counter(key for key, _ in pairs).items() if count > 1]
+        raise ValueError(f"the key {repeated[0]!r} appears twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,57 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A model as an Orbax checkpoint of its parameters, by our own names, beside the config.json of a Hub folder.
+
+Every process of a mesh writes and reads its own shards, so this is the form for models that fit no single machine.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from flax import nnx
+
+from zoo.errors import ConfigError, FormatError
+from zoo.files import write_json
+from zoo.hub.fetch import CONFIG
+
+PARAMS = "params"
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the folder holds parameters in this form."""
+    return (folder / PARAMS).is_dir()
+
+
+def write(model: nnx.Module, folder: Path, config: Mapping[str, Any]) -> None:
+    """Writes the parameters and config.json; ConfigError if the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / CONFIG, config)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save((folder / PARAMS).resolve(), nnx.to_pure_dict(nnx.state(model)))
+
+
+def read(folder: Path, state: nnx.State, shardings: nnx.State | None) -> nnx.State:
+    """The parameters in the shapes and dtypes of `state`, on the default device or where `shardings` says.
+
+    Raises:
+      FormatError: the checkpoint is damaged, or of another model.
+    """
+    shapes = nnx.to_pure_dict(state)
+    default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    places = jax.tree.map(lambda _: default, shapes) if shardings is None else nnx.to_pure_dict(shardings)
+    like = jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), shapes, places)
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            values = checkpointer.restore((folder / PARAMS).resolve(), like)
+    except Exception as error:  # Orbax raises whatever its storage layers raise
+        raise FormatError(
+            f"{folder / PARAMS} does not hold the model of its config.json: {str(error).strip().splitlines()[0]}"
+        ) from error
+    nnx.replace_by_pure_dict(state, values)
+    return state

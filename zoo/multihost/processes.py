@@ -1,0 +1,267 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of one job, one or more on each host: how they meet, and who does what.
+
+Process 0 leads: it alone writes reports and prints. All of them run the same program, step by step. Nothing here asks
+for a device before the processes have met, since JAX must know of its peers first.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax._src import clusters, distributed  # JAX's own detection of clusters has no public door
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from zoo.errors import ConfigError
+from zoo.multihost import watch
+
+_log = logging.getLogger(__name__)
+
+_CLUSTERS = (clusters.SlurmCluster, clusters.GkeTpuCluster, clusters.GceTpuCluster)  # in JAX's order
+_FLAGS = ("coordinator_address", "num_processes", "process_id")
+_PORT_RETRY = 1.0  # seconds between two tries to listen where a process that has just ended still does
+_A_DAY = 86_400_000  # milliseconds
+_meetings = itertools.count()  # numbers the points at which all processes, which run the same program, wait
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """How a job's processes find each other.
+
+    Attributes:
+      cluster: JAX's name for what it detects the rest from; None where the next three say it.
+      coordinator_address: host:port at which process 0 listens.
+    """
+
+    cluster: str | None = None
+    coordinator_address: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
+
+    @classmethod
+    def create(
+        cls, coordinator_address: str | None, num_processes: int | None, process_id: int | None
+    ) -> "Meeting | None":
+        """What the three flags say or, without them, the cluster; None for a job of one process.
+
+        Raises:
+          ConfigError: one or two flags only, or values that cannot be.
+        """
+        given = dict(zip(_FLAGS, (coordinator_address, num_processes, process_id), strict=True))
+        absent = [name for name, value in given.items() if value is None]
+        if len(absent) == len(given):
+            return cls._detect()
+        if absent:
+            raise ConfigError(
+                f"--{' and --'.join(absent)} {'is' if len(absent) == 1 else 'are'} missing: give all three of "
+                f"--{', --'.join(_FLAGS)}, or none."
+            )
+        return cls._checked(str(coordinator_address), int(num_processes or 0), int(process_id or 0))
+
+    @classmethod
+    def _checked(cls, address: str, count: int, index: int) -> "Meeting | None":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigError(f"--coordinator_address must be host:port, such as 10.0.0.1:8476; found {address!r}.")
+        if count < 1:
+            raise ConfigError(f"--num_processes must be 1 or more; found {count}.")
+        if not 0 <= index < count:
+            raise ConfigError(f"--process_id must lie between 0 and {count - 1}, one for each process; found {index}.")
+        if count == 1:
+            return None
+        return cls(coordinator_address=address, num_processes=count, process_id=index)
+
+    @classmethod
+    def _detect(cls) -> "Meeting | None":
+        """Of the cluster's variables; a machine with TPUs that has none of them asks its metadata server."""
+        for cluster in _CLUSTERS:
+            if _is_present(cluster):
+                return cls(cluster=cluster.name) if cluster.get_process_count() > 1 else None
+        return None
+
+    def join(self, patience: float) -> None:
+        """Meets the others; from here on JAX sees the devices of all.
+
+        Args:
+          patience: seconds until a process that never comes ends the job with the exit code `watch.LOST`.
+
+        Raises:
+          ConfigError: another program listens at process 0's port.
+        """
+        # JAX's own handler of SIGTERM would swallow the signal; the training loop has its own.
+        jax.config.update("jax_enable_preemption_service", False)
+        watch.delay_abort()
+        known = self._resolve(patience)
+        late = f"process {known.process_id} waited {patience:g} s at {known.coordinator_address}, and not all of "
+        late += f"{known.num_processes} processes came. See that each of them has started, with the same address."
+        alarm = threading.Timer(patience, watch.end, (late,))
+        alarm.daemon = True
+        alarm.start()
+        if known.process_id == 0:
+            known.wait_for_port(patience)
+        jax.distributed.initialize(
+            known.coordinator_address,
+            known.num_processes,
+            known.process_id,
+            cluster_detection_method=self.cluster or "deactivate",  # for the devices of each process
+            initialization_timeout=round(patience) + 60,  # ours comes first: JAX's ends in a stack trace
+        )
+        alarm.cancel()
+
+    def _resolve(self, patience: float) -> "Meeting":
+        for cluster in _CLUSTERS:
+            if cluster.name == self.cluster:
+                port = os.environ.get("JAX_COORDINATOR_PORT")
+                return Meeting(
+                    coordinator_address=cluster.get_coordinator_address(round(patience), port),
+                    num_processes=cluster.get_process_count(),
+                    process_id=cluster.get_process_id(),
+                )
+        return self
+
+    def wait_for_port(self, patience: float) -> None:
+        """Until nobody else listens there, such as this process's predecessor. JAX would crash at a second try."""
+        port = int(str(self.coordinator_address).rpartition(":")[2])
+        deadline = time.monotonic() + patience / 2
+        while not _is_free(port):
+            if time.monotonic() > deadline:
+                raise ConfigError(f"cannot listen at port {port}: another program does. Stop it, or choose another.")
+            _log.warning("port %d is in use; trying again", port)
+            time.sleep(_PORT_RETRY)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        watch.listen(port).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_present(cluster: type[clusters.ClusterEnv]) -> bool:
+    if cluster is clusters.SlurmCluster and int(os.environ.get("SLURM_STEP_NUM_TASKS", "2")) < 2:
+        return False  # a shell inside an allocation of many tasks is one task
+    try:
+        return cluster.is_env_present()
+    except OSError as error:  # TPUs on a machine without Google's metadata server
+        _log.info("no %s cluster: %s", cluster.name, error)
+        return False
+
+
+def index() -> int:
+    """This process's number, its rank. Asks no device."""
+    return distributed.global_state.process_id if jax.distributed.is_initialized() else 0
+
+
+def count() -> int:
+    """How many processes the job has. Asks no device."""
+    return distributed.global_state.num_processes if jax.distributed.is_initialized() else 1
+
+
+def leads() -> bool:
+    """Whether this process writes and prints for all. Asks no device."""
+    return index() == 0
+
+
+def coordinator_host() -> str:
+    """Where process 0 is, as the others reach it."""
+    return str(distributed.global_state.coordinator_address).rpartition(":")[0].strip("[]")
+
+
+def publish(name: str, value: str) -> None:
+    """Tells all processes something, once."""
+    client().key_value_set(f"zoo/{name}", value)
+
+
+def look_up(name: str, patience: float) -> str:
+    """What one process publishes, for which it waits `patience` seconds."""
+    return client().blocking_key_value_get(f"zoo/{name}", round(patience * 1000))
+
+
+def client() -> Any:
+    """JAX's connection to the service that process 0 runs."""
+    return distributed.global_state.client
+
+
+def wait_for_all(point: str) -> None:
+    """Waits until every process is at this point; a peer that will not come is for `watch` to find."""
+    if count() > 1:
+        client().wait_at_barrier(f"zoo/{next(_meetings)}/{point}", _A_DAY)
+
+
+def failures(point: str, failed: bool) -> list[int]:
+    """The processes in which something failed, known to all, for whom all wait."""
+    if count() == 1:
+        return [0] if failed else []
+    folder = f"failed/{next(_meetings)}"
+    if failed:
+        publish(f"{folder}/{index()}", "")
+    wait_for_all(point)
+    return sorted(int(key.rpartition("/")[2]) for key, _ in client().key_value_dir_get(f"zoo/{folder}/"))
+
+
+@contextlib.contextmanager
+def leader_first(point: str) -> Iterator[None]:
+    """Lets process 0 through the block, and then the others: they find what it has written."""
+    if not leads():
+        wait_for_all(point)
+    yield
+    if leads():
+        wait_for_all(point)
+
+
+class Consensus:
+    """Tells all processes, at the same point of the program, what one of them has been told.
+
+    A small reduction goes to the devices behind each step, and is read behind the next: nobody waits for it.
+    """
+
+    def __init__(self, mesh: Mesh):
+        self._spread = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+        self._highest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, PartitionSpec()))
+        self._pending: jax.Array | None = None
+
+    def __call__(self, told: int) -> int:
+        """The highest number that any process gave at the call before; with one process, this one's."""
+        if count() == 1:
+            return told
+        answer = 0 if self._pending is None else int(self._pending)
+        self._pending = self._ask(told)
+        return answer
+
+    def now(self, told: int) -> int:
+        """The highest number that any process gives at this call, for which all wait."""
+        return told if count() == 1 else int(self._ask(told))
+
+    def _ask(self, told: int) -> jax.Array:
+        shape = (self._spread.mesh.size,)
+        return self._highest(jax.make_array_from_callback(shape, self._spread, lambda _: np.array([told], np.int32)))
+
+
+class Blocks(NamedTuple):
+    """`blocks`, in order, of the `count` equal ones into which the rows of a batch are cut."""
+
+    blocks: tuple[int, ...]
+    count: int
+
+
+@functools.lru_cache
+def batch_blocks(sharding: NamedSharding, process: int) -> Blocks:
+    """The rows of a batch on a process's devices: processes along an axis that does not split it hold the same ones."""
+    rows = sharding.spec[0] if len(sharding.spec) else None
+    axes = (rows,) if isinstance(rows, str) else tuple(rows or ())
+    ways = int(np.prod([sharding.mesh.shape[axis] for axis in axes], dtype=int))
+    places: Mapping = NamedSharding(sharding.mesh, PartitionSpec(axes)).devices_indices_map((ways,))
+    held = {where[0].start or 0 for device, where in places.items() if device.process_index == process}
+    return Blocks(tuple(sorted(held)), ways)
