@@ -1,0 +1,105 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The typed schema of a dataset, and the interfaces that every dataset has, whatever it comes from."""
+
+import abc
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from zoo.errors import ConfigError
+from zoo.text.tokenizer import Tokenizer
+
+Kind = Literal["tokens", "class", "float", "span", "tags", "choices"]
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One field of an example.
+
+    Attributes:
+      kind: `tokens` is int32 [T] (ids, or what goes with them: `token_types`, `segments`, `positions`); `class` an int32
+        index into `classes`; `float` a float32; `span` int32 [2], the first and last token; `tags` int32 [T] of
+        `classes`; `choices` is `tokens` of [C, T].
+      classes: the names of the classes of a `class` or `tags` field.
+    """
+
+    kind: Kind
+    classes: tuple[str, ...] = ()
+
+
+Schema = Mapping[str, Feature]
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """Random access to the examples of one split, a whole batch at a time."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: np.ndarray, *, batch: np.ndarray | None = None) -> Batch:
+        """The examples at `indices` int64 [B], each field stacked to [B, ...]; an index of -1 gives a row of zeros.
+
+        Args:
+          batch: the indices of the global batch of which `indices` are this process's part; what depends on the whole
+            batch, such as the length to which it is padded, is decided by it. None is `indices`.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """An opened dataset.
+
+    Attributes:
+      schema: the fields of its examples. splits: the examples by split; `train` and `validation` at least.
+      seq_len: T, the longest sequence in tokens.
+      manifest: what tells these data from others, ready for JSON; a workdir is tied to it.
+      bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
+    """
+
+    tokenizer: Tokenizer
+    schema: Schema
+    splits: Mapping[str, Examples]
+    seq_len: int
+    manifest: Mapping[str, Any]
+    bytes_per_token: float | None = None
+
+    def split(self, name: str) -> Examples:
+        """The examples of a split; ConfigError for one that does not exist."""
+        if name not in self.splits:
+            raise ConfigError(f"The data have no split {name!r}; they have {', '.join(self.splits)}.")
+        return self.splits[name]
+
+    def require(self, fields: Iterable[str], by: str) -> None:
+        """ConfigError for fields that `by` reads and the examples lack."""
+        missing = sorted(set(fields) - set(self.schema))
+        if missing:
+            raise ConfigError(
+                f"{by} reads {', '.join(map(repr, missing))}, which the examples lack (their fields are "
+                f"{', '.join(self.schema)}); choose data of another type, or name the column in the data group."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetConfig(abc.ABC):
+    """The `data` group of a config: a frozen dataclass that opens what it describes."""
+
+    seq_len: int
+
+    @abc.abstractmethod
+    def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
+        """Opens the dataset. Touches no device.
+
+        Args:
+          cache_dir: where small preparations go (the run's workdir). data_dir: a folder that `launch.prepare` made.
+          tokenizer: the registry name or folder that the run's model starts from, whose tokenizer is used unless the
+            config names one; "" if it starts from random weights.
+
+        Raises:
+          ConfigError, InputError, FormatError: anything wrong with the files or the config.
+        """
