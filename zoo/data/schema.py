@@ -22,9 +22,9 @@ class Feature:
     """One field of an example.
 
     Attributes:
-      kind: `tokens` is int32 [T] (ids, or what goes with them: `token_types`, `segments`, `positions`); `class` an int32
-        index into `classes`; `float` a float32; `span` int32 [2], the first and last token; `tags` int32 [T] of
-        `classes`; `choices` is `tokens` of [C, T].
+      kind: `tokens` is int32 [T] (ids, or what goes with them: `token_types`, `segments`, `positions`); `class` is an
+        int32 index into `classes`; `float` is a float32; `span` is int32 [2], the first and last token; `tags` is int32
+        [T], indices into `classes`; `choices` is `tokens` of [C, T].
       classes: the names of the classes of a `class` or `tags` field.
     """
 
