@@ -15,9 +15,8 @@ from jaxtyping import Int64, UInt32
 
 from zoo.data.random import mix
 
-_ROUNDS = (
-    8  # 4 are a random permutation to whoever does not hold the key (Luby and Rackoff, 1988); a small n wants more
-)
+# Four rounds are pseudo-random (Luby and Rackoff, 1988) where n is large; a small n needs more to look so.
+_ROUNDS = 8
 _GOLDEN = np.uint32(0x9E3779B9)
 
 
