@@ -24,9 +24,9 @@ from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
 from zoo.evals.loss import loss_sums
 from zoo.sharding.rules import batch_sharding
+from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
 from zoo.train.run_spec import RunSpec, base_config, check_names
-from zoo.train.config import RunConfig
 
 Step = Literal["train", "eval", "prefill", "decode"]
 STEPS: tuple[str, ...] = get_args(Step)
@@ -47,23 +47,19 @@ class Vocabulary(NamedTuple):
 
     @classmethod
     def create(cls, config: RunConfig) -> "Vocabulary":
-        """That which the config's tokenizer would have at most."""
+        """The most that the config's tokenizer may have, or what the checkpoint has that the run starts from."""
         base, tokenizer = base_config(config), config.data.tokenizer
-        last = tokenizer.vocab_size - 1
+        size = base.vocab_size if config.init_from else tokenizer.vocab_size
+        last = size - 1
         pad, bos, eos = (
             None if found is None else min(found, last) for found in (base.pad_id, base.bos_id, base.eos_id)
         )
-        return cls(tokenizer.vocab_size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
+        return cls(size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
 
     @property
     def special_ids(self) -> set[int]:
         """Those that mark something."""
         return {found for found in self[1:] if found is not None}
-
-    @property
-    def ordinary_id(self) -> int:
-        """The first that does not."""
-        return next(token for token in range(self.vocab_size) if token not in self.special_ids)
 
 
 class _Lowered(NamedTuple):
@@ -130,9 +126,11 @@ class Target:
         """Compiled steps together with what they were compiled for."""
         config, mesh = self.spec.config, self.learner.mesh
         return Report(
-            model=config.model.name or config.init_from,
+            model=config.model_name,
             objective=type(self.spec.objective).__name__,
-            parameters=sum(leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])),
+            parameters=sum(
+                leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])
+            ),
             topology=self.topology,
             chip=None if self.chip is None else self.chip.name,
             chips=mesh.size // (1 if self.chip is None else self.chip.devices),
@@ -219,7 +217,12 @@ def _eval(target: Target) -> _Lowered:
     step: Any = learner.eval_step(loss_sums)
     rows, length = spec.config.batch_size, spec.config.data.seq_len
     model_flops = spec.forward_flops(rows)
-    return _Lowered(lambda: step.lower(learner.abstract.params, learner.abstract.frozen, target.batch), model_flops, rows, rows * length)
+    return _Lowered(
+        lambda: step.lower(*learner.modules, target.batch),
+        model_flops,
+        rows,
+        rows * length,
+    )
 
 
 def _prefill(target: Target) -> _Lowered:

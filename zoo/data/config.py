@@ -22,6 +22,9 @@ class TokenizerConfig:
         check_fields(self)
 
 
+WORDPIECE = TokenizerConfig(kind="wordpiece", vocab_size=8192, lower_case=True)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """What text is read, and how it becomes rows.

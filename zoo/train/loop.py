@@ -61,7 +61,7 @@ def train(
     step.
 
     Raises:
-      ZooError: for anything the user can mend, most of it before a device is touched.
+      ZooError: for anything that the user can fix, most of it before a device is touched.
     """
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
@@ -141,7 +141,9 @@ class _Run:
                     self.report.restart_clock(step - 1)
                 pending = (step, sums)
                 signalled = self.consensus(told[0] if told else 0)
-                evaluating = [name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)]
+                evaluating = [
+                    name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
+                ]
                 saving = self._due(step, config.checkpoint_every)
                 if evaluating or saving or signalled:
                     # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
@@ -223,6 +225,8 @@ def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path)
     zoo.save(learner.spec.objective.export(learner.module(state)), folder)
     if leads():
         dataset.tokenizer.save(folder)
+        if dataset.inputs is not None:
+            dataset.inputs.save(folder)
 
 
 @contextlib.contextmanager
