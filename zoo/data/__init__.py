@@ -1,3 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text to batches: sources of documents, prepared folders, packed rows, and the Grain pipeline over them."""
+"""Datasets and batches: sources, prepared text, packed sequences, and the Grain pipeline over whatever is opened.
+
+`DATASETS` holds every type that the `data` group of a config may have; a new dataset is a file and a row here.
+"""
+
+from zoo.data.schema import DatasetConfig
+from zoo.data.text import TextConfig
+
+DATASETS: dict[str, type[DatasetConfig]] = {"text": TextConfig}
+
+__all__ = ["DATASETS", "DatasetConfig", "TextConfig"]

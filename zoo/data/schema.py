@@ -5,6 +5,7 @@
 import abc
 import dataclasses
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -51,6 +52,64 @@ class Examples(Protocol):
         ...
 
 
+@runtime_checkable
+class Vocabulary(Protocol):
+    """What an objective asks of a tokenizer."""
+
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def special_ids(self) -> AbstractSet[int]: ...
+    @property
+    def pad_id(self) -> int | None: ...
+    @property
+    def bos_id(self) -> int | None: ...
+    @property
+    def eos_id(self) -> int | None: ...
+    @property
+    def mask_id(self) -> int | None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataInfo:
+    """What an objective and a model are fitted to, known without reading an example.
+
+    Attributes: as those of `Dataset`.
+    """
+
+    vocabulary: Vocabulary
+    schema: Schema
+    seq_len: int
+    bytes_per_token: float | None = None
+
+    def require(self, fields: Iterable[str], by: str) -> None:
+        """ConfigError for fields that `by` reads and the examples lack."""
+        missing = sorted(set(fields) - set(self.schema))
+        if missing:
+            raise ConfigError(
+                f"{by} reads {', '.join(map(repr, missing))}, which the examples lack (their fields are "
+                f"{', '.join(self.schema)}); choose data of another type, or name the column in the data group."
+            )
+
+    def placeholder(self, rows: int) -> Batch:
+        """A batch of this schema in which every sequence is full: for shapes, where there are no data."""
+        ordinary = next(i for i in range(self.vocabulary.vocab_size) if i not in self.vocabulary.special_ids)
+        values = {"tokens": ordinary, "segments": 1}
+        batch: Batch = {}
+        for name, feature in self.schema.items():
+            if feature.kind in ("tokens", "tags"):
+                batch[name] = np.full((rows, self.seq_len), values.get(name, 0), np.int32)
+            elif feature.kind == "span":
+                batch[name] = np.zeros((rows, 2), np.int32)
+            elif feature.kind == "choices":
+                raise ConfigError("The number of choices is not known without the data; open them first.")
+            else:
+                batch[name] = np.zeros((rows,), np.float32 if feature.kind == "float" else np.int32)
+        if "positions" in batch:
+            batch["positions"] = np.broadcast_to(np.arange(self.seq_len, dtype=np.int32), (rows, self.seq_len)).copy()
+        return batch
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
     """An opened dataset.
@@ -75,14 +134,15 @@ class Dataset:
             raise ConfigError(f"The data have no split {name!r}; they have {', '.join(self.splits)}.")
         return self.splits[name]
 
-    def require(self, fields: Iterable[str], by: str) -> None:
-        """ConfigError for fields that `by` reads and the examples lack."""
-        missing = sorted(set(fields) - set(self.schema))
-        if missing:
-            raise ConfigError(
-                f"{by} reads {', '.join(map(repr, missing))}, which the examples lack (their fields are "
-                f"{', '.join(self.schema)}); choose data of another type, or name the column in the data group."
-            )
+    @property
+    def info(self) -> DataInfo:
+        """What an objective and a model are fitted to."""
+        return DataInfo(
+            vocabulary=self.tokenizer,
+            schema=self.schema,
+            seq_len=self.seq_len,
+            bytes_per_token=self.bytes_per_token,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +150,10 @@ class DatasetConfig(abc.ABC):
     """The `data` group of a config: a frozen dataclass that opens what it describes."""
 
     seq_len: int
+
+    @abc.abstractmethod
+    def outline(self, vocabulary: Vocabulary) -> DataInfo:
+        """What is known of the data without opening them, for steps that are compiled ahead of time."""
 
     @abc.abstractmethod
     def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
@@ -103,3 +167,17 @@ class DatasetConfig(abc.ABC):
         Raises:
           ConfigError, InputError, FormatError: anything wrong with the files or the config.
         """
+
+    def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
+        """Makes the folder that `open` takes as `data_dir`, for a type of data that has to be prepared.
+
+        Args:
+          tokenizer: as of `open`.
+
+        Raises:
+          ConfigError: data that are read as they are.
+        """
+        del folder, tokenizer
+        raise ConfigError(
+            f"Data of this type ({type(self).__name__}) need no preparation: run launch.train without --data_dir."
+        )
