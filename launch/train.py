@@ -58,13 +58,11 @@ def main(argv: list[str]) -> None:
     del argv
     if _MAX_RESTARTS.value:
         supervise()
-    from zoo.train import RunConfig
+    from zoo.train import RunConfig, train
+    from zoo.train.profile import Span
+    from zoo.train.run_spec import check_names
 
     config = RunConfig.from_dict(_CONFIG.value)
-    from zoo.train import train
-    from zoo.train.build import check_names
-    from zoo.train.profile import Span
-
     check_names(config)
     span = Span.parse(_PROFILE.value)
     with hosts.joined():

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.data.column_writer import write_table
-from zoo.data.columns import Row, open_table
+from zoo.data.columns import open_table
+from zoo.data.formats import Row
 from zoo.errors import ConfigError, FormatError, InputError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)

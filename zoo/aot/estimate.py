@@ -14,7 +14,7 @@ Memory is the bytes of one device at the fuller of two moments:
   layers that are gathered at a time; so many vectors of the model's width a token, less what stays in the fast memory.
 
 Time is the products at a share of the peak, plus what is read and written between them, plus exchanges, none of which
-is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/plan.md says how well.
+is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/spec.md says how well.
 """
 
 import dataclasses
@@ -30,10 +30,9 @@ from flax import nnx
 from zoo.cost import flops
 from zoo.cost.chips import Chip
 from zoo.kernels.softmax_xent import pallas_tpu
-from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.sharding.rules import part, preset, ways
-from zoo.train.build import Plan
+from zoo.train.run_spec import RunSpec
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
 WORKING = {"none": 17, "cheap": 17, "mlp": 24, "full": 24}
@@ -93,7 +92,7 @@ def filled(shape: tuple[int, ...]) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """What of a model and its task the estimates go by.
+    """What of a model and its objective the estimates go by.
 
     Attributes:
       leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row. predictions:
@@ -107,14 +106,13 @@ class Model:
     predictions: int | None
 
     @classmethod
-    def of(cls, plan: Plan) -> "Model":
-        """That of a run's plan."""
-        head, length = plan.task.head, plan.config.data.seq_len
-        params = nnx.state(registry.family_of(plan.model).abstract(plan.model, head=head))
+    def of(cls, spec: RunSpec) -> "Model":
+        """That of a run's spec."""
+        params = nnx.state(nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0)))))
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
-        predictions = getattr(plan.task, "max_predictions", None)
-        return cls(plan.model, leaves, plan.forward_flops(1), length, predictions)
+        length, predictions = spec.config.data.seq_len, spec.objective.predictions
+        return cls(spec.model, leaves, spec.forward_flops(1), length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
         """Of a train step with this layout on such chips."""

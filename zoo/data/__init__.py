@@ -6,8 +6,9 @@
 """
 
 from zoo.data.schema import DatasetConfig
+from zoo.data.table import TableConfig
 from zoo.data.text import TextConfig
 
-DATASETS: dict[str, type[DatasetConfig]] = {"text": TextConfig}
+DATASETS: dict[str, type[DatasetConfig]] = {"table": TableConfig, "text": TextConfig}
 
-__all__ = ["DATASETS", "DatasetConfig", "TextConfig"]
+__all__ = ["DATASETS", "DatasetConfig", "TableConfig", "TextConfig"]

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writing the rows of a table with new columns behind its own, in any of the formats that `zoo.data.columns` reads."""
+"""Writing the rows of a table with new columns behind its own, in any of the formats that `zoo.data.formats` reads."""
 
 import contextlib
 import datetime
@@ -15,7 +15,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from zoo.data.columns import Row, Table, table_format
+from zoo.data.columns import Table
+from zoo.data.formats import Row, table_format
 from zoo.errors import ConfigError, FormatError, InputError
 
 _QUOTED = re.compile('^\ufeff|[,"\r\n]')  # what must stand between quotes; a leading mark would be taken for the file's

@@ -15,7 +15,7 @@ from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import index, leads
 from zoo.train.config import RunConfig
 
-CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
+CONFIG, MANIFEST, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
 
 
 @contextlib.contextmanager
@@ -46,12 +46,12 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         yield workdir
 
 
-def pin_data(workdir: Path, recipe: Mapping[str, Any]) -> None:
+def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
-    if has_checkpoints(workdir) and (workdir / RECIPE).exists():
-        _compare(_read_json(workdir / RECIPE), recipe, f"{workdir} holds checkpoints of a run on another prepared text")
+    if has_checkpoints(workdir) and (workdir / MANIFEST).exists():
+        _compare(_read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on another prepared text")
     if leads():
-        write_json(workdir / RECIPE, recipe)
+        write_json(workdir / MANIFEST, manifest)
 
 
 def read_config(workdir: Path) -> RunConfig:
