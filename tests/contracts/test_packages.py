@@ -197,8 +197,8 @@ def test_the_checks_see(check, source):
     "source, target",
     [
         ("zoo.nn.block", "zoo.models.bert"),
-        ("zoo.data.pack", "zoo.hub.checkpoint"),
-        ("zoo.hub.fetch", "zoo.data.pack"),
+        ("zoo.data.packed", "zoo.hub.checkpoint"),
+        ("zoo.hub.fetch", "zoo.data.packed"),
         ("zoo.kernels.a", "zoo.nn"),
     ],
 )

@@ -69,9 +69,8 @@ def test_special_tokens_and_padding_are_never_hidden(step):
 @pytest.mark.parametrize(
     ("ordinary", "rate", "most", "count"),
     [
-        *((117, 0.15, 20, 18), (117, 0.15, 17, 17), (3, 0.15, 20, 1), (1, 0.15, 20, 1), (0, 0.15, 20, 0)),
-        (6, 0.999, 20, 6),
-        *((10, 0.15, 20, 2), (30, 0.15, 20, 4), (10, 0.25, 20, 2), (6, 0.25, 20, 2)),  # halves, to the even number
+        *[(117, 0.15, 20, 18), (117, 0.15, 17, 17), (3, 0.15, 20, 1), (1, 0.15, 20, 1), (0, 0.15, 20, 0)],
+        *[(6, 0.999, 20, 6), (10, 0.15, 20, 2), (30, 0.15, 20, 4), (10, 0.25, 20, 2), (6, 0.25, 20, 2)],  # halves too
     ],
 )
 def test_exactly_the_rate_is_hidden(ordinary, rate, most, count):

@@ -1,15 +1,15 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets: files to typed examples, and the Grain pipeline from examples to batches.
+"""Datasets and batches: sources, prepared text, packed sequences, tables, and the Grain pipeline over them.
 
-A new type of data is a file with a subclass of `DatasetConfig`, and a row in `DATASETS`.
+`DATASETS` holds every type that the `data` group of a config may have. A new one is a file with a subclass of
+`DatasetConfig`, and a row there.
 """
 
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
 from zoo.data.table import TableConfig
+from zoo.data.text import TextConfig
 
-DATASETS: dict[str, type[DatasetConfig]] = {
-    "table": TableConfig,
-}
+DATASETS: dict[str, type[DatasetConfig]] = {"table": TableConfig, "text": TextConfig}
 
-__all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig"]
+__all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig", "TextConfig"]

@@ -177,3 +177,17 @@ class DatasetConfig(abc.ABC):
         Raises:
           ConfigError, InputError, FormatError: anything wrong with the files or the config.
         """
+
+    def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
+        """Makes the folder that `open` takes as `data_dir`, for a type of data that has to be prepared.
+
+        Args:
+          tokenizer: as of `open`.
+
+        Raises:
+          ConfigError: data that are read as they are.
+        """
+        del folder, tokenizer
+        raise ConfigError(
+            f"Data of this type ({type(self).__name__}) need no preparation: run launch.train without --data_dir."
+        )
