@@ -14,6 +14,6 @@ def choose(variants: dict[str, Any], variant: str) -> Any:
 
 def model(name: str, *, dropout: float, dtype: str = "bfloat16", **changes: Any) -> dict[str, Any]:
     """A registry model, with the fields that a run most often overrides spelled out so that a flag can set them."""
-    fields = {"stack": "scan", "remat": "none", "dtype": dtype}
+    execution = {"stack": "scan", "remat": "none", "dtype": dtype}
     rates = {"embed_dropout": dropout, "hidden_dropout": dropout, "attention_dropout": dropout}
-    return {"name": name, **fields, **rates, **changes}
+    return {"name": name, **execution, **rates, **changes}

@@ -56,8 +56,7 @@ class Inference:
     @classmethod
     def plain(cls, plan: Plan) -> "Inference":
         """To count operations: the same model as it is written, for one device."""
-        attention = dataclasses.replace(plan.model.attention, implementation=None)
-        config = plan.model.replace(stack="loop", attention=attention)
+        config = plan.model.replace(stack="loop", attention_kernel=None)
         graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, plan.task.head)))
         return cls(graphdef, params, *_inputs(*_size(plan), None))
 

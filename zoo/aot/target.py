@@ -140,7 +140,7 @@ class Target:
             mesh=dict(mesh.shape),
             rules=config.rules,
             grad_accum_steps=config.grad_accum_steps,
-            remat=self.plan.model.remat,
+            remat=self.plan.model.execution.remat,
             versions=_versions(self.chip),
             options=dict(self.machine.options),
             steps=tuple(steps),

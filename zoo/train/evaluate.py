@@ -81,7 +81,9 @@ def _load(source: str, plan: Plan, machine: Machine, corpus: Corpus) -> tuple[di
             f"{source} and the data have different vocabularies; prepare the data with "
             f"--config.data.tokenizer.path={source}."
         )
-    model = zoo.load(source, head=plan.task.head, dtype=plan.model.dtype, mesh=machine.mesh, rules=plan.config.rules)
+    model = zoo.load(
+        source, head=plan.task.head, dtype=plan.model.execution.dtype, mesh=machine.mesh, rules=plan.config.rules
+    )
     graphdef, params = nnx.split(model)
     return {"model": source}, graphdef, nnx.to_pure_dict(params)
 
