@@ -13,7 +13,6 @@ first, too. Needs torch and transformers, unless `--torch=`; JAX takes 75 % of t
 XLA_PYTHON_CLIENT_MEM_FRACTION=.45. Exits with 1 if anything was left out.
 """
 
-import dataclasses
 import gc
 import importlib.metadata
 import statistics
@@ -106,8 +105,8 @@ def ours(row: Row, way: str, every: bool = False) -> Contender:
     attention, stack, remat = way.split("/")
     base = zoo.config(row.model)
     rates = dict.fromkeys(("embed_dropout", "hidden_dropout", "attention_dropout"), row.dropout)
-    chosen = dataclasses.replace(base.attention, implementation=None if attention == "chosen" else attention)
-    config = base.replace(stack=stack, remat=remat, dtype="bfloat16", attention=chosen, **rates)
+    kernel = None if attention == "chosen" else attention
+    config = base.replace(stack=stack, remat=remat, dtype="bfloat16", attention_kernel=kernel, **rates)
     batch, predictions = packed(tokens_of(row)), None
     if config.attention.causal:
         objective: Any = CausalLM()

@@ -109,7 +109,7 @@ def convert(kind: Any, value: Any, path: str) -> Any:
         value = float(value)
     if isinstance(value, list):
         value = tuple(value)
-    if _allows(kind, tuple) and value is not None and not isinstance(value, tuple | str):
+    if _allows(kind, tuple) and not isinstance(value, tuple | str) and not matches(value, kind):
         value = (value,)
     if not matches(value, kind):
         raise ConfigError(f"{path} must be {describe(kind)}; found {value!r}.")

@@ -138,7 +138,7 @@ class Target:
             mesh=dict(mesh.shape),
             rules=config.rules,
             grad_accum_steps=config.grad_accum_steps,
-            remat=self.spec.model.remat,
+            remat=self.spec.model.execution.remat,
             versions=_versions(self.chip),
             options=dict(self.learner.options),
             steps=tuple(steps),

@@ -103,7 +103,15 @@ class Objective(abc.ABC):
         Args:
           config: of the model to make; what the checkpoint's own config says otherwise is overridden.
         """
-        return zoo.load(source, head=self.head, mesh=mesh, rules=rules if mesh is not None else None, seed=seed)
+        return zoo.load(
+            source,
+            head=self.head,
+            dtype=config.execution.dtype,
+            param_dtype=config.execution.param_dtype,
+            mesh=mesh,
+            rules=None if mesh is None else rules,
+            seed=seed,
+        )
 
     @abc.abstractmethod
     def loss(self, module: Any, batch: Batch, *, dropout_key: jax.Array | None = None) -> Sums:
