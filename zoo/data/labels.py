@@ -103,7 +103,7 @@ def _float(value: Any, table: Table, column: str, line: int) -> float:
             f"{table.place(line, column)}: expected a number; found {value!r:.60}. Correct it, or set "
             "data.label_type='class' if the labels are names."
         )
-    if not abs(number) <= np.finfo(np.float32).max:
+    if not abs(number) <= float(np.finfo(np.float32).max):
         raise InputError(
             f"{table.place(line, column)}: expected a finite number; found {value!r:.60}. Remove that row."
         )
