@@ -214,6 +214,7 @@ BAD = [
     ([*MORE, ("fine", "odd"), ("so", "odd"), ("no", "new")], {"labels": ("neg", "pos")}, PLACE.format(10, "label")
      + r"data\.labels lacks the label 'odd' \(in 2 rows; so are 'new'\); expected one of 'neg', 'pos'"),
     ([*MORE, ("fine", "pos ")], {}, PLACE.format(10, "label") + "the label 'pos ' differs from 'pos' only by"),
+    ([("film", "0"), ("plot", "1"), ("so", "1.0")], {}, PLACE.format(4, "label") + "the labels '1' and '1.0'"),
     (FRACTIONS, {}, PLACE.format(3, "label") + r"expected the name of a class; found the number 0\.25 \(8 distinct.*"
      "label_type='float'"),
     ([(f"film {i}", str(i)) for i in range(21)], {}, r"column 'label': expected classes; found 21 rows with as many"),
@@ -261,8 +262,8 @@ def test_parquet_rows_are_named(tmp_path):
 @pytest.mark.parametrize(
     "fields, match",
     [
-        ({"text": "Text"}, r"train\.csv, line 1: no column 'Text'"),
-        ({"text_pair": "pair"}, "no column 'pair'"),
+        ({"text": "Text"}, r"train\.csv, line 1: expected a column 'Text'"),
+        ({"text_pair": "pair"}, "expected a column 'pair'"),
         ({"label": ""}, r"data\.label must name a column"),
         ({"label": "text"}, r"data\.text names the column 'text', as another field does"),
         ({"source": ""}, r"data\.source must name a table"),
@@ -311,7 +312,7 @@ def test_new_rows(tmp_path, tokenizer, pair, batch_size):
 def test_new_rows_are_refused(tmp_path, tokenizer):
     options = dict(tokenizer=tokenizer, seq_len=16, batch_size=2)
     path = write(tmp_path / "new.csv", [("fine",), ("",)], ("a",))
-    with pytest.raises(ConfigError, match="no column 'b'"):
+    with pytest.raises(ConfigError, match="expected a column 'b'"):
         read_for_prediction(path, text="a", text_pair="b", **options)
     with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
         read_for_prediction(path, text="a", **{**options, "batch_size": 0})
