@@ -16,7 +16,7 @@ from zoo.data.config import DataConfig, TokenizerConfig
 from zoo.data.pack import open_rows
 from zoo.data.prepare import prepare, read_recipe
 from zoo.errors import ConfigError, InputError, IntegrityError
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
 

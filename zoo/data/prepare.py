@@ -21,7 +21,8 @@ from tqdm import tqdm
 from zoo.data.config import DataConfig, TokenizerConfig
 from zoo.data.source import TextSource, open_source
 from zoo.errors import ConfigError, InputError, IntegrityError
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
 
 RECIPE, TOKENIZER = "prepare.json", "tokenizer"

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from tokenizers import normalizers, pre_tokenizers, trainers
 
 from zoo.errors import ConfigError, InputError
-from zoo.text.tokenizer import BERT, GPT2, Tokenizer, byte_bpe, each_checked, wordpiece
+from zoo.text.bpe import byte_bpe
+from zoo.text.classes import BERT, GPT2
+from zoo.text.tokenizer import Tokenizer, each_checked
+from zoo.text.wordpiece import wordpiece
 
 
 def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int, lower_case: bool = False) -> Tokenizer:

@@ -14,7 +14,8 @@ from zoo.data.pipeline import Example, Sharding, evaluation_batches, train_batch
 from zoo.data.prepare import TOKENIZER, prepare, read_recipe
 from zoo.errors import ConfigError
 from zoo.objectives import Task
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 from zoo.train.config import RunConfig
 
 
