@@ -113,7 +113,9 @@ def _read_vocabulary(
             if family not in unigram.FAMILIES:
                 family = unigram.guess_family(pieces, name)
             special = _construction(CLASSES[family], declared)
-            make = functools.partial(unigram.unigram, family, pieces, special, unigram_options(options))
+            make = functools.partial(
+                unigram.unigram, family, pieces, special, _unigram_options(CLASSES[family], options)
+            )
             return build(path, make), CLASSES[family]
     for vocab, merges in ((folder / first, folder / second) for first, second in _BPE):
         if vocab.is_file():
@@ -181,8 +183,9 @@ def _with_ends(
     return frame(backend, *enclose_each(bos, eos)) if bos or eos else backend
 
 
-def unigram_options(options: Mapping[str, Any]) -> unigram.UnigramOptions:
-    """The options of SentencePiece families; those that a family does not have change nothing."""
+def _unigram_options(kind: TokenizerClass, declared: Mapping[str, Any]) -> unigram.UnigramOptions:
+    """The options that the class has; the others change nothing."""
+    options = {name: declared[name] for name in kind.options & declared.keys()}
     return unigram.UnigramOptions(
         lower_case=options.get("do_lower_case"),
         keep_accents=options.get("keep_accents", False),

@@ -8,7 +8,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from zoo.text.classes import BERT
-from zoo.text.template import classify, enclose, frame
+from zoo.text.template import classify, frame
 
 
 def wordpiece(
@@ -24,7 +24,7 @@ def wordpiece(
     Args:
       strip_accents: None strips them where `lower_case` is on.
       split_chinese: whether each Chinese character is a word.
-      special: role to token; with `bos` and `eos` among them, a text is enclosed as RoBERTa's is.
+      special: role to token; without `cls` and `sep`, nothing stands around a text.
     """
     backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=special["unk"]))
     backend.normalizer = normalizers.BertNormalizer(
@@ -32,6 +32,4 @@ def wordpiece(
     )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    if "bos" in special and "eos" in special:
-        return frame(backend, *enclose(special["bos"], special["eos"]))
-    return frame(backend, *classify(special["cls"], special["sep"]))
+    return frame(backend, *classify(special["cls"], special["sep"])) if "cls" in special else backend
