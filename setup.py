@@ -22,7 +22,7 @@ setup(
     python_requires=">=3.11",
     # The launchers are public commands; the configs are lab notebooks that a user edits in a checkout.
     packages=find_packages(include=["zoo", "zoo.*", "launch", "launch.*"]),
-    package_data={"zoo": ["py.typed"], "zoo.data": ["*.txt"]},
+    package_data={"zoo": ["py.typed"], "zoo.data": ["*.csv", "*.txt"]},
     install_requires=[
         "absl-py",
         "array_record>=0.8",
@@ -39,6 +39,7 @@ setup(
         "numpy>=2",
         "optax>=0.2.8",
         "orbax-checkpoint>=0.12.8",
+        "pyarrow",
         "safetensors>=0.8",
         "sentencepiece>=0.2.1",  # older ones read bad model files out of bounds (CVE-2026-1260)
         "tensorboardX",

@@ -4,6 +4,8 @@
 
 from typing import Any
 
+import ml_collections
+
 
 def choose(variants: dict[str, Any], variant: str) -> Any:
     """The entry of `variant`, the part after the colon in `--config=configs/NAME.py:VARIANT`."""
@@ -12,8 +14,54 @@ def choose(variants: dict[str, Any], variant: str) -> Any:
     return variants[variant]
 
 
-def model(name: str, *, dropout: float, dtype: str = "bfloat16", **changes: Any) -> dict[str, Any]:
-    """A registry model, with the fields that a run most often overrides spelled out so that a flag can set them."""
-    fields = {"stack": "scan", "remat": "none", "dtype": dtype}
-    rates = {"embed_dropout": dropout, "hidden_dropout": dropout, "attention_dropout": dropout}
-    return {"name": name, **fields, **rates, **changes}
+def model(name: str, *, dropout: float | None = None, dtype: str = "bfloat16", **changes: Any) -> dict[str, Any]:
+    """A registry model with one dropout rate throughout; None leaves the published rates."""
+    places = ("embed_dropout", "hidden_dropout", "attention_dropout")
+    return {"name": name, "dtype": dtype, **({} if dropout is None else dict.fromkeys(places, dropout)), **changes}
+
+
+def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A corpus of plain text that is packed into sequences of one length."""
+    return {"type": "text", "source": source, "text_field": "text", "tokenizer": tokenizer, **changes}
+
+
+def adamw(learning_rate: float, **changes: Any) -> dict[str, Any]:
+    """AdamW with the values that most papers share."""
+    common = dict(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01, clip_norm=1.0, schedule="linear", end_fraction=0.0)
+    return {"learning_rate": learning_rate, "warmup_steps": 0, **common, **changes}
+
+
+def experiment(**fields: Any) -> ml_collections.ConfigDict:
+    """An experiment: what is given, over defaults for all that concerns neither the paper nor the result."""
+    config = ml_collections.ConfigDict(
+        dict(
+            seed=0,
+            init_from="",
+            evals={"validation": {"type": "loss"}},
+            keep_best="",
+            grad_accum_steps=1,
+            log_every=100,
+            eval_every=1000,
+            checkpoint_every=1000,
+            keep_checkpoints=2,
+            max_skipped=20,
+            mesh="data:-1",
+            rules="dp",
+            xla_options="",
+        )
+    )
+    for name, value in fields.items():
+        config[name] = value
+    return config
+
+
+def on_cpu(config: ml_collections.ConfigDict, **fields: Any) -> ml_collections.ConfigDict:
+    """The same experiment for a few minutes on 2 CPU cores, on the text that comes with the package.
+
+    A loop over layers trains faster than a scan there.
+    """
+    config.model.update(dtype="float32", stack="loop")
+    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, seq_len=128)
+    config.data.tokenizer.update(vocab_size=2048, path="")
+    config.update(dict(grad_accum_steps=1, log_every=10, checkpoint_every=200) | fields)
+    return config

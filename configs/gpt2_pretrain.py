@@ -34,65 +34,26 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
     """The experiment at one size; `tiny` is the one for a CPU."""
     tiny = variant == "tiny"
     name, learning_rate = common.choose({**SIZES, "tiny": SIZES["small"]}, variant)
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    config.task = dict(name="clm")
-    config.model = common.model(name, dropout=0.0)  # GPT-2 sees no text twice; nanoGPT pretrains without dropout too
-
-    config.data = dict(
-        source="openwebtext",
-        document="file",
-        text_field="text",
-        validation_fraction=0.0005,
-        tokenizer=dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
-        seq_len=1024,
-        whole_row_segment=True,
+    config = common.experiment(
+        objective=dict(type="clm"),
+        model=common.model(name, dropout=0.0),  # GPT-2 sees no text twice; nanoGPT pretrains without dropout too
+        data=common.text(
+            "openwebtext",
+            dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
+            document="file",
+            validation_fraction=0.0005,
+            seq_len=1024,
+            segments="sequence",
+        ),
+        batch_size=480,
+        grad_accum_steps=5,
+        num_steps=600_000,
+        optimizer=common.adamw(
+            learning_rate, warmup_steps=2000, schedule="cosine", end_fraction=0.1, b2=0.95, weight_decay=0.1
+        ),
     )
-
-    config.batch_size = 480
-    config.grad_accum_steps = 5
-    config.num_steps = 600_000
-    config.optimizer = dict(
-        learning_rate=learning_rate,
-        warmup_steps=2000,
-        schedule="cosine",
-        end_fraction=0.1,
-        b1=0.9,
-        b2=0.95,
-        eps=1e-8,
-        weight_decay=0.1,
-        clip_norm=1.0,
-    )
-
-    config.log_every = 100
-    config.eval_every = 1000
-    config.eval_batches = 0
-    config.checkpoint_every = 1000
-    config.keep_checkpoints = 2
-    config.max_skipped = 20
-    config.mesh = "data:-1"
-    config.rules = "dp"
-    config.xla_options = ""
     if tiny:
-        _shrink(config)
+        common.on_cpu(config, batch_size=16, num_steps=500, eval_every=100)
+        config.model.update(width=128, num_layers=4, num_heads=4, mlp_width=512, max_length=256)
+        config.optimizer.update(learning_rate=3e-3, warmup_steps=60)
     return config.lock()
-
-
-def _shrink(config: ml_collections.ConfigDict) -> None:
-    """About four minutes on 2 CPU cores. A loop over layers trains faster than a scan there."""
-    config.model = common.model(
-        "gpt2",
-        dropout=0.0,
-        dtype="float32",
-        width=128,
-        num_layers=4,
-        num_heads=4,
-        mlp_width=512,
-        max_length=256,
-    )
-    config.model.stack = "loop"
-    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, seq_len=128)
-    config.data.tokenizer.update(vocab_size=2048, path="")
-    config.batch_size, config.grad_accum_steps, config.num_steps = 16, 1, 500
-    config.optimizer.update(learning_rate=3e-3, warmup_steps=60)
-    config.log_every, config.eval_every, config.checkpoint_every = 10, 100, 200

@@ -68,62 +68,35 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
     """The experiment at one size; `tiny` is the one for a CPU."""
     tiny = variant == "tiny"
     size = common.choose({**SIZES, "tiny": SIZES["small"]}, variant)
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    config.task = dict(name="clm")
-    config.model = common.model(size.name, dropout=0.0)
-    config.model.remat = size.remat
+    tokens = size.rows * SEQ_LEN
+    config = common.experiment(
+        objective=dict(type="clm"),
+        model=common.model(size.name, dropout=0.0, remat=size.remat),
+        data=common.text(
+            "openwebtext",
+            dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
+            document="file",
+            validation_fraction=0.0005,
+            seq_len=SEQ_LEN,
+            segments="sequence",
+        ),
+        batch_size=size.rows,
+        num_steps=round(_TOKENS / tokens),
+        optimizer=common.adamw(
+            size.learning_rate,
+            warmup_steps=round(_WARMUP_TOKENS / tokens),
+            schedule="cosine",
+            end_fraction=0.1,
+            b2=0.95,
+            weight_decay=0.1,
+        ),
+        mesh=size.mesh,
+        rules=size.rules,
+    )
     if size.rules == "fsdp_tp":
         config.model.vocab_size = _SPLIT_VOCAB
-
-    config.data = dict(
-        source="openwebtext",
-        document="file",
-        text_field="text",
-        validation_fraction=0.0005,
-        tokenizer=dict(kind="byte_bpe", vocab_size=50257, lower_case=False, path="gpt2"),
-        seq_len=SEQ_LEN,
-        whole_row_segment=True,
-    )
-
-    tokens = size.rows * SEQ_LEN
-    config.batch_size = size.rows
-    config.grad_accum_steps = 1
-    config.num_steps = round(_TOKENS / tokens)
-    config.optimizer = dict(
-        learning_rate=size.learning_rate,
-        warmup_steps=round(_WARMUP_TOKENS / tokens),
-        schedule="cosine",
-        end_fraction=0.1,
-        b1=0.9,
-        b2=0.95,
-        eps=1e-8,
-        weight_decay=0.1,
-        clip_norm=1.0,
-    )
-
-    config.log_every = 100
-    config.eval_every = 1000
-    config.eval_batches = 0
-    config.checkpoint_every = 1000
-    config.keep_checkpoints = 2
-    config.max_skipped = 20
-    config.mesh = size.mesh
-    config.rules = size.rules
-    config.xla_options = ""
     if tiny:
-        _shrink(config)
+        common.on_cpu(config, batch_size=16, num_steps=500, eval_every=100)
+        config.model.update(width=128, num_layers=4, num_heads=4, mlp_width=512, max_length=256, remat="none")
+        config.optimizer.update(learning_rate=3e-3, warmup_steps=60)
     return config.lock()
-
-
-def _shrink(config: ml_collections.ConfigDict) -> None:
-    """A few minutes on 2 CPU cores; a loop over layers trains faster than a scan there."""
-    config.model = common.model(
-        "gpt3-125m", dropout=0.0, dtype="float32", width=128, num_layers=4, num_heads=4, mlp_width=512, max_length=256
-    )
-    config.model.stack = "loop"
-    config.data.update(source="embedded", document="paragraph", validation_fraction=0.05, seq_len=128)
-    config.data.tokenizer.update(vocab_size=2048, path="")
-    config.batch_size, config.num_steps = 16, 500
-    config.optimizer.update(learning_rate=3e-3, warmup_steps=60)
-    config.log_every, config.eval_every, config.checkpoint_every = 10, 100, 200

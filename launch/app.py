@@ -21,6 +21,7 @@ from launch import config_flags
 from zoo.errors import ZooError
 
 USER_ERROR = 2  # exit code
+_HELP = {"--help", "-help", "-h", "-?", "--helpshort", "--helpfull"}
 
 
 def run(main: Callable[[list[str]], Any]) -> NoReturn:
@@ -44,6 +45,9 @@ def use_compilation_cache() -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     """Parses the flags; shows what this package logs, and of its libraries only warnings (--verbosity=0 shows all)."""
+    if asked := _HELP.intersection(argv[1:]):
+        absl.app.usage(writeto_stdout=True, shorthelp="--helpfull" not in asked)
+        sys.exit(0)
     rest = config_flags.parse(argv)
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = absl.logging.WARNING  # set, so that absl does not raise it to INFO

@@ -1,32 +1,47 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The `--config=FILE.py[:VARIANT]` flag with its `--config.a.b=` overrides, checked against what the file defines.
+"""The `--config=FILE.py[:VARIANT]` flag with its `--config.a.b=VALUE` overrides of any field of a run's config.
 
-`ml_collections` does the parsing. It lets a typo end in a traceback, and a group given as a dict change the types of
-its fields or lose some: both are refused here.
+The file is loaded once. A value is read as the field's annotation in the package wants it, so that fields which the
+file leaves at their default can be set as well; `RunConfig.from_dict` then checks the whole.
 """
 
-import difflib
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import config_flags as ml_config_flags
 
 from zoo.errors import ConfigError, ZooError
 
-_FLAG = re.compile(r"--?config(=(?P<value>.*))?$", re.DOTALL)
-_OVERRIDE = re.compile(r"--?(no)?config\.(?P<path>[^=]+)")
+_OVERRIDE = re.compile(r"--?config\.(?P<path>[^=]+)(=(?P<value>.*))?$", re.DOTALL)
+
+flags.DEFINE_string("config", None, "Experiment: a file in configs/, and :VARIANT. --config.FIELD=VALUE overrides.")
 
 
-def define() -> flags.FlagHolder:
-    """Defines `--config`, which every launcher that has it requires; its value is a locked `ConfigDict`."""
-    holder = ml_config_flags.DEFINE_config_file("config", None, "Experiment: a file in configs/, and :VARIANT.")
+class Config:
+    """A launcher's config: the flag and its overrides, as they are after `parse`."""
+
+    def __init__(self):
+        self.values: dict[str, Any] = {}
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """What the file defines, with the overrides of the command line."""
+        return self.values
+
+
+_CONFIG = Config()
+
+
+def define() -> Config:
+    """Makes `--config` a flag that the launcher requires and shows in its help."""
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS["config"])  # so absl calls the main module
     flags.mark_flag_as_required("config")
-    return holder
+    return _CONFIG
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -35,18 +50,17 @@ def parse(argv: list[str]) -> list[str]:
     Raises:
       ConfigError: for anything wrong on the command line, with the nearest right name.
     """
-    flag_values = flags.FLAGS
+    plain, overrides = _split(argv)
+    if overrides and not any(argument.startswith(("--config", "-config")) for argument in plain):
+        raise ConfigError("--config.* overrides need --config=FILE.py[:VARIANT].")
     try:
-        defaults = _defaults(argv) if "config" in flag_values else None
-        if defaults is not None:
-            check_names(defaults, _overrides(argv))
-        rest = flag_values(argv)
+        rest = flags.FLAGS(plain)
     except flags.Error as error:
         raise ConfigError(f"{str(error).rstrip(' .')}; --help lists the flags.") from error
     if len(rest) > 1:
         raise ConfigError(f"unexpected argument {rest[1]!r}; flags are written --name=value.")
-    if defaults is not None:
-        check_types(defaults, _plain(flag_values["config"].value))
+    if name := flags.FLAGS.config:
+        _CONFIG.values = override(load(name), overrides)
     return rest
 
 
@@ -59,7 +73,7 @@ def load(value: str) -> dict[str, Any]:
     name, _, variant = value.partition(":")
     if not Path(name).is_file():
         raise ConfigError(f"--config names {name!r}, which is not a file; give one of configs/*.py.")
-    spec = importlib.util.spec_from_file_location("_config_defaults", name)
+    spec = importlib.util.spec_from_file_location("_config", name)
     if spec is None or spec.loader is None:
         raise ConfigError(f"--config names {name!r}, which is not a Python file; give one of configs/*.py.")
     module = importlib.util.module_from_spec(spec)
@@ -67,80 +81,49 @@ def load(value: str) -> dict[str, Any]:
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{name} defines no get_config(); give one of configs/*.py.")
     try:
-        return _plain(module.get_config(*([variant] if variant else [])))
+        config = module.get_config(*([variant] if variant else []))
     except ZooError:
         raise
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{name} refuses {variant!r}: {error}") from error
-
-
-def check_names(defaults: Mapping[str, Any], paths: Iterable[str]) -> None:
-    """Refuses an override, `a.b.c`, of a field that the config lacks."""
-    for path in paths:
-        group: Any = defaults
-        for depth, name in enumerate(path.split(".")):
-            where = ".".join(["config", *path.split(".")[:depth]])
-            if not isinstance(group, Mapping):
-                raise ConfigError(f"{where} is a field, not a group; it has no {name!r}.")
-            _check_key(where, name, group)
-            group = group[name]
-
-
-def check_types(defaults: Any, found: Any, where: str = "config") -> None:
-    """Refuses a value of another type than the default's, in fields and in the groups that a dict replaced."""
-    if isinstance(defaults, Mapping):
-        if not isinstance(found, Mapping):
-            raise ConfigError(f"{where} must be a group of fields; found {found!r}.")
-        for name in found:
-            _check_key(where, name, defaults)
-        for name in defaults:
-            if name not in found:
-                raise ConfigError(f"{where}.{name} is missing from the group that was given; add it.")
-            check_types(defaults[name], found[name], f"{where}.{name}")
-    elif not _alike(defaults, found):
-        raise ConfigError(f"{where} must be {_describe(defaults)}; found {found!r}.")
-
-
-def _check_key(where: str, name: str, group: Mapping[str, Any]) -> None:
-    if name not in group:
-        near = difflib.get_close_matches(name, list(group), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"its fields are {', '.join(group)}."
-        raise ConfigError(f"{where} has no field {name!r}; {hint}")
-
-
-def _alike(default: Any, found: Any) -> bool:
-    if default is None:
-        return True
-    if isinstance(default, float):
-        return type(found) in (float, int)
-    if isinstance(default, list | tuple):
-        return isinstance(found, list | tuple) and all(not default or _fits(item, default) for item in found)
-    return type(found) is type(default)
-
-
-def _fits(item: Any, examples: Iterable[Any]) -> bool:
-    return any(_alike(example, item) and (example is not None or item is None) for example in examples)
-
-
-def _describe(default: Any) -> str:
-    names = {int: "an int", float: "a float", bool: "True or False", str: "text"}
-    return names.get(type(default), f"like {default!r}")
-
-
-def _plain(config: Any) -> dict[str, Any]:
     return config.to_dict() if hasattr(config, "to_dict") else config
 
 
-def _defaults(argv: list[str]) -> dict[str, Any] | None:
-    """The config of the command line before its overrides; None where the flag is absent."""
-    for index, argument in enumerate(argv[1:], 1):
-        if match := _FLAG.match(argument):
-            following = argv[index + 1] if index + 1 < len(argv) else ""
-            return load(following if match["value"] is None else match["value"])
-    if next(_overrides(argv), None):
-        raise ConfigError("--config.* overrides need --config=FILE.py[:VARIANT] before them.")
-    return None
+def override(values: dict[str, Any], overrides: list[tuple[str, str]]) -> dict[str, Any]:
+    """The values with the fields at some dotted paths replaced by what their texts mean.
+
+    Raises:
+      ConfigError: a field that does not exist, or a text that is not a value of it.
+    """
+    if not overrides:
+        return values
+    from zoo import checks
+    from zoo.train.config import RunConfig
+
+    # A group's type decides its fields, so that types come first.
+    for path, text in sorted(overrides, key=lambda item: not item[0].endswith(f".{checks.TYPE}")):
+        names = path.split(".")
+        kind = checks.field_type(RunConfig, values, names, "config")
+        group: Any = values
+        for name in names[:-1]:
+            inner = group.setdefault(name, {})
+            if not isinstance(inner, Mapping):
+                raise ConfigError(f"config.{path}: {name!r} is {inner!r} in the config file and not a group of fields.")
+            group = inner
+        group[names[-1]] = checks.parse(kind, text, f"config.{path}")
+    return values
 
 
-def _overrides(argv: list[str]) -> Iterator[str]:
-    return (match["path"] for argument in argv[1:] if (match := _OVERRIDE.match(argument)))
+def _split(argv: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The arguments without the overrides of the config, and the overrides as path and text."""
+    plain, overrides, following = argv[:1], [], iter(argv[1:])
+    for argument in following:
+        match = _OVERRIDE.match(argument)
+        if match is None:
+            plain.append(argument)
+            continue
+        value = match["value"] if match["value"] is not None else next(following, None)
+        if value is None:
+            raise ConfigError(f"{argument} has no value; write {argument}=VALUE.")
+        overrides.append((match["path"], value))
+    return plain, overrides

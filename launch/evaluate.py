@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Loss and perplexity on the validation split, of the workdir's latest checkpoint or of any model.
+"""The metrics of a config's evaluators, of the workdir's latest checkpoint or of any model.
 
 python -m launch.evaluate --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
 """
@@ -24,13 +24,11 @@ flags.adopt_module_key_flags(hosts)
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.train import RunConfig
+    from zoo.multihost.processes import leads
+    from zoo.train import RunConfig, evaluate_workdir
 
     data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
     config = RunConfig.from_dict(_CONFIG.value)
-    from zoo.multihost.processes import leads
-    from zoo.train import evaluate_workdir
-
     with hosts.joined():
         result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
         if leads():

@@ -32,8 +32,8 @@ def main(argv: list[str]) -> None:
     from zoo.aot.table import describe, to_dict
     from zoo.cost.chips import lookup
     from zoo.errors import ConfigError
-    from zoo.train.build import check_names
     from zoo.train.config import RunConfig
+    from zoo.train.run_spec import check_names
 
     config = RunConfig.from_dict(_CONFIG.value)
     check_names(config)

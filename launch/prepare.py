@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text to token records: trains the tokenizer, if the config names none, and writes both into a folder.
+"""Prepares a run's data once: tokenizes the text into a folder, with the tokenizer, trained if the config names none.
 
 python -m launch.prepare --config=configs/gpt2_pretrain.py:tiny --data_dir=DIR
 """
@@ -15,12 +15,14 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder to make; one prepared 
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.data.prepare import prepare, read_recipe
+    from zoo.data.prepare import SPLITS, read_manifest
     from zoo.train.config import RunConfig
+    from zoo.train.run_spec import source_of
 
-    folder = prepare(RunConfig.from_dict(_CONFIG.value).data, _DATA_DIR.value)
-    for split in ("train", "validation"):
-        counts = read_recipe(folder)[split]
+    config = RunConfig.from_dict(_CONFIG.value)
+    folder = config.data.prepare(_DATA_DIR.value, tokenizer=source_of(config.init_from))
+    for split in SPLITS:
+        counts = read_manifest(folder)[split]
         print(f"{split}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, {counts['bytes']:,} bytes")
     print(f"prepared {folder}")
 

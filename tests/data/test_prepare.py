@@ -10,12 +10,13 @@ import os
 import numpy as np
 import pytest
 
+from zoo.data import TextConfig
 from zoo.data import prepare as prepare_module
-from zoo.data.builders import TokenRecords
-from zoo.data.config import DataConfig, TokenizerConfig
-from zoo.data.pack import open_rows
-from zoo.data.prepare import prepare, read_recipe
-from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.data import tokens as tokens_module
+from zoo.data.config import TokenizerConfig
+from zoo.data.prepare import read_manifest
+from zoo.data.tokens import TokenFiles, TokenWriter
+from zoo.errors import ConfigError, FormatError, InputError, IntegrityError
 from zoo.text.load import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
@@ -26,122 +27,260 @@ def config(tmp_path):
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "play.txt").write_text("\n\n".join(SPEECHES))
     tokenizer = TokenizerConfig(kind="byte_bpe", vocab_size=280)
-    return DataConfig(tokenizer=tokenizer, source=str(tmp_path / "text"), seq_len=32, validation_fraction=0.1)
+    return TextConfig(tokenizer=tokenizer, source=str(tmp_path / "text"), seq_len=32, validation_fraction=0.1)
+
+
+def files(folder, split="train"):
+    return TokenFiles(folder, split, read_manifest(folder)[split]["files"])
+
+
+def documents(folder, split="train"):
+    stream = files(folder, split)
+    return np.split(stream.tokens, stream.ends[:-1])
 
 
 def test_documents_come_back(tmp_path, config):
-    folder = prepare(config, tmp_path / "data")
+    folder = config.prepare(tmp_path / "data")
     tokenizer = load_tokenizer(folder / "tokenizer")
-    train, validation = TokenRecords(folder, "train"), TokenRecords(folder, "validation")
-    texts = [tokenizer.decode(train[i]) for i in range(len(train))]
+    train = documents(folder)
+    texts = [tokenizer.decode(document) for document in train]
     assert texts == [text for i, text in enumerate(SPEECHES) if i % 10 != 9]
-    assert train[0].dtype == np.int32
-    assert [tokenizer.decode(validation[i]) for i in range(4)] == SPEECHES[9::10]
-    counts = read_recipe(folder)["train"]
-    assert counts == {"documents": 36, "tokens": train.lengths.sum(), "bytes": sum(len(text) for text in texts)}
+    assert train[0].dtype == np.uint16
+    assert {int(document[-1]) for document in train} == {tokenizer.eos_id}
+    assert [tokenizer.decode(document) for document in documents(folder, "validation")] == SPEECHES[9::10]
+    counts = {name: read_manifest(folder)["train"][name] for name in ("documents", "tokens", "bytes")}
+    tokens = sum(len(document) - 1 for document in train)
+    assert counts == {"documents": 36, "tokens": tokens, "bytes": sum(len(text) for text in texts)}
+
+
+def test_a_large_vocabulary_takes_more_bytes(tmp_path):
+    for size, dtype in ((2**16, np.uint16), (2**16 + 1, np.int32)):
+        with TokenWriter(tmp_path, "train", size, None) as writer:
+            writer.append([[1, size - 1], [7]])
+            writer.append([])
+        read = TokenFiles(tmp_path, "train", writer.recorded())
+        assert (read.tokens.tolist(), read.ends.tolist()) == ([1, size - 1, 7], [2, 3])
+        assert read.tokens.dtype == dtype
+
+
+def test_files_of_many_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens_module, "_BLOCK", 16)
+    lengths = np.random.default_rng(0).integers(1, 9, 2000).tolist()
+    with TokenWriter(tmp_path, "train", 300, 0) as writer:
+        for start in range(0, 2000, 7):
+            writer.append([[length] * length for length in lengths[start : start + 7]])
+    recorded = writer.recorded()
+    read = TokenFiles(tmp_path, "train", recorded)
+    assert read.tokens.tolist() == [token for length in lengths for token in [*[length] * length, 0]]
+    assert np.diff(read.ends, prepend=0).tolist() == [length + 1 for length in lengths]
+    with (tmp_path / "train.tokens.npy").open("r+b") as file:
+        file.seek(-3, os.SEEK_END)
+        file.write(b"x")
+    with pytest.raises(IntegrityError, match="of other contents"):
+        TokenFiles(tmp_path, "train", recorded)
 
 
 @pytest.mark.parametrize(("kind", "frame"), [("byte_bpe", 0), ("wordpiece", 2)])
-def test_rows_of_each_family(tmp_path, config, kind, frame):
+def test_sequences_of_each_family(tmp_path, config, kind, frame):
     tokenizer = TokenizerConfig(kind=kind, vocab_size=280)
-    folder = prepare(dataclasses.replace(config, tokenizer=tokenizer), tmp_path / "data")
+    config = dataclasses.replace(config, tokenizer=tokenizer)
+    folder = config.prepare(tmp_path / "data")
     tokenizer = load_tokenizer(folder / "tokenizer")
-    rows = open_rows(folder, "train", tokenizer, seq_len=32, segments="documents")
-    counts = read_recipe(folder)["train"]
+    dataset = config.open(cache_dir=tmp_path, data_dir=folder)
+    examples, counts = dataset.split("train"), dataset.manifest["train"]
+    batch = examples.read(np.arange(len(examples)))
     stream = counts["tokens"] + (0 if frame else counts["documents"])  # the end token follows each document
-    assert sum(int((rows[i]["segments"] > 0).sum()) for i in range(len(rows))) == stream + frame * len(rows)
+    assert (batch["segments"] > 0).sum() == stream + frame * len(examples)
     if frame:
-        assert (rows[0]["tokens"][0], rows[0]["tokens"][-1]) == (tokenizer.cls_id, tokenizer.sep_id)
+        assert batch["tokens"][0, [0, -1]].tolist() == [tokenizer.cls_id, tokenizer.sep_id]
     else:
-        assert tokenizer.eos_id in rows[0]["tokens"]
+        assert tokenizer.eos_id in batch["tokens"][0]
+    assert batch.keys() == dataset.schema.keys() == config.outline(tokenizer).schema.keys()
+    held = dataset.manifest["validation"]
+    assert dataset.bytes_per_token == held["bytes"] / held["tokens"]
+
+
+def test_segments_of_whole_sequences(tmp_path, config):
+    folder = config.prepare(tmp_path / "data")
+    dataset = dataclasses.replace(config, segments="sequence").open(cache_dir=tmp_path, data_dir=folder)
+    batch = dataset.split("train").read(np.array([0, 1]))
+    assert (batch["segments"] == 1).all() and (batch["positions"] == np.arange(32)).all()
 
 
 def test_same_settings_leave_the_folder_alone(tmp_path, config):
-    folder = prepare(config, tmp_path / "data")
+    folder = config.prepare(tmp_path / "data")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert prepare(dataclasses.replace(config, seq_len=64), folder) == folder  # rows are cut later
+    assert dataclasses.replace(config, seq_len=64).prepare(folder) == folder  # sequences are cut later
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
 def test_other_settings_are_refused(tmp_path, config):
-    folder = prepare(config, tmp_path / "data")
+    folder = config.prepare(tmp_path / "data")
     with pytest.raises(ConfigError, match="document was 'paragraph' and is now 'line'"):
-        prepare(dataclasses.replace(config, document="line"), folder)
+        dataclasses.replace(config, document="line").prepare(folder)
     (tmp_path / "text" / "more.txt").write_text("another play")
     with pytest.raises(ConfigError, match="text was"):
-        prepare(config, folder)
-    assert len(TokenRecords(folder, "train")) == 36
+        config.prepare(folder)
+    assert len(files(folder).ends) == 36
 
 
 def test_ready_tokenizer(tmp_path, config):
-    first = prepare(config, tmp_path / "data")
+    first = config.prepare(tmp_path / "data")
     path = str(first / "tokenizer")
-    again = prepare(
-        dataclasses.replace(config, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=999, path=path)),
-        tmp_path / "b",
-    )
-    np.testing.assert_array_equal(TokenRecords(again, "train")[5], TokenRecords(first, "train")[5])
+    named = dataclasses.replace(config, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=999, path=path))
+    np.testing.assert_array_equal(files(named.prepare(tmp_path / "b")).tokens, files(first).tokens)
+    np.testing.assert_array_equal(files(config.prepare(tmp_path / "c", tokenizer=path)).tokens, files(first).tokens)
+    named.open(cache_dir=tmp_path, data_dir=first, tokenizer="a-model-that-does-not-exist")  # the config's comes first
 
 
-def test_interrupted_preparation_does_not_look_finished(tmp_path, config, monkeypatch):
+def test_the_tokenizer_of_the_model_that_a_run_starts_from(tmp_path, config):
+    other = TokenizerConfig(kind="byte_bpe", vocab_size=300)
+    model = dataclasses.replace(config, tokenizer=other).prepare(tmp_path / "model") / "tokenizer"
+    folder = config.prepare(tmp_path / "data", tokenizer=str(model))
+    dataset = config.open(cache_dir=tmp_path, data_dir=folder, tokenizer=str(model))
+    assert dataset.tokenizer.vocab_size == 300
+    with pytest.raises(ConfigError, match=r"data\.tokenizer was {'sha256'.*is now {'kind': 'byte_bpe'"):
+        config.open(cache_dir=tmp_path, data_dir=folder)
+    trained = config.prepare(tmp_path / "trained")
+    with pytest.raises(ConfigError, match="another tokenizer than that of"):
+        config.open(cache_dir=tmp_path, data_dir=trained, tokenizer=str(model))
+
+
+def test_what_is_opened_without_a_folder(tmp_path, config):
+    with pytest.raises(ConfigError, match=r"has to be prepared once: run python -m launch\.prepare"):
+        config.open(cache_dir=tmp_path / "data")
+    embedded = dataclasses.replace(config, source="embedded", validation_fraction=0.05)
+    dataset = embedded.open(cache_dir=tmp_path / "data")
+    assert dataset.manifest["train"]["documents"] == 6861
+    assert (tmp_path / "data" / "prepare.json").is_file()
+    with pytest.raises(ConfigError, match=r"data\.document was 'paragraph' and is now 'line'"):
+        dataclasses.replace(embedded, document="line").open(cache_dir=tmp_path, data_dir=tmp_path / "data")
+
+
+@pytest.mark.parametrize("change", [{"seq_len": 1}, {"validation_fraction": 1.0}])
+def test_bad_fields(config, change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        dataclasses.replace(config, **change)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_interrupted_preparation_leaves_nothing(tmp_path, config, monkeypatch, error):
+    def fail(*_):
+        raise error
+
     with monkeypatch.context() as patch:
-        patch.setattr(prepare_module.json, "dumps", lambda *_, **__: 1 / 0)  # dies at the very last file
-        with pytest.raises(ZeroDivisionError):
-            prepare(config, tmp_path / "data")
-    assert not (tmp_path / "data").exists()
+        patch.setattr(prepare_module, "write_json", fail)  # at the very last file
+        with pytest.raises(error):
+            config.prepare(tmp_path / "new" / "deep" / "data")
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+    (tmp_path / "data.partial").mkdir()  # what a killed process leaves
     (tmp_path / "data.partial" / "leftover").touch()
-    folder = prepare(config, tmp_path / "data")
+    folder = config.prepare(tmp_path / "data")
     assert not (tmp_path / "data.partial").exists()
-    assert not (folder / "scratch").exists()
     assert not (folder / "leftover").exists()
+
+
+def test_text_that_changes_while_it_is_prepared(tmp_path, config, monkeypatch):
+    learn = prepare_module.train_tokenizer
+
+    def change(*args, **options):
+        (tmp_path / "text" / "play.txt").write_text("something else")
+        return learn(["text"] * 9, **options)
+
+    monkeypatch.setattr(prepare_module, "train_tokenizer", change)
+    with pytest.raises(FormatError, match=r"play\.txt changed while it was read"):
+        config.prepare(tmp_path / "data")
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
 
 
 def test_two_at_once(tmp_path, config):
     (tmp_path / "data.partial").mkdir()
     hold = os.open(tmp_path / "data.partial", os.O_RDONLY)
     fcntl.flock(hold, fcntl.LOCK_EX)
-    with pytest.raises(ConfigError, match="another process"):
-        prepare(config, tmp_path / "data")
+    with pytest.raises(ConfigError, match="Another process"):
+        config.prepare(tmp_path / "data")
     os.close(hold)
-    prepare(config, tmp_path / "data")
+    config.prepare(tmp_path / "data")
 
 
 def test_folders_that_cannot_be_used(tmp_path, config):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
     with pytest.raises(ConfigError, match="did not write"):
-        prepare(config, tmp_path / "full")
+        config.prepare(tmp_path / "full")
     with pytest.raises(ConfigError, match="did not write"):
-        prepare(config, tmp_path / "full" / "thesis.tex")
+        config.prepare(tmp_path / "full" / "thesis.tex")
     with pytest.raises(ConfigError, match="cannot be"):
-        prepare(config, tmp_path / "full" / "thesis.tex" / "data")
+        config.prepare(tmp_path / "full" / "thesis.tex" / "data")
     with pytest.raises(ConfigError, match=r"run launch\.prepare first"):
-        read_recipe(tmp_path / "full")
+        read_manifest(tmp_path / "full")
     assert (tmp_path / "full" / "thesis.tex").read_text() == "precious"
 
 
 def test_empty_folder_is_filled(tmp_path, config):
     (tmp_path / "data").mkdir()
-    assert read_recipe(prepare(config, tmp_path / "data"))["format"] == 1
+    assert read_manifest(config.prepare(tmp_path / "data"))["format"] == 2
 
 
 def test_damage_is_found(tmp_path, config):
-    folder = prepare(config, tmp_path / "data")
-    np.save(folder / "lengths-train.npy", np.ones(3, np.int64))
-    with pytest.raises(IntegrityError, match="36 records but 3 lengths"):
-        TokenRecords(folder, "train")
-    recipe = json.loads((folder / "prepare.json").read_text())
-    (folder / "prepare.json").write_text(json.dumps({**recipe, "format": 2}))
-    with pytest.raises(IntegrityError, match="format 2"):
-        read_recipe(folder)
+    folder = config.prepare(tmp_path / "data")
+    manifest = json.loads((folder / "prepare.json").read_text())
+    (folder / "prepare.json").write_text(json.dumps({**manifest, "format": 1}))
+    for read in (read_manifest, config.prepare):
+        with pytest.raises(IntegrityError, match=r"format 1, and this version reads format 2; prepare again"):
+            read(folder)
+    (folder / "prepare.json").write_text(json.dumps({**manifest, "train": {}}))
+    with pytest.raises(IntegrityError, match="damaged"):
+        read_manifest(folder)
     (folder / "prepare.json").write_text("{")
     with pytest.raises(IntegrityError, match="damaged"):
-        prepare(config, folder)
+        config.prepare(folder)
 
 
 @pytest.mark.parametrize(("text", "split"), [(" \n\n ", "train"), ("one speech alone", "validation")])
 def test_too_little_text(tmp_path, config, text, split):
     (tmp_path / "text" / "play.txt").write_text(text)
     with pytest.raises(InputError, match=f"{split} split has no text"):
-        prepare(config, tmp_path / "data")
+        config.prepare(tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("train.tokens.npy", lambda data: data[:-2], "cannot be read"),
+        ("train.tokens.npy", lambda data: data[:40], "cannot be read"),
+        ("train.tokens.npy", lambda data: data[:-2] + b"\1\1", "of other contents"),
+        ("train.ends.npy", lambda data: data[:-1] + b"\1", "of other contents"),
+        ("train.ends.npy", None, "cannot be read"),
+    ],
+)
+def test_damaged_tokens_are_found(tmp_path, config, name, damage, words):
+    folder = config.prepare(tmp_path / "data")
+    path = folder / name
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(IntegrityError, match=rf"{name}.*{words}.*prepare the data again"):
+        config.open(cache_dir=tmp_path, data_dir=folder)
+
+
+def test_another_array_in_place_of_the_tokens(tmp_path, config):
+    folder = config.prepare(tmp_path / "data")
+    np.save(folder / "train.tokens.npy", np.zeros(30, np.uint16))
+    with pytest.raises(IntegrityError, match=r"expected \d+ values, found 30"):
+        files(folder)
+    np.save(folder / "train.tokens.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        files(folder)
+
+
+def test_tokens_that_change_while_they_are_used(tmp_path, config):
+    folder = config.prepare(tmp_path / "data")
+    examples = config.open(cache_dir=tmp_path, data_dir=folder).split("train")
+    examples.read(np.array([0]))
+    with (folder / "train.tokens.npy").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(IntegrityError, match="changed while it was in use"):
+        examples.read(np.array([0]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.prepare import read_recipe
+from zoo.data.prepare import read_manifest
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "configs/gpt2_pretrain.py:tiny"
@@ -27,7 +27,7 @@ def test_folder_of_text(tmp_path):
     done = _prepare(*flags, "--config.data.tokenizer.vocab_size=300")
     assert done.returncode == 0, done.stderr
     assert "validation: 2 documents" in done.stdout
-    assert read_recipe(data)["train"]["documents"] == 48
+    assert read_manifest(data)["train"]["documents"] == 48
     again = _prepare(*flags, "--config.data.tokenizer.vocab_size=301")
     assert again.returncode == 2
     assert "was prepared with other settings" in again.stderr

@@ -1,11 +1,35 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a model answers to targets, from logits given by hand."""
+"""What a model answers to targets, from logits given by hand; data that were never read."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+
+from zoo.data.schema import DataInfo, Feature
+
+PACKED = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer's ids."""
+
+    vocab_size: int = 997
+    special_ids: frozenset = frozenset()
+    pad_id: int | None = None
+    bos_id: int | None = None
+    eos_id: int | None = None
+    mask_id: int | None = None
+
+
+def info(seq_len=16, schema=PACKED, bytes_per_token=None, **vocabulary):
+    """Of data of such a schema and vocabulary."""
+    return DataInfo(
+        vocabulary=Vocabulary(**vocabulary), schema=schema, seq_len=seq_len, bytes_per_token=bytes_per_token
+    )
 
 
 def answer(logits, targets):

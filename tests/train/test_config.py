@@ -12,12 +12,13 @@ from zoo.errors import ConfigError
 from zoo.train.config import RunConfig
 
 GOOD = {
-    "task": {"name": "clm"},
+    "objective": {"type": "clm"},
     "model": {"name": "gpt2", "num_layers": 2},
-    "data": {"seq_len": 16, "tokenizer": {"kind": "byte_bpe", "vocab_size": 300}},
+    "data": {"type": "text", "seq_len": 16, "tokenizer": {"kind": "byte_bpe", "vocab_size": 300}},
     "optimizer": {"learning_rate": 1e-3, "warmup_steps": 2},
     "batch_size": 8,
     "num_steps": 10,
+    "evals": {"validation": {"type": "loss"}},
 }
 
 
@@ -58,12 +59,23 @@ def test_a_config_dict_becomes_frozen_dataclasses():
         ("optimizer.clip_norm", float("inf"), "finite"),
         ("optimizer.eps", 0.0, "above 0"),
         ("optimizer.end_fraction", 1.5, "between 0 and 1"),
-        ("eval_batches", -1, "eval_batches"),
-        ("seed", -1, "seed must lie"),
+        ("evals.validation.num_batches", -1, "num_batches"),
+        ("evals.validation.type", "losss", "did you mean 'loss'"),
+        ("evals.a/b", {"type": "loss"}, "another name"),
+        ("keep_best", 1, "keep_best"),
+        ("model.widht", 8, "did you mean 'width'"),
+        ("model.attention.windw", 8, "did you mean"),
+        ("model.norm_eps", "x", "norm_eps"),
+        ("model.family", "bert", "family"),
+        ("model.name", "", "init_from"),
+        ("seed", -1, "seed must be"),
         ("optimizer.warmup_steps", 11, "exceeds num_steps"),
         ("optimizer", 3, "group of fields"),
-        ("grad_accum_steps", 3, "does not divide"),
-        ("task", {}, "task.name"),
+        ("grad_accum_steps", 3, "is not divisible"),
+        ("objective", {}, "objective.type"),
+        ("objective.type", "cml", "did you mean 'clm'"),
+        ("objective.mask_rate", 0.1, "mask_rate"),
+        ("data.type", "txt", "did you mean 'text'"),
         ("data.seq_len", 1, "seq_len"),
         ("data.validation_fraction", 1.0, "validation_fraction"),
     ],

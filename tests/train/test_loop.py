@@ -10,31 +10,35 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.data.config import DataConfig, TokenizerConfig
+from zoo.data.config import TokenizerConfig
+from zoo.data.text import TextConfig
 from zoo.errors import ConfigError, IntegrityError
-from zoo.train import build, loop
+from zoo.evals import Loss, SequenceClassification
+from zoo.models.config import ModelConfig
+from zoo.objectives import CausalLM, MaskedLM
+from zoo.train import learner, loop
 from zoo.train.config import OptimizerConfig, RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
 
 SIZES = {"width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_width": 32, "max_length": 16}
 CONFIG = RunConfig(
-    task={"name": "clm"},
-    model={"name": "gpt2", **SIZES},
-    data=DataConfig(seq_len=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
+    objective=CausalLM(),
+    model=ModelConfig(name="gpt2", changes=SIZES),
+    data=TextConfig(seq_len=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
     optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
     batch_size=16,
     num_steps=8,
     eval_every=4,
-    eval_batches=3,
+    evals={"validation": Loss(num_batches=3)},
     checkpoint_every=4,
     log_every=2,
     mesh="data:4,fsdp:2",
     rules="fsdp",
 )
 MLM = {
-    "task": {"name": "mlm", "mask_rate": 0.3},
-    "model": {"name": "bert-tiny", **SIZES},
+    "objective": MaskedLM(mask_rate=0.3),
+    "model": ModelConfig(name="bert-tiny", changes=SIZES),
     "mesh": "data:-1",
     "rules": "dp",
     "data": dataclasses.replace(
@@ -66,10 +70,10 @@ def test_it_learns_and_leaves_everything(finished):
 def test_the_checkpoint_and_the_hub_folder_evaluate_alike(finished):
     workdir, summary = finished
     checkpoint = evaluate_workdir(workdir)
-    assert checkpoint["loss"] == pytest.approx(summary["validation"]["loss"], rel=1e-6)
+    assert checkpoint["validation"]["loss"] == pytest.approx(summary["validation"]["loss"], rel=1e-6)
     assert json.loads((workdir / "evaluation.json").read_text()) == checkpoint
     folder = evaluate_workdir(workdir, model=str(workdir / "model"))
-    assert folder["loss"] == pytest.approx(checkpoint["loss"], rel=1e-6)
+    assert folder["validation"]["loss"] == pytest.approx(checkpoint["validation"]["loss"], rel=1e-6)
 
 
 def test_the_hub_folder_loads(finished):
@@ -95,7 +99,7 @@ def test_other_experiments_and_other_texts_are_refused(finished, tmp_path):
     recipe = json.loads((workdir / "data.json").read_text())
     (workdir / "data.json").write_text(json.dumps({**recipe, "train": {}}))
     try:
-        with pytest.raises(IntegrityError, match="another prepared text"):
+        with pytest.raises(IntegrityError, match="other data"):
             train(CONFIG, workdir)
     finally:
         (workdir / "data.json").write_text(json.dumps(recipe))
@@ -111,16 +115,17 @@ def test_masked_language_modelling(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 12}, "12 rows do not divide by the 8 devices"),
+        ({"batch_size": 12}, "12 sequences are not divisible by the 8 devices"),
         ({"mesh": "dta:-1"}, "dta"),
         ({"rules": "zero"}, "zero"),
-        ({"task": {"name": "cml"}}, "cml"),
-        ({"task": {"name": "clm", "mask_rate": 0.1}}, "mask_rate"),
-        ({"task": {"name": "mlm"}}, "mask token"),
-        ({"model": {"name": "gtp2"}}, "gpt2"),
-        ({"model": {"name": "gpt2", "widht": 8}}, "widht"),
-        ({"model": {"name": "gpt2", **SIZES, "max_length": 15}}, "seq_len 16 exceeds"),
-        ({"model": {"name": "gpt2", **SIZES, "vocab_size": 100}}, "vocab_size 100 is below"),
+        ({"objective": MaskedLM()}, "mask token"),
+        ({"model": ModelConfig(name="gtp2")}, "gpt2"),
+        ({"model": CONFIG.model.replace(max_length=15)}, "seq_len 16 exceeds"),
+        ({"model": CONFIG.model.replace(vocab_size=100)}, "embeddings for 100 tokens"),
+        ({"init_from": "gpt2"}, "decides the model by itself"),
+        ({"keep_best": "validation/acuracy"}, "validation/accuracy"),
+        ({"keep_best": "mnli/accuracy"}, "no evaluator gives"),
+        ({"evals": {"labels": SequenceClassification()}}, "needs the objective sequence_classification"),
         ({"data": dataclasses.replace(CONFIG.data, source="elsewhere")}, "launch.prepare"),
         ({"data": dataclasses.replace(CONFIG.data, validation_fraction=0.1)}, "prepared with other settings"),
     ],
@@ -140,7 +145,7 @@ def test_a_run_that_only_skips_gives_up(finished, tmp_path, monkeypatch):
 
         return step
 
-    monkeypatch.setattr(build, "make_train_step", make_step_that_skips)
+    monkeypatch.setattr(learner, "make_train_step", make_step_that_skips)
     with pytest.raises(ConfigError, match=r"3 steps in a row, up to step 3, .* since step 0"):
         train(dataclasses.replace(CONFIG, max_skipped=3), tmp_path / "run", finished[0] / "data")
 

@@ -33,7 +33,7 @@ OVERRIDES = {
     "num_steps": STEPS,
     "log_every": 1,
     "eval_every": 4,
-    "eval_batches": 2,
+    "evals.validation.num_batches": 2,
     "checkpoint_every": 3,
 }
 

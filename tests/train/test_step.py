@@ -14,11 +14,12 @@ import pytest
 from flax import nnx
 
 from tests.objectives.fakes import answer
+from zoo.evals.evaluator import total
+from zoo.evals.loss import loss_sums
 from zoo.kernels import platform
 from zoo.models import registry
 from zoo.objectives import CausalLM
 from zoo.train.config import OptimizerConfig
-from zoo.train.evaluate import evaluate
 from zoo.train.optim import make_optimizer
 from zoo.train.state import TrainState
 from zoo.train.step import make_eval_step, make_train_step
@@ -64,7 +65,7 @@ def graphdef_of(dtype=jnp.float32):
 
 def start(config=OPTIMIZER):
     optimizer = make_optimizer(config, 10)
-    return optimizer, TrainState.create(nnx.to_pure_dict(nnx.state(Bigram())), optimizer, 0)
+    return optimizer, TrainState.create(nnx.to_pure_dict(nnx.state(Bigram())), {}, optimizer, 0)
 
 
 def run(batches, grad_accum_steps=1, config=OPTIMIZER, dtype=jnp.float32):
@@ -95,7 +96,12 @@ def test_accumulation_equals_the_full_batch_where_token_counts_differ(grad_accum
 def test_gradient_is_that_of_the_mean_loss():
     batch = rows(6)
     graphdef, params = nnx.split(Bigram())
-    grads = jax.grad(lambda p: CausalLM().loss(nnx.merge(graphdef, p), batch)[0])(params)
+
+    def mean(params):
+        sums = CausalLM().loss(nnx.merge(graphdef, params), batch)
+        return sums["loss"] / sums["weight"]
+
+    grads = jax.grad(mean)(params)
     _, sums = run([batch])
     assert float(sums["grad_norm"]) == pytest.approx(float(optax.tree.norm(grads)), rel=1e-5)
 
@@ -147,12 +153,12 @@ def test_bfloat16_compute_is_near_float32_and_keeps_float32_parameters():
 
 def test_evaluation_does_not_depend_on_the_batch_size():
     data, params = rows(12), nnx.to_pure_dict(nnx.state(Bigram()))
-    step = make_eval_step(graphdef_of(), CausalLM())
+    step = make_eval_step(graphdef_of(), CausalLM(), loss_sums)
 
     def metrics(size):
         padded = {name: np.pad(value, ((0, -len(value) % size), (0, 0))) for name, value in data.items()}
         batches = ({name: v[i : i + size] for name, v in padded.items()} for i in range(0, 12, size))
-        return evaluate(step, params, batches, CausalLM())
+        return CausalLM().metrics(total((step(params, {}, batch) for batch in batches), CausalLM.sums))
 
     expected = metrics(12)
     assert expected["loss"] > 0
@@ -161,7 +167,21 @@ def test_evaluation_does_not_depend_on_the_batch_size():
 
 
 def test_evaluation_of_nothing():
-    assert evaluate(lambda *_: None, None, [], CausalLM())["loss"] == 0.0
+    assert CausalLM().metrics(total([], CausalLM.sums))["loss"] == 0.0
+
+
+def test_frozen_parameters_stay_and_have_no_moments():
+    graphdef, params, frozen = nnx.split(Bigram(), lambda path, _: path[-1] != "embedding", ...)
+    params, frozen = nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
+    optimizer, _ = start()
+    state = TrainState.create(params, frozen, optimizer, 0)
+    before = jax.device_get((params, frozen))
+    after, _ = jax.device_get(make_train_step(graphdef, CausalLM(), optimizer)(state, rows(6)))
+    jax.tree.map(np.testing.assert_array_equal, after.frozen, before[1])
+    assert set(after.params) == {"kernel", "bias"} and set(after.frozen) == {"embedding"}
+    assert (after.params["kernel"] != before[0]["kernel"]).any()
+    moments = optax.tree.get(after.opt_state, "mu")
+    assert set(moments) == {"kernel", "bias"}
 
 
 def largest_array(logits: tuple[int, int, int]) -> int:
@@ -171,7 +191,7 @@ def largest_array(logits: tuple[int, int, int]) -> int:
     shapes = registry.FAMILIES["gpt2"].abstract(registry.config("gpt2").replace(**sizes), head="causal_lm")
     graphdef, params = nnx.split(shapes)
     optimizer = make_optimizer(OPTIMIZER, 10)
-    state = jax.eval_shape(lambda params: TrainState.create(params, optimizer, 0), nnx.to_pure_dict(params))
+    state = jax.eval_shape(lambda params: TrainState.create(params, {}, optimizer, 0), nnx.to_pure_dict(params))
     batch = {name: jax.ShapeDtypeStruct(logits[:2], jnp.int32) for name in ("tokens", "segments", "positions")}
     text = make_train_step(graphdef, CausalLM(), optimizer).lower(state, batch).compile().as_text()
     return max(math.prod(map(int, shape.split(","))) for shape in re.findall(r"f32\[([\d,]+)\]", text))

@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.config import DataConfig, TokenizerConfig
+from zoo.data.config import TokenizerConfig
+from zoo.data.text import TextConfig
 from zoo.errors import ConfigError, IntegrityError
+from zoo.models.config import ModelConfig
+from zoo.objectives import CausalLM
 from zoo.train.config import OptimizerConfig, RunConfig
 from zoo.train.workdir import CHECKPOINTS, CONFIG, claim, read_config
 
 CONFIG_A = RunConfig(
-    task={"name": "clm"},
-    model={"name": "gpt2"},
-    data=DataConfig(seq_len=8, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300)),
+    objective=CausalLM(),
+    model=ModelConfig(name="gpt2"),
+    data=TextConfig(seq_len=8, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300)),
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=1),
     batch_size=4,
     num_steps=10,

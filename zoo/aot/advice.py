@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from zoo.aot import topology
 from zoo.sharding.memory import device_bytes
 from zoo.sharding.rules import ways
-from zoo.train.build import Machine, Plan
+from zoo.train.learner import Learner
+from zoo.train.run_spec import RunSpec
 
 # What libtpu says of a program that is too large, in its two forms.
 _OVERFLOWS = (
@@ -31,20 +32,20 @@ def overflowing(message: str) -> tuple[int, int] | None:
     return None
 
 
-def advise(plan: Plan, machine: Machine, topology_name: str, step: str, needed: int, allowed: int) -> Iterator[str]:
+def advise(spec: RunSpec, learner: Learner, topology_name: str, step: str, needed: int, allowed: int) -> Iterator[str]:
     """What makes a program smaller, what costs least first; sizes are of one device, and estimates.
 
     What is not the training state is taken to shrink with the rows of a device.
     """
-    config, model, mesh = plan.config, plan.model, machine.mesh
+    config, model, mesh = spec.config, spec.model, learner.mesh
     at_once = config.batch_size // (
         1 if step == "eval" else config.grad_accum_steps
     )  # an evaluation takes the whole batch
     rows = at_once // ways(mesh.shape, config.rules, "batch")
-    params = state_bytes(machine, only="params")
-    state, gradients = (state_bytes(machine), params) if step == "train" else (params, 0)
-    if step == "train" and model.remat != "full":
-        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.dtype).itemsize
+    params = state_bytes(learner, only="params")
+    state, gradients = (state_bytes(learner), params) if step == "train" else (params, 0)
+    if step == "train" and model.execution.remat != "full":
+        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.execution.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
     if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.grad_accum_steps):
         factor, change = fewer
@@ -82,9 +83,9 @@ def _fewer_rows(
     return factor, f"{rows // factor} of {rows} rows at a time, about {_gib(sizes[factor])}{enough}"
 
 
-def state_bytes(machine: Machine, only: str | None = None) -> int:
+def state_bytes(learner: Learner, only: str | None = None) -> int:
     """Bytes of one device's part of the training state, or of one field of it."""
-    state = machine.abstract if only is None else getattr(machine.abstract, only)
+    state = learner.abstract if only is None else getattr(learner.abstract, only)
     return sum(map(device_bytes, jax.tree.leaves(state)))
 
 

@@ -14,7 +14,7 @@ Memory is the bytes of one device at the fuller of two moments:
   layers that are gathered at a time; so many vectors of the model's width a token, less what stays in the fast memory.
 
 Time is the products at a share of the peak, plus what is read and written between them, plus exchanges, none of which
-is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/plan.md says how well.
+is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/spec.md says how well.
 """
 
 import dataclasses
@@ -30,10 +30,9 @@ from flax import nnx
 from zoo.cost import flops
 from zoo.cost.chips import Chip
 from zoo.kernels.softmax_xent import pallas_tpu
-from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.sharding.rules import part, preset, ways
-from zoo.train.build import Plan
+from zoo.train.run_spec import RunSpec
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
 WORKING = {"none": 17, "cheap": 17, "mlp": 24, "full": 24}
@@ -93,7 +92,7 @@ def filled(shape: tuple[int, ...]) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """What of a model and its task the estimates go by.
+    """What of a model and its objective the estimates go by.
 
     Attributes:
       leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row. predictions:
@@ -107,14 +106,13 @@ class Model:
     predictions: int | None
 
     @classmethod
-    def of(cls, plan: Plan) -> "Model":
-        """That of a run's plan."""
-        head, length = plan.task.head, plan.config.data.seq_len
-        params = nnx.state(registry.family_of(plan.model).abstract(plan.model, head=head))
+    def of(cls, spec: RunSpec) -> "Model":
+        """That of a run's spec."""
+        params = nnx.state(nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0)))))
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
-        predictions = getattr(plan.task, "max_predictions", None)
-        return cls(plan.model, leaves, plan.forward_flops(1), length, predictions)
+        length, predictions = spec.config.data.seq_len, spec.objective.predictions
+        return cls(spec.model, leaves, spec.forward_flops(1), length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
         """Of a train step with this layout on such chips."""
@@ -127,7 +125,7 @@ class Model:
 
     def memory(self, layout: Layout, chip: Chip) -> dict[str, int]:
         """Bytes of one device by kind."""
-        short, tokens = jnp.dtype(self.config.dtype).itemsize, self._tokens(layout)
+        short, tokens = jnp.dtype(self.config.execution.dtype).itemsize, self._tokens(layout)
         own, layers = self._held(layout), self._held(layout, only="layers")
         whole = self._held(layout, only="layers", gathered=True)
         working = WORKING[layout.remat] * tokens * short * self.config.width - FAST * chip.vmem_bytes
@@ -155,7 +153,7 @@ class Model:
     def _loss(self, layout: Layout, chip: Chip) -> int:
         """What is held of the vocabulary's table while its kernel runs backwards (`zoo.kernels.softmax_xent`)."""
         table = self._table(layout)
-        short, width = jnp.dtype(self.config.dtype).itemsize, self.config.embedding_width
+        short, width = jnp.dtype(self.config.execution.dtype).itemsize, self.config.embedding_width
         blocks = pallas_tpu.choose(width, short)[1]
         positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
         cores = pallas_tpu.cores(chip.kinds[0])
@@ -205,12 +203,14 @@ class Model:
         split = layout.ways("length") * layout.ways("heads")
         products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / split / peak / MATRIX
         passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
-        moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
+        moved = (
+            passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.execution.dtype).itemsize
+        )
         own = self._held(layout)
         return layout.grad_accum_steps * (products + moved / memory) + ADAM_BYTES * own / memory
 
     def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
-        short, times = jnp.dtype(self.config.dtype).itemsize, layout.grad_accum_steps
+        short, times = jnp.dtype(self.config.execution.dtype).itemsize, layout.grad_accum_steps
         own, whole = self._held(layout), self._held(layout, gathered=True)
         table, split = preset(layout.rules), layout.ways("embed")
         if split > 1:  # gathered forwards and backwards, and gradients scattered

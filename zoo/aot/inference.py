@@ -13,12 +13,14 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from zoo.cost import flops
 from zoo.generation import Prefilled, advance, prefill
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
 from zoo.sharding.rules import batch_sharding, partitioned, preset, replicated, shardings
-from zoo.train.build import Machine, Plan
+from zoo.train.learner import Learner
+from zoo.train.run_spec import RunSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Inference:
     rules: str = "dp"
 
     @classmethod
-    def on(cls, plan: Plan, machine: Machine) -> "Inference":
-        """A plan's, laid out for inference on the devices."""
-        return cls.laid_out(plan.model, plan.task.head, *_size(plan), machine.mesh, machine.rules)
+    def on(cls, spec: RunSpec, learner: Learner) -> "Inference":
+        """A spec's, laid out for inference on the devices."""
+        return cls.laid_out(spec.model, spec.objective.head, *_size(spec), learner.mesh, learner.rules)
 
     @classmethod
     def laid_out(
@@ -54,12 +56,11 @@ class Inference:
         return cls(graphdef, params, *_inputs(rows, length, batch_sharding(mesh)), mesh, rules)
 
     @classmethod
-    def plain(cls, plan: Plan) -> "Inference":
+    def plain(cls, spec: RunSpec) -> "Inference":
         """To count operations: the same model as it is written, for one device."""
-        attention = dataclasses.replace(plan.model.attention, implementation=None)
-        config = plan.model.replace(stack="loop", attention=attention)
-        graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, plan.task.head)))
-        return cls(graphdef, params, *_inputs(*_size(plan), None))
+        config = flops.plain(spec.model).replace(stack="loop")
+        graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, spec.objective.head)))
+        return cls(graphdef, params, *_inputs(*_size(spec), None))
 
     def prefill(self, params, tokens, segments) -> list[Array]:
         """Reads the prompts; gives the leaves of a `Prefilled`."""
@@ -121,9 +122,9 @@ def _built(config: TransformerConfig, head: str) -> Transformer:
     return registry.family_of(config).build(config, head=head, rngs=nnx.Rngs(0))
 
 
-def _size(plan: Plan) -> tuple[int, int]:
+def _size(spec: RunSpec) -> tuple[int, int]:
     """Rows at a time, and tokens of a row."""
-    return plan.config.batch_size // plan.config.grad_accum_steps, plan.config.data.seq_len
+    return spec.config.batch_size // spec.config.grad_accum_steps, spec.config.data.seq_len
 
 
 def _inputs(rows: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:

@@ -70,7 +70,7 @@ class StepReport:
       kernel_flops: of those, in kernels of our own.
       main_memory_bytes: moved in one device's memory.
       operations: where the predicted time goes, those first in which the matrix units do nothing for longest.
-      program_bytes: of the machine code, or where XLA does not say, of the text. fingerprint: SHA-256 of the text.
+      program_bytes: of the learner code, or where XLA does not say, of the text. fingerprint: SHA-256 of the text.
       not_read: what in the program was not understood, so that nothing is counted in it.
     """
 
@@ -140,7 +140,7 @@ class Report:
     """
 
     model: str
-    task: str
+    objective: str
     parameters: int
     topology: str
     chip: str | None
@@ -173,7 +173,7 @@ class Report:
             versions += f", {len(self.options)} XLA options"
         chips = f"{self.chips} chips" + (f", {self.devices} devices" if self.devices != self.chips else "")
         head = [
-            f"{self.model} ({self.parameters:,} parameters), task {self.task}, on {self.topology} ({chips})",
+            f"{self.model} ({self.parameters:,} parameters), {self.objective}, on {self.topology} ({chips})",
             f"mesh {mesh}, rules {self.rules}, accumulation {self.grad_accum_steps}, remat {self.remat}; {versions}",
         ]
         return "\n".join([*head, *(line for step in self.steps for line in ("", *step.lines(top)))])

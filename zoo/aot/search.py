@@ -17,8 +17,8 @@ from zoo.aot.target import Target, Vocabulary
 from zoo.cost.chips import Chip
 from zoo.errors import ConfigError
 from zoo.sharding.rules import PRESETS, ways
-from zoo.train.build import Plan
 from zoo.train.config import RunConfig
+from zoo.train.run_spec import RunSpec
 
 REMATS = ("none", "cheap", "mlp", "full")
 ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
@@ -78,8 +78,8 @@ def search(
     Raises:
       ConfigError: no layout fits, with what the smallest one needs, or none of those that were compiled.
     """
-    plan = Plan.create(config, Vocabulary.create(config))
-    model = Model.of(plan)
+    spec = RunSpec.create(config, config.data.outline(Vocabulary.create(config)))
+    model = Model.of(spec)
     room = chip.hbm_bytes // chip.devices
     found = layouts(model, config.batch_size, devices, slices)
     choices = [Choice(layout, model.estimate(layout, chip)) for layout in found]
@@ -92,7 +92,7 @@ def search(
     if not fitting:
         least = min(choices, key=lambda choice: choice.estimate.memory)
         raise ConfigError(
-            f"{config.model['name']} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
+            f"{config.model_name} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
             f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
         )
     fitting = [choice for choice in fitting if model.leaves_whole_lanes(choice.layout)] or fitting
@@ -128,7 +128,7 @@ def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
         mesh=mesh,
         rules=layout.rules,
         grad_accum_steps=layout.grad_accum_steps,
-        model={**config.model, "remat": layout.remat},
+        model=config.model.replace(remat=layout.remat),
     )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
-import numpy as np
 
 from zoo.aot import topology
 from zoo.aot.advice import advise, overflowing
@@ -23,10 +22,11 @@ from zoo.cost.chips import Chip, lookup
 from zoo.cost.operations import operations
 from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
-from zoo.models import registry
+from zoo.evals.loss import loss_sums
 from zoo.sharding.rules import batch_sharding
-from zoo.train.build import Machine, Plan, check_names
 from zoo.train.config import RunConfig
+from zoo.train.learner import Learner
+from zoo.train.run_spec import RunSpec, base_config, check_names
 
 Step = Literal["train", "eval", "prefill", "decode"]
 STEPS: tuple[str, ...] = get_args(Step)
@@ -47,23 +47,19 @@ class Vocabulary(NamedTuple):
 
     @classmethod
     def create(cls, config: RunConfig) -> "Vocabulary":
-        """That which the config's tokenizer would have at most."""
-        base, tokenizer = registry.config(config.model["name"]), config.data.tokenizer
-        last = tokenizer.vocab_size - 1
+        """The most that the config's tokenizer may have, or what the checkpoint has that the run starts from."""
+        base, tokenizer = base_config(config), config.data.tokenizer
+        size = base.vocab_size if config.init_from else tokenizer.vocab_size
+        last = size - 1
         pad, bos, eos = (
             None if found is None else min(found, last) for found in (base.pad_id, base.bos_id, base.eos_id)
         )
-        return cls(tokenizer.vocab_size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
+        return cls(size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
 
     @property
     def special_ids(self) -> set[int]:
         """Those that mark something."""
         return {found for found in self[1:] if found is not None}
-
-    @property
-    def ordinary_id(self) -> int:
-        """The first that does not."""
-        return next(token for token in range(self.vocab_size) if token not in self.special_ids)
 
 
 class _Lowered(NamedTuple):
@@ -83,8 +79,8 @@ class Target:
       chip: None on CPUs, for which nothing is predicted. batch: of a train step, as shapes.
     """
 
-    plan: Plan
-    machine: Machine
+    spec: RunSpec
+    learner: Learner
     topology: str
     chip: Chip | None
     batch: Mapping[str, jax.ShapeDtypeStruct]
@@ -97,12 +93,12 @@ class Target:
           ConfigError: an unknown topology or step; a mesh, batch or preset that does not fit the devices or the model.
         """
         check_names(config)
-        plan = Plan.create(config, Vocabulary.create(config))
-        _check_steps(steps, plan.task.head)
+        spec = RunSpec.create(config, config.data.outline(Vocabulary.create(config)))
+        _check_steps(steps, spec.objective.head)
         devices = topology.devices(name)
-        machine = Machine.create(plan, devices)
+        learner = Learner.create(spec, devices)
         chip = lookup(devices[0].device_kind) if devices[0].platform == "tpu" else None
-        return cls(plan, machine, name, chip, _batch(plan, machine))
+        return cls(spec, learner, name, chip, _batch(spec, learner))
 
     def lower(self, step: str) -> jax.stages.Lowered:
         """One step traced for the devices."""
@@ -121,18 +117,20 @@ class Target:
             sizes = overflowing(str(error))
             if sizes is None:
                 raise
-            advice = tuple(advise(self.plan, self.machine, self.topology, step, *sizes))
+            advice = tuple(advise(self.spec, self.learner, self.topology, step, *sizes))
             overflow = Overflow(needed=sizes[0], allowed=sizes[1], advice=advice)
             described = {"compile_seconds": time.monotonic() - begin, "overflow": overflow}
         return StepReport(step=step, rows=found.rows, tokens=found.tokens, model_flops=found.model_flops, **described)
 
     def report(self, steps: Sequence[StepReport]) -> Report:
         """Compiled steps together with what they were compiled for."""
-        config, mesh = self.plan.config, self.machine.mesh
+        config, mesh = self.spec.config, self.learner.mesh
         return Report(
-            model=config.model["name"],
-            task=config.task["name"],
-            parameters=sum(leaf.size for leaf in jax.tree.leaves(self.machine.abstract.params)),
+            model=config.model_name,
+            objective=type(self.spec.objective).__name__,
+            parameters=sum(
+                leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])
+            ),
             topology=self.topology,
             chip=None if self.chip is None else self.chip.name,
             chips=mesh.size // (1 if self.chip is None else self.chip.devices),
@@ -140,9 +138,9 @@ class Target:
             mesh=dict(mesh.shape),
             rules=config.rules,
             grad_accum_steps=config.grad_accum_steps,
-            remat=self.plan.model.remat,
+            remat=self.spec.model.execution.remat,
             versions=_versions(self.chip),
-            options=dict(self.machine.options),
+            options=dict(self.learner.options),
             steps=tuple(steps),
         )
 
@@ -157,7 +155,7 @@ class Target:
             program = walk.walk(text)
         except (InputError, KeyError, ValueError) as error:  # a compiler's new words must not lose what took minutes
             return found | {"not_read": f"{type(error).__name__}: {error}"}
-        devices = list(self.machine.mesh.devices.flat)
+        devices = list(self.learner.mesh.devices.flat)
         return found | {
             "program_flops": program.flops * len(devices),
             "kernel_flops": program.kernel_flops * len(devices),
@@ -169,7 +167,7 @@ class Target:
 
     def _exchanges(self, program: walk.Program) -> list[Exchange]:
         """By kind and axes, those that send most first."""
-        mesh = self.machine.mesh
+        mesh = self.learner.mesh
         torus = self.chip and Torus.create(self.chip, list(mesh.devices.flat))
         alike: dict[tuple, list[tuple]] = collections.defaultdict(list)
         for times, op, found in program.exchanges():
@@ -199,48 +197,43 @@ def _check_steps(steps: Sequence[str], head: str) -> None:
             raise ConfigError(f"A model with a {head} head generates no text, so that it has no {step} step; drop it.")
 
 
-def _batch(plan: Plan, machine: Machine) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a batch: what the task makes of a row of ordinary tokens."""
-    config = plan.config
-    length = config.data.seq_len
-    row = {
-        "tokens": np.full(length, Vocabulary.create(config).ordinary_id, np.int32),
-        "segments": np.ones(length, np.int32),
-        "positions": np.arange(length, dtype=np.int32),
-    }
-    example = plan.task.transform(row, np.random.default_rng(0))
-    spread = batch_sharding(machine.mesh)
-    return {
-        name: jax.ShapeDtypeStruct((config.batch_size, *array.shape), array.dtype, sharding=spread)
-        for name, array in example.items()
-    }
+def _batch(spec: RunSpec, learner: Learner) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a batch: what the objective makes of sequences of ordinary tokens."""
+    spread = batch_sharding(learner.mesh)
+    shapes = spec.batch_shapes(spec.config.batch_size)
+    return {name: jax.ShapeDtypeStruct(each.shape, each.dtype, sharding=spread) for name, each in shapes.items()}
 
 
 def _train(target: Target) -> _Lowered:
-    plan, machine, config = target.plan, target.machine, target.plan.config
-    step: Any = machine.train_step(plan)
+    spec, learner, config = target.spec, target.learner, target.spec.config
+    step: Any = learner.train_step()
     rows, length = config.batch_size, config.data.seq_len
-    model_flops = flops.TRAINING * plan.forward_flops(rows)
-    return _Lowered(lambda: step.lower(machine.abstract, target.batch), model_flops, rows, rows * length)
+    model_flops = flops.TRAINING * spec.forward_flops(rows)
+    return _Lowered(lambda: step.lower(learner.abstract, target.batch), model_flops, rows, rows * length)
 
 
 def _eval(target: Target) -> _Lowered:
-    plan, machine = target.plan, target.machine
-    step: Any = machine.eval_step(plan)
-    rows, length = plan.config.batch_size, plan.config.data.seq_len
-    model_flops = plan.forward_flops(rows)
-    return _Lowered(lambda: step.lower(machine.abstract.params, target.batch), model_flops, rows, rows * length)
+    spec, learner = target.spec, target.learner
+    step: Any = learner.eval_step(loss_sums)
+    rows, length = spec.config.batch_size, spec.config.data.seq_len
+    model_flops = spec.forward_flops(rows)
+    return _Lowered(
+        lambda: step.lower(*learner.modules, target.batch),
+        model_flops,
+        rows,
+        rows * length,
+    )
 
 
 def _prefill(target: Target) -> _Lowered:
-    found, plain = Inference.on(target.plan, target.machine), Inference.plain(target.plan)
+    found, plain = Inference.on(target.spec, target.learner), Inference.plain(target.spec)
     model_flops = flops.count(plain.prefill, *plain.prefill_arguments)
     rows, length = found.tokens.shape
     return _Lowered(lambda: jax.jit(found.prefill).lower(*found.prefill_arguments), model_flops, rows, rows * length)
 
 
 def _decode(target: Target) -> _Lowered:
-    found, plain = Inference.on(target.plan, target.machine), Inference.plain(target.plan)
+    found, plain = Inference.on(target.spec, target.learner), Inference.plain(target.spec)
     model_flops = flops.count(plain.decode, *plain.decode_arguments)
     rows = found.tokens.shape[0]
     step = jax.jit(found.decode, donate_argnums=2)

@@ -29,7 +29,7 @@ _SMALL = ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4")
 _CUBES = ("4x4x8", "4x8x8", "8x8x8", "8x8x16", "8x16x16", "16x16x16")
 SLICES = {chip: _FLAT for chip in ("v5e", "v6e")} | {chip: _SMALL + _CUBES for chip in ("v4", "v5p", "tpu7x")}
 _SETTINGS = {
-    "TPU_SKIP_MDS_QUERY": "1",  # asks no metadata server which machine this is
+    "TPU_SKIP_MDS_QUERY": "1",  # asks no metadata server which learner this is
     "TPU_ACCELERATOR_TYPE": "v5e-8",  # any; the name of the topology decides
     "TPU_WORKER_HOSTNAMES": "localhost",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no lock file, which lets one process at a time compile
@@ -143,7 +143,7 @@ def library() -> Path:
             return folder / "libtpu.so"
     into = Path(sys.prefix, "libtpu")
     raise ConfigError(
-        f"Compiling for a TPU needs libtpu, which is not installed. On a machine without a TPU: "
+        f"Compiling for a TPU needs libtpu, which is not installed. On a learner without a TPU: "
         f"pip install --no-deps --target {into} '{_wanted()}'; on one with a TPU: pip install 'jax[tpu]'."
     )
 

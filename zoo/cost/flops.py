@@ -8,7 +8,6 @@ the usual convention (arXiv:2204.02311, appendix B) a mask saves nothing, and a 
 one, whatever is recomputed.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,7 +47,7 @@ def forward(
       length: tokens of a row, and of the target of an encoder-decoder. predictions: positions that a vocabulary head
         reads, where it does not read all; of XLNet, those of its second stream.
     """
-    config = config.replace(attention=dataclasses.replace(config.attention, implementation=None))
+    config = plain(config)
     graphdef, params = nnx.split(registry.family_of(config).abstract(config, head=head))
     tokens = jax.ShapeDtypeStruct((batch, 1, length) if head == "multiple_choice" else (batch, length), jnp.int32)
     given: dict[str, Any] = {"tokens": tokens}
@@ -57,6 +56,11 @@ def forward(
     elif predictions is not None:
         given["logits_at"] = jax.ShapeDtypeStruct((batch, predictions), jnp.int32)
     return count(lambda params, given: nnx.merge(graphdef, params)(**given).hidden, params, given)
+
+
+def plain(config: TransformerConfig) -> TransformerConfig:
+    """The config without a kernel that hides its operations."""
+    return config.replace(attention_kernel=None)
 
 
 def _count(jaxpr: Jaxpr) -> int:

@@ -1,3 +1,15 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text to batches: sources of documents, prepared folders, packed rows, and the Grain pipeline over them."""
+"""Datasets and batches: sources, prepared text, packed sequences, tables, and the Grain pipeline over them.
+
+`DATASETS` holds every type that the `data` group of a config may have. A new one is a file with a subclass of
+`DatasetConfig`, and a row there.
+"""
+
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
+from zoo.data.table import TableConfig
+from zoo.data.text import TextConfig
+
+DATASETS: dict[str, type[DatasetConfig]] = {"table": TableConfig, "text": TextConfig}
+
+__all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig", "TextConfig"]

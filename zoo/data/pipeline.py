@@ -1,138 +1,137 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Batches: a Grain pipeline whose global batches depend on the seed and the step alone.
+"""Batches: a Grain pipeline whose global batches are a function of the seed and the step alone.
 
-Grain orders row numbers, not rows: each process then reads and transforms its own share of a global batch only. The
-iterators have `get_state` and `set_state`, so that training resumes at the very batch.
+An element of the pipeline is a whole batch: the order is arithmetic (`zoo.data.order`), the examples are read and
+arranged a batch at a time, and random numbers are a function of (seed, step, row). Each process reads the rows of its
+own shard and finds in them what any other process would find. The state of an iterator is the number of its next step,
+so that restoring any step costs one batch.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import grain
 import numpy as np
-from absl import flags
+from jaxtyping import Int64
 
+from zoo.data import order
+from zoo.data.random import Key
+from zoo.data.schema import Batch, Examples
 from zoo.errors import ConfigError, InputError
 
-Example = dict[str, np.ndarray]
+Arrange = Callable[[Batch, Key], Batch]
 
-
-@runtime_checkable
-class Rows(Protocol):
-    """Random access to rows, such as `zoo.data.pack.PackedRows`."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Example: ...
-
-
-Transform = Callable[[Example, np.random.Generator], Example]
+_ENDLESS = 2**62  # steps
+_TRAINING, _EVALUATION = 0, 1  # streams of random numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sharding:
-    """Which share of a global batch this process reads: these of `count` equal, adjacent blocks of rows, in order."""
+class Shard:
+    """The part of a global batch that this process reads: these of `count` equal, adjacent blocks of rows, in order."""
 
     blocks: tuple[int, ...] = (0,)
     count: int = 1
 
+    def rows(self, batch_size: int) -> Int64[np.ndarray, "B"]:
+        """The rows of the global batch that belong to this shard."""
+        size = batch_size // self.count
+        return (np.array(self.blocks, np.int64)[:, None] * size + np.arange(size)).reshape(-1)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How far ahead a process reads: `threads`, `batches` kept ready, `workers` (processes; 0 reads in this one)."""
+    """How far ahead a process reads: `batches` are kept ready by `threads`, which NumPy lets run side by side."""
 
     threads: int = 2
     batches: int = 4
-    workers: int = 0
 
 
 def train_batches(
-    rows: Rows,
-    transform: Transform,
+    examples: Examples,
+    arrange: Arrange,
     *,
     batch_size: int,
     seed: int,
-    sharding: Sharding = Sharding(),
+    shard: Shard = Shard(),
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
-    """Endless batches of dicts of [B x blocks / count, ...]; every pass over the rows has an order of its own.
+    """Endless batches of dicts of [B x blocks / count, ...]; every pass over the examples has an order of its own.
 
     Args:
-      transform: applied to a row with a generator that depends on the seed and the row's visit.
+      arrange: applied to the batch as it was read, with a key that depends on the seed and the step.
       batch_size: B, rows in a global batch.
 
     Raises:
-      ConfigError: a batch that the processes cannot share. InputError: fewer rows than a batch.
+      ConfigError: a batch that the processes cannot share. InputError: fewer examples than rows in a batch.
     """
-    _check(batch_size, seed, sharding)
-    if len(rows) < batch_size:
+    _check(batch_size, seed, shard)
+    if len(examples) < batch_size:
         raise InputError(
-            f"the data has {len(rows)} rows, less than a batch of {batch_size}; lower batch_size or seq_len."
+            f"batch_size is {batch_size}, but the training split has only {len(examples)} examples; lower batch_size, "
+            "or data.seq_len where text is packed, or give more data."
         )
-    order = grain.MapDataset.range(len(rows)).seed(seed).shuffle().repeat().batch(batch_size)
-    return _batches(order, _Gather(rows, transform, (seed, 0), batch_size, sharding), reading)
+    batches = _Batches(examples, arrange, batch_size, seed, shard, stream=_TRAINING)
+    return _read_ahead(_ENDLESS, batches, reading)
 
 
 def evaluation_batches(
-    rows: Rows,
-    transform: Transform,
+    examples: Examples,
+    arrange: Arrange,
     *,
     batch_size: int,
     seed: int,
     num_batches: int = 0,
-    sharding: Sharding = Sharding(),
+    shard: Shard = Shard(),
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
-    """One pass in order, the same at every evaluation. The last batch is filled up with rows of zeros (segment 0).
+    """One pass in order, the same at every evaluation; the last batch is filled up with rows of zeros (index -1).
 
     Args:
-      num_batches: stop after this many; 0 takes all rows.
+      num_batches: the pass ends after this many; 0 takes all examples.
     """
-    _check(batch_size, seed, sharding)
-    total = -(-len(rows) // batch_size)
+    _check(batch_size, seed, shard)
+    total = -(-len(examples) // batch_size)
     if not total:
-        raise InputError("the data to evaluate on has no rows; prepare more text or a larger validation_fraction.")
-    order = grain.MapDataset.range(min(total, num_batches or total) * batch_size).batch(batch_size)
-    return _batches(order, _Gather(rows, transform, (seed, 1), batch_size, sharding), reading)
+        raise InputError("The evaluation split has no examples; give more data, or a larger data.validation_fraction.")
+    batches = _Batches(examples, arrange, batch_size, seed, shard, stream=_EVALUATION)
+    return _read_ahead(min(total, num_batches or total), batches, reading)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Gather:
-    """Reads one process's rows of a global batch. Sent to worker processes, so it holds plain data."""
+class _Batches:
+    """One process's rows of the global batch of any step."""
 
-    rows: Rows
-    transform: Transform
-    key: tuple[int, int]
+    examples: Examples
+    arrange: Arrange
     batch_size: int
-    sharding: Sharding
+    seed: int
+    shard: Shard
+    stream: int
 
-    def __call__(self, step: int, indices: np.ndarray) -> Example:
-        size = self.batch_size // self.sharding.count
-        places = [place for block in self.sharding.blocks for place in range(block * size, (block + 1) * size)]
-        examples = [self._example(int(indices[place]), step * self.batch_size + place) for place in places]
-        return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
+    def __call__(self, step: int) -> Batch:
+        indices, rows = self._indices(step), self.shard.rows(self.batch_size)
+        batch = self.examples.read(indices[rows], batch=indices)
+        return self.arrange(batch, Key(self.seed, self.stream, step, rows))
 
-    def _example(self, index: int, visit: int) -> Example:
-        row = self.rows[index] if index < len(self.rows) else {k: np.zeros_like(v) for k, v in self.rows[0].items()}
-        return self.transform(row, np.random.default_rng((*self.key, visit)))
+    def _indices(self, step: int) -> Int64[np.ndarray, "B"]:
+        """The examples of the global batch; -1 past the end of an evaluation."""
+        visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
+        if self.stream == _TRAINING:
+            return order.visited(visits, len(self.examples), self.seed)
+        return np.where(visits < len(self.examples), visits, -1)
 
 
-def _batches(order: grain.MapDataset, gather: _Gather, reading: Reading) -> grain.IterDataset:
+def _read_ahead(steps: int, batches: _Batches, reading: Reading) -> grain.IterDataset:
     options = grain.ReadOptions(num_threads=reading.threads, prefetch_buffer_size=reading.batches)
-    batches = order.map_with_index(gather).to_iter_dataset(options)
-    if reading.workers:
-        if not flags.FLAGS.is_parsed():  # Grain's workers read flags, which a notebook never parses
-            flags.FLAGS.mark_as_parsed()
-        return batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=reading.workers))
-    return batches
+    return grain.MapDataset.range(steps).map(batches).to_iter_dataset(options)
 
 
-def _check(batch_size: int, seed: Any, sharding: Sharding) -> None:
+def _check(batch_size: int, seed: Any, shard: Shard) -> None:
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must lie between 0 and 2**32 - 1; found {seed}.")
-    if not sharding.blocks or not set(sharding.blocks) <= set(range(sharding.count)):
-        raise ConfigError(f"blocks {sharding.blocks} must be some of 0 to {sharding.count - 1}.")
-    if batch_size < 1 or batch_size % sharding.count:
-        raise ConfigError(f"batch_size {batch_size} does not divide by {sharding.count} blocks; change one of them.")
+    if not shard.blocks or not set(shard.blocks) <= set(range(shard.count)):
+        raise ConfigError(f"blocks {shard.blocks} must be some of 0 to {shard.count - 1}.")
+    if batch_size < 1 or batch_size % shard.count:
+        raise ConfigError(f"batch_size {batch_size} is not divisible by {shard.count} blocks; change one of them.")

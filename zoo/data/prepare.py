@@ -1,174 +1,161 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""From text to a prepared folder: token records, their tokenizer, and `prepare.json`, which says how it was made."""
+"""From text to a prepared folder: its tokens, their tokenizer, and a manifest, `prepare.json`, of how it was made."""
 
-import contextlib
-import fcntl
-import functools
 import hashlib
-import itertools
 import json
 import logging
-import os
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from zoo.data.config import DataConfig, TokenizerConfig
-from zoo.data.source import TextSource, open_source
+from zoo.data.config import TokenizerConfig
+from zoo.data.packed import Frame
+from zoo.data.source import TextSource
+from zoo.data.staging import staged
+from zoo.data.tokens import TokenWriter
 from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.files import write_json
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
 
-RECIPE, TOKENIZER = "prepare.json", "tokenizer"
+MANIFEST, TOKENIZER = "prepare.json", "tokenizer"
+SPLITS = ("train", "validation")
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1  # of the folder; a change that older code cannot read raises it
-_CHUNK = 1000  # documents tokenized at a time, in all cores
+_FORMAT = 2  # of the folder; a change that older code cannot read raises it
+_DOCUMENTS, _CHARACTERS = 1000, 2**24  # tokenized at a time, in all cores
 
 
-def prepare(config: DataConfig, folder: str | Path) -> Path:
-    """Prepares the folder, or leaves it alone if it holds this very preparation; returns it.
+def write_prepared(
+    folder: Path, source: TextSource, settings: Mapping[str, Any], tokenizer: Tokenizer | TokenizerConfig
+) -> Path:
+    """Writes the folder, or leaves it alone if it holds this very preparation; returns it.
 
-    All is written beside it and moved there at the end, so an interrupted preparation leaves no folder.
+    Args:
+      settings: all that the tokens depend on. tokenizer: a config is trained on the training split.
 
     Raises:
-      ConfigError: the folder holds something else, cannot be written, or another process is at it.
-      InputError: too little text. FormatError: text that is not UTF-8.
+      ConfigError: the folder holds something else, cannot be written, or another process is preparing it.
+      InputError: too little text. FormatError: text that cannot be read.
     """
-    folder = Path(folder).expanduser().absolute()
-    fields = ("document", "text_field", "validation_fraction")
-    source = open_source(config.source, **{name: getattr(config, name) for name in fields})
-    ready = _ready_tokenizer(config.tokenizer)
-    settings = _settings(config, source, ready)
     if _is_prepared(folder, settings):
         _log.info("%s is prepared already", folder)
         return folder
     try:
-        with _workshop(folder) as partial:
-            _fill(partial, source, ready or _learn(config.tokenizer, source), settings)
-            partial.replace(folder)
+        with staged(folder) as staging:
+            ready = tokenizer if isinstance(tokenizer, Tokenizer) else _learn(tokenizer, source)
+            _fill(staging, source, ready, settings)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be prepared ({error}); choose another --data_dir.") from error
     return folder
 
 
-def read_recipe(folder: str | Path) -> dict[str, Any]:
-    """`settings` of the preparation, and for each split its `documents`, `tokens` and `bytes` (of UTF-8 text).
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """`settings` of the preparation, and for each split its `documents`, `tokens`, `bytes` (of UTF-8 text), `files`.
 
     Raises:
-      ConfigError: nothing was prepared there. IntegrityError: the file is damaged.
+      ConfigError: nothing was prepared there. IntegrityError: the manifest is damaged, or of an older format.
     """
-    path = Path(folder) / RECIPE
+    path = Path(folder) / MANIFEST
     try:
-        recipe = json.loads(path.read_text(encoding="utf-8"))
-        if recipe["format"] != _FORMAT:
-            raise IntegrityError(f"{path} is of format {recipe['format']}, not {_FORMAT}; prepare it again.")
-        return recipe
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise IntegrityError(
+                f"{path} is of format {manifest['format']}, and this version reads format {_FORMAT}; prepare again: "
+                f"delete {folder}, or choose another --data_dir, and run launch.prepare."
+            )
+        if not all(type(manifest[split]["files"]) is type(manifest["settings"]) is dict for split in SPLITS):
+            raise ValueError("its fields are not those of a manifest")
+        return manifest
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{folder} is not prepared (it has no {RECIPE}); run launch.prepare first.") from error
+        raise ConfigError(f"{folder} is not prepared (it has no {MANIFEST}); run launch.prepare first.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{path} is damaged ({error}); delete {folder} and prepare it again.") from error
 
 
-def _settings(config: DataConfig, source: TextSource, ready: Tokenizer | None) -> dict[str, Any]:
-    """All that the records depend on."""
-    asked = config.tokenizer
-    if ready is None:
-        tokenizer = {"kind": asked.kind, "vocab_size": asked.vocab_size, "lower_case": asked.lower_case}
-    else:
-        tokenizer = {"sha256": hashlib.sha256(ready.backend.to_str().encode()).hexdigest()}
-    return {
-        "source": config.source,
-        "document": config.document,
-        "text_field": config.text_field,
-        "validation_fraction": float(config.validation_fraction),
-        "tokenizer": tokenizer,
-        "text": hashlib.sha256("\n".join(source.identity).encode()).hexdigest(),
-    }
+def trained_settings(config: TokenizerConfig) -> dict[str, Any]:
+    """What identifies a tokenizer that is trained: every field but the path of a ready one."""
+    return {name: value for name, value in vars(config).items() if name != "path"}
 
 
-def _is_prepared(folder: Path, settings: dict[str, Any]) -> bool:
+def ready_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer of a folder, or of a registry name or Hub id."""
+    if Path(name).expanduser().is_dir():
+        return load_tokenizer(Path(name).expanduser())
+    import zoo
+
+    return zoo.tokenizer(name)
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """SHA-256 of all that decides which ids a text has."""
+    return hashlib.sha256(tokenizer.backend.to_str().encode()).hexdigest()
+
+
+def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """One phrase for each setting that is not the same."""
+    names = [name for name in here if there.get(name) != here[name]]
+    return [f"{name} was {there.get(name)!r} and is now {here[name]!r}" for name in names]
+
+
+def _is_prepared(folder: Path, settings: Mapping[str, Any]) -> bool:
     try:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return False
     except OSError as error:
         raise ConfigError(f"{folder} cannot be read ({error.strerror}); choose another --data_dir.") from error
-    if not (folder / RECIPE).is_file():
+    if not (folder / MANIFEST).is_file():
         raise ConfigError(f"{folder} holds something that launch.prepare did not write; choose another --data_dir.")
-    there = read_recipe(folder)["settings"]
-    changed = [name for name in settings if there.get(name) != settings[name]]
-    if changed:
-        lines = "; ".join(f"{name} was {there.get(name)!r} and is now {settings[name]!r}" for name in changed)
+    if changed := differing(read_manifest(folder)["settings"], settings):
         raise ConfigError(
-            f"{folder} was prepared with other settings ({lines}); choose another --data_dir, or delete it."
+            f"{folder} was prepared with other settings ({'; '.join(changed)}); choose another --data_dir, or delete "
+            "it."
         )
     return True
 
 
-def _ready_tokenizer(config: TokenizerConfig) -> Tokenizer | None:
-    if not config.path:
-        return None
-    if Path(config.path).is_dir():
-        return load_tokenizer(config.path)
-    import zoo
-
-    return zoo.tokenizer(config.path)  # a registry name, fetched from the Hub
-
-
 def _learn(config: TokenizerConfig, source: TextSource) -> Tokenizer:
-    _log.info("learning a %s vocabulary of %d tokens", config.kind, config.vocab_size)
-    return train_tokenizer(source.train, kind=config.kind, vocab_size=config.vocab_size, lower_case=config.lower_case)
+    _log.info("training a %s vocabulary of %d tokens", config.kind, config.vocab_size)
+    return train_tokenizer(source.train, **trained_settings(config))
 
 
-def _fill(folder: Path, source: TextSource, tokenizer: Tokenizer, settings: dict[str, Any]) -> None:
-    from zoo.data.builders import write_records
-
+def _fill(folder: Path, source: TextSource, tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
     tokenizer.save(folder / TOKENIZER)
-    texts = {"train": source.train, "validation": source.validation}
-    sizes = dict.fromkeys(texts, 0)
-    splits = {name: functools.partial(_tokenize, texts[name], tokenizer, name, sizes) for name in texts}
-    lengths = write_records(folder, splits)
-    counts = {
-        name: {"documents": len(lengths[name]), "tokens": sum(lengths[name]), "bytes": sizes[name]} for name in texts
-    }
-    recipe = {"format": _FORMAT, "settings": settings, **counts}
-    (folder / RECIPE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+    counts = {split: _write_split(folder, split, getattr(source, split), tokenizer) for split in SPLITS}
+    write_json(folder / MANIFEST, {"format": _FORMAT, "settings": settings, **counts})
 
 
-def _tokenize(texts: Iterable[str], tokenizer: Tokenizer, split: str, sizes: dict[str, int]) -> Iterator[np.ndarray]:
-    """int32 [n] a document; counts the bytes of text into `sizes`. A document of no tokens is left out."""
-    documents = iter(tqdm(texts, desc=f"tokenizing {split}", unit=" documents", delay=2, mininterval=1, disable=None))
-    while chunk := list(itertools.islice(documents, _CHUNK)):
-        for text, ids in zip(chunk, tokenizer.encode_plain(chunk), strict=True):
-            if ids:
-                sizes[split] += len(text.encode())
-                yield np.asarray(ids, np.int32)
-    if not sizes[split]:
+def _write_split(folder: Path, split: str, texts: Iterable[str], tokenizer: Tokenizer) -> dict[str, Any]:
+    """Tokenizes the documents of a split; one of no tokens is left out."""
+    counts = dict.fromkeys(("documents", "tokens", "bytes"), 0)
+    bar = tqdm(texts, desc=f"tokenizing {split}", unit=" documents", delay=2, mininterval=1, disable=None)
+    with TokenWriter(folder, split, tokenizer.vocab_size, Frame.of(tokenizer).separator) as writer:
+        for chunk in _chunks(iter(bar)):
+            pairs = [(text, ids) for text, ids in zip(chunk, tokenizer.encode_plain(chunk), strict=True) if ids]
+            writer.append([ids for _, ids in pairs])
+            counts["documents"] += len(pairs)
+            counts["tokens"] += sum(len(ids) for _, ids in pairs)
+            counts["bytes"] += sum(len(text.encode()) for text, _ in pairs)
+    if not counts["tokens"]:
         raise InputError(
             f"The {split} split has no text: the source is empty, or too short for data.validation_fraction; give more "
             "text, a larger fraction, or smaller documents (data.document='line')."
         )
+    return {**counts, "files": writer.recorded()}
 
 
-@contextlib.contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, held by this process alone; the kernel drops the hold however it dies."""
-    partial = folder.with_name(folder.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    hold = os.open(partial, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"another process is preparing {folder}; wait for it, or choose another.") from error
-        for path in partial.iterdir():  # what an interrupted preparation left
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        yield partial
-    finally:
-        os.close(hold)
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    """So many documents at a time, or fewer where they are long."""
+    chunk, size = [], 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if len(chunk) == _DOCUMENTS or size > _CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

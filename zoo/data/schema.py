@@ -4,12 +4,14 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from zoo.data.config import WORDPIECE, TokenizerConfig
+from zoo.data.inputs import Inputs
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
@@ -51,29 +53,35 @@ class Examples(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """An opened dataset.
+@runtime_checkable
+class Vocabulary(Protocol):
+    """What an objective asks of a tokenizer."""
 
-    Attributes:
-      schema: the fields of its examples. splits: the examples by split; `train` and `validation` at least.
-      seq_len: T, the longest sequence in tokens.
-      manifest: what tells these data from others, ready for JSON; a workdir is tied to it.
-      bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def special_ids(self) -> Collection[int]: ...
+    @property
+    def pad_id(self) -> int | None: ...
+    @property
+    def bos_id(self) -> int | None: ...
+    @property
+    def eos_id(self) -> int | None: ...
+    @property
+    def mask_id(self) -> int | None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataInfo:
+    """What an objective and a model are fitted to, known without reading an example.
+
+    Attributes: as those of `Dataset`.
     """
 
-    tokenizer: Tokenizer
+    vocabulary: Vocabulary
     schema: Schema
-    splits: Mapping[str, Examples]
     seq_len: int
-    manifest: Mapping[str, Any]
     bytes_per_token: float | None = None
-
-    def split(self, name: str) -> Examples:
-        """The examples of a split; ConfigError for one that does not exist."""
-        if name not in self.splits:
-            raise ConfigError(f"The data have no split {name!r}; they have {', '.join(self.splits)}.")
-        return self.splits[name]
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -84,12 +92,78 @@ class Dataset:
                 f"{', '.join(self.schema)}); choose data of another type, or name the column in the data group."
             )
 
+    def placeholder(self, rows: int) -> Batch:
+        """A batch of this schema in which every sequence is full: for shapes, where there are no data."""
+        ordinary = next(i for i in range(self.vocabulary.vocab_size) if i not in self.vocabulary.special_ids)
+        values = {"tokens": ordinary, "segments": 1}
+        batch: Batch = {}
+        for name, feature in self.schema.items():
+            if feature.kind in ("tokens", "tags"):
+                batch[name] = np.full((rows, self.seq_len), values.get(name, 0), np.int32)
+            elif feature.kind == "span":
+                batch[name] = np.zeros((rows, 2), np.int32)
+            elif feature.kind == "choices":
+                raise ConfigError("The number of choices is not known without the data; open them first.")
+            else:
+                batch[name] = np.zeros((rows,), np.float32 if feature.kind == "float" else np.int32)
+        if "positions" in batch:
+            batch["positions"] = np.broadcast_to(np.arange(self.seq_len, dtype=np.int32), (rows, self.seq_len)).copy()
+        return batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """An opened dataset.
+
+    Attributes:
+      schema: the fields of its examples. splits: the examples by split; `train` and `validation` at least.
+      seq_len: T, the longest sequence in tokens.
+      manifest: what tells these data from others, ready for JSON; a workdir is tied to it.
+      bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
+      inputs: the columns that a prediction reads, of data that come from a table.
+    """
+
+    tokenizer: Tokenizer
+    schema: Schema
+    splits: Mapping[str, Examples]
+    seq_len: int
+    manifest: Mapping[str, Any]
+    bytes_per_token: float | None = None
+    inputs: Inputs | None = None
+
+    def split(self, name: str) -> Examples:
+        """The examples of a split; ConfigError for one that does not exist."""
+        if name not in self.splits:
+            raise ConfigError(f"The data have no split {name!r}; they have {', '.join(self.splits)}.")
+        return self.splits[name]
+
+    @property
+    def info(self) -> DataInfo:
+        """What an objective and a model are fitted to."""
+        vocabulary: Any = self.tokenizer  # its ids are properties that a type checker does not see
+        return DataInfo(
+            vocabulary=vocabulary,
+            schema=self.schema,
+            seq_len=self.seq_len,
+            bytes_per_token=self.bytes_per_token,
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetConfig(abc.ABC):
-    """The `data` group of a config: a frozen dataclass that opens what it describes."""
+    """The `data` group of a config: a frozen dataclass that opens what it describes.
+
+    Attributes:
+      seq_len: T, the longest sequence in tokens.
+      tokenizer: which one to train on the texts, where the run starts from no model, or `path` of a ready one.
+    """
 
     seq_len: int
+    tokenizer: TokenizerConfig = WORDPIECE
+
+    @abc.abstractmethod
+    def outline(self, vocabulary: Vocabulary) -> DataInfo:
+        """What is known of the data without opening them, for steps that are compiled ahead of time."""
 
     @abc.abstractmethod
     def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
@@ -103,3 +177,17 @@ class DatasetConfig(abc.ABC):
         Raises:
           ConfigError, InputError, FormatError: anything wrong with the files or the config.
         """
+
+    def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
+        """Makes the folder that `open` takes as `data_dir`, for a type of data that has to be prepared.
+
+        Args:
+          tokenizer: as of `open`.
+
+        Raises:
+          ConfigError: data that are read as they are.
+        """
+        del folder, tokenizer
+        raise ConfigError(
+            f"Data of this type ({type(self).__name__}) need no preparation: run launch.train without --data_dir."
+        )

@@ -6,12 +6,25 @@ import dataclasses
 import glob
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
+from zoo.data.columns import Table, open_table
+from zoo.data.text_file import TextFile, Unit, document
+from zoo.data.tfds_source import read_tfds
 from zoo.errors import ConfigError, FormatError
 
 EMBEDDED = Path(__file__).with_name("tinyshakespeare.txt")
-Unit = Literal["paragraph", "line", "file"]
+
+_COMPRESSED = (".gz", ".bz2", ".xz")  # which the standard library reads
+_RECORDS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")  # texts in a column
+_IN_FOLDERS = (".txt", ".jsonl", ".ndjson")
+_REFUSED = {
+    **dict.fromkeys((".zst", ".lz4", ".br", ".z"), "it is compressed in a way that is not read here; decompress it"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "it is a compressed archive; unpack it"),
+    ".json": "one JSON value is no list of documents; write one object a line (JSON lines) and name it .jsonl",
+    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "tables of this kind are not read; write it as .parquet"),
+    **dict.fromkeys((".pdf", ".doc", ".docx", ".odt", ".epub"), "it is not plain text; export it as .txt"),
+    **dict.fromkeys((".npy", ".npz", ".bin", ".safetensors", ".pkl", ".pt"), "it is not text; give text files"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +33,7 @@ class Documents:
 
     Attributes:
       read: starts a pass.
-      keep: which of them, by their index, belong here.
+      keep: whether the document of this index belongs to the split.
     """
 
     read: Callable[[], Iterable[str]]
@@ -40,35 +53,32 @@ class TextSource:
 
 
 def open_source(source: str, *, document: str, text_field: str, validation_fraction: float) -> TextSource:
-    """The text that a config names; see `zoo.data.config.DataConfig`.
+    """The text that a config names; see `zoo.data.text.TextConfig`.
 
     Raises:
-      ConfigError: nothing there, or a TFDS dataset without such a field.
+      ConfigError: nothing there, a file that is not text, or no such field.
     """
     if source.startswith("tfds:"):
-        return _tfds_source(source.removeprefix("tfds:"), text_field, validation_fraction)
+        splits, name = read_tfds(source.removeprefix("tfds:"), text_field)
+        if "validation" in splits:
+            return TextSource(Documents(splits["train"]), Documents(splits["validation"]), (name,))
+        return _divide(splits["train"], validation_fraction, (name,))
     if document not in ("paragraph", "line", "file"):
         raise ConfigError(f"data.document {document!r} is unknown; use 'paragraph', 'line' or 'file'.")
     paths = [EMBEDDED] if source == "embedded" else _find(source)
     identity = tuple(f"{path.name} {path.stat().st_size}" for path in paths)
-    return _divide(lambda: read_files(paths, document), validation_fraction, identity)
+    files = [_open(path, text_field) for path in paths]
+    return _divide(lambda: read_files(files, document, text_field), validation_fraction, identity)
 
 
-def read_files(paths: Iterable[Path], unit: Unit) -> Iterator[str]:
-    """Documents of UTF-8 files: each whole, or a line, or lines up to a blank one. Blank documents are left out.
+def read_files(files: Iterable[TextFile | Table], unit: Unit, field: str = "text") -> Iterator[str]:
+    """The documents of text files by `unit`, and those of tables, one a row.
 
     Raises:
-      FormatError: a byte that is not UTF-8.
+      FormatError: a file that is not UTF-8 text, or has changed; a row without the field.
     """
-    for path in paths:
-        lines: list[str] = []
-        for line in _lines(path):
-            if unit == "line" or (unit == "paragraph" and not line.strip()):
-                yield from _document([*lines, line])
-                lines.clear()
-            else:
-                lines.append(line)
-        yield from _document(lines)
+    for file in files:
+        yield from file.documents(unit) if isinstance(file, TextFile) else _column(file, field)
 
 
 def held_out(index: int, fraction: float) -> bool:
@@ -76,38 +86,41 @@ def held_out(index: int, fraction: float) -> bool:
     return int((index + 1) * fraction) > int(index * fraction)
 
 
-def _document(lines: list[str]) -> Iterator[str]:
-    text = "\n".join(lines).strip("\n")
-    if text.strip():
-        yield text
+def _open(path: Path, field: str) -> TextFile | Table:
+    suffix = _suffix(path)
+    if suffix in _REFUSED:
+        raise ConfigError(f"data.source holds {path}: {_REFUSED[suffix]}.")
+    return open_table(path, required=(field,)) if suffix in _RECORDS else TextFile(path)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines without their ends; a byte order mark and carriage returns are not text."""
-    offset = 0
-    with path.open("rb") as file:
-        for raw in file:
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise FormatError(
-                    f"{path} is not UTF-8 at byte {offset + error.start}; convert it, for example with iconv -t utf-8."
-                ) from error
-            yield line.removeprefix("\ufeff" if offset == 0 else "").rstrip("\r\n")
-            offset += len(raw)
+def _column(table: Table, field: str) -> Iterator[str]:
+    for row in table:
+        text = row.values.get(field)
+        if not isinstance(text, str):
+            raise FormatError(
+                f"{table.place(row.line, field)}: expected text; found {text!r:.80}. Correct the row, or name a field "
+                "of text in data.text_field."
+            )
+        yield from document([text])
+
+
+def _suffix(path: Path) -> str:
+    """The suffix in lower case, without that of a compression that is read."""
+    name = Path(path.name.lower())
+    return Path(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix
 
 
 def _find(source: str) -> list[Path]:
     path = Path(source).expanduser()
     if path.is_dir():
-        paths = sorted(path.rglob("*.txt"))
+        paths = [found for found in sorted(path.rglob("*")) if _suffix(found) in _IN_FOLDERS]
     else:
-        paths = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        paths = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
     paths = [path for path in paths if path.is_file()]
     if not paths:
         raise ConfigError(
-            f"data.source {source!r} names no text: expected 'embedded', a .txt file, a folder or a glob of them, or "
-            "'tfds:NAME'."
+            f"data.source {source!r} names no text: expected 'embedded', a .txt or .jsonl file, a folder or a glob of "
+            "them, or 'tfds:NAME'."
         )
     return paths
 
@@ -115,43 +128,3 @@ def _find(source: str) -> list[Path]:
 def _divide(read: Callable[[], Iterable[str]], fraction: float, identity: tuple[str, ...]) -> TextSource:
     train = Documents(read, lambda index: not held_out(index, fraction))
     return TextSource(train, Documents(read, lambda index: held_out(index, fraction)), identity)
-
-
-def _tfds_source(name: str, field: str, fraction: float) -> TextSource:
-    """Through a random-access data source, which needs no TensorFlow; `name` may also be a prepared folder."""
-    import tensorflow_datasets as tfds
-
-    try:
-        if (Path(name) / "dataset_info.json").is_file():
-            builder = tfds.builder_from_directory(name)
-        else:
-            builder = tfds.builder(name, file_format="array_record")
-            builder.download_and_prepare(file_format="array_record")
-    except (tfds.core.DatasetNotFoundError, ValueError, ImportError, OSError) as error:
-        raise ConfigError(f"TFDS cannot prepare {name!r} ({_first_line(error)}); see its catalogue.") from error
-    splits, fields = builder.info.splits, dict(builder.info.features or {})  # pyright: ignore
-    if field not in fields or "train" not in splits:
-        raise ConfigError(
-            f"TFDS dataset {name!r} has the fields {[*fields]} and the splits {[*splits]}; data.text_field must name a "
-            f"field of text (it is {field!r}), and there must be a train split."
-        )
-    identity = (builder.info.full_name,)
-    train = lambda: _tfds_texts(builder, "train", field)  # noqa: E731
-    if "validation" not in splits:
-        return _divide(train, fraction, identity)
-    return TextSource(Documents(train), Documents(lambda: _tfds_texts(builder, "validation", field)), identity)
-
-
-def _tfds_texts(builder, split: str, field: str) -> Iterator[str]:
-    for index, record in enumerate(builder.as_data_source(split=split)):
-        try:
-            yield record[field].decode("utf-8")
-        except (AttributeError, UnicodeDecodeError) as error:
-            raise FormatError(
-                f"field {field!r} of record {index} of {builder.info.full_name}, split {split}, is not UTF-8 text "
-                f"({_first_line(error)}); name a field of text in data.text_field."
-            ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

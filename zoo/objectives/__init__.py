@@ -1,19 +1,19 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Objectives: what is hidden from the model, what it must say, and how well it said it. A task knows no family."""
+"""Objectives: how examples are corrupted or arranged, what is trained, and its loss. None of them knows a family.
 
-from zoo.errors import ConfigError
-from zoo.objectives.clm import CausalLM
-from zoo.objectives.mlm import MaskedLM
-from zoo.objectives.objective import Task
+A new objective is a file with a subclass of `Objective`, and a row in `OBJECTIVES`.
+"""
 
-TASKS: dict[str, type[Task]] = {"clm": CausalLM, "mlm": MaskedLM}
+from zoo.objectives.causal_lm import CausalLM
+from zoo.objectives.masked_lm import MaskedLM
+from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.sequence_classification import SequenceClassification
 
-__all__ = ["TASKS", "CausalLM", "MaskedLM", "Task", "find"]
+OBJECTIVES: dict[str, type[Objective]] = {
+    "clm": CausalLM,
+    "mlm": MaskedLM,
+    "sequence_classification": SequenceClassification,
+}
 
-
-def find(name: str) -> type[Task]:
-    """The class of the task called `name`; an unknown name is a ConfigError."""
-    if name not in TASKS:
-        raise ConfigError(f"task.name is {name!r}; the tasks are {', '.join(sorted(TASKS))}.")
-    return TASKS[name]
+__all__ = ["OBJECTIVES", "Batch", "CausalLM", "MaskedLM", "Objective", "SequenceClassification", "Sums"]

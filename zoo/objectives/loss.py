@@ -1,6 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The mean over the positions that count."""
+"""Sums over the positions that count, and what follows from them."""
+
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -8,21 +10,27 @@ from jaxtyping import Array, Bool, Float
 from zoo.objectives.objective import Sums
 
 
-def weighted_mean(
+def weighted_sums(
     losses: Float[Array, "*batch"], correct: Bool[Array, "*batch"], weights: Float[Array, "*batch"]
-) -> tuple[Float[Array, ""], Sums]:
-    """The mean of the losses, and the sums `loss`, `correct` and `weight`.
-
-    A position of weight 0 adds nothing, whatever its loss, NaN included. No weight at all gives 0, not NaN.
-    """
-    sums = {
-        "loss": jnp.sum(jnp.where(weights > 0, losses, 0.0) * weights),
+) -> Sums:
+    """The sums `loss`, `correct` and `weight`. A position of weight 0 adds nothing, whatever its loss, NaN included."""
+    return {
+        "loss": weighted_sum(losses, weights),
         "correct": jnp.sum(correct.astype(jnp.float32) * weights),
         "weight": jnp.sum(weights),
     }
-    return sums["loss"] * reciprocal(sums["weight"]), sums
+
+
+def weighted_sum(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """The sum of values by weights, in which a value of weight 0 may be NaN."""
+    return jnp.sum(jnp.where(weights > 0, values, 0.0) * weights)
 
 
 def reciprocal(weight: Float[Array, ""]) -> Float[Array, ""]:
     """`1 / weight`, and 0 for a weight of 0: the mean over nothing is 0."""
     return jnp.where(weight > 0, 1.0 / jnp.where(weight > 0, weight, 1.0), 0.0)
+
+
+def perplexity(loss: float) -> float:
+    """The exponential of a mean loss in nats; infinity where a float64 ends."""
+    return math.exp(loss) if loss < 709.0 else math.inf  # math.exp raises above the largest float64

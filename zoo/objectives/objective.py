@@ -1,54 +1,136 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What every objective offers: a corruption in numpy, a loss in JAX, and metrics that add up over batches."""
+"""What every objective offers: how a batch is corrupted, what is trained, its loss, and what is saved at the end."""
 
 import abc
 import dataclasses
-import math
+import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+import jax
 import numpy as np
+from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-Example = dict[str, np.ndarray]
+import zoo
+from zoo.checks import hidden
+from zoo.data.random import Key
+from zoo.data.schema import DataInfo
+from zoo.errors import ConfigError
+from zoo.models import registry
+from zoo.nn.config import TransformerConfig
+from zoo.nn.transformer import Transformer
+
 Batch = Mapping[str, Any]
 Sums = dict[str, Float[Array, ""]]
+Bound = TypeVar("Bound", bound="Objective")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task(abc.ABC):
-    """An objective. A frozen dataclass of a few numbers; it holds no parameters and knows no family.
+class Objective(abc.ABC):
+    """An objective: its own group of a config. It holds no parameters and knows no family.
+
+    The config's fields say what the user chooses; `bind` adds what only the data can say.
 
     Attributes:
-      head: name of the head that the objective needs (see `zoo.create`).
+      head: the head of the model that is trained, where it is one model (see `zoo.create`).
+      needs: the fields of an example that it reads.
+      sums: the names of what `loss` gives.
+      info: of the data; None until it is bound.
     """
 
     head: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    sums: ClassVar[tuple[str, ...]] = ("loss", "weight", "correct")
+    info: DataInfo | None = dataclasses.field(default=None, compare=False, repr=False, metadata=hidden())
 
-    @classmethod
+    def bind(self: Bound, info: DataInfo) -> Bound:
+        """The objective for these data.
+
+        Raises:
+          ConfigError: the data lack a field that it reads, or do not suit it.
+        """
+        info.require(self.needs, f"The objective {type(self).__name__}")
+        return dataclasses.replace(self, info=info)
+
+    @property
+    def data(self) -> DataInfo:
+        """What it was bound to."""
+        if self.info is None:
+            raise ConfigError(f"{type(self).__name__} knows no data yet; call bind(dataset.info) first.")
+        return self.info
+
+    @property
+    def predictions(self) -> int | None:
+        """Positions of a sequence at which a vocabulary is predicted; None is all."""
+        return None
+
+    @property
+    def trainable(self) -> Any:
+        """The filter (`nnx.filterlib.Filter`) of the parameters that train; all others stay as they are."""
+        return nnx.Param
+
+    def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
+        """A whole batch of examples as the model is to read it. NumPy only, and a function of its arguments alone."""
+        del key
+        return batch
+
+    def configure(self, config: TransformerConfig) -> TransformerConfig:
+        """The config of the model that is trained.
+
+        Raises:
+          ConfigError: its family has no such head.
+        """
+        family = registry.family_of(config)
+        if self.head not in family.heads:
+            raise ConfigError(
+                f"{type(self).__name__} needs a {self.head} head, which {config.family} lacks; it has "
+                f"{', '.join(family.heads)}."
+            )
+        return family.suit(config, self.head)
+
+    def build(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> nnx.Module:
+        """What is trained, with random parameters: one model by default."""
+        return registry.family_of(config).build(config, head=self.head, rngs=rngs)
+
+    def load(
+        self, source: str | os.PathLike, config: TransformerConfig, *, mesh: Mesh | None, rules: str, seed: int
+    ) -> nnx.Module:
+        """What is trained, from a checkpoint; a head that it lacks is drawn from `seed`, which one log line says.
+
+        Args:
+          config: of the model to make; what the checkpoint's own config says otherwise is overridden.
+        """
+        return zoo.load(
+            source,
+            head=self.head,
+            dtype=config.execution.dtype,
+            param_dtype=config.execution.param_dtype,
+            mesh=mesh,
+            rules=None if mesh is None else rules,
+            seed=seed,
+        )
+
     @abc.abstractmethod
-    def create(cls, tokenizer, seq_len: int, **options) -> "Task":
-        """The objective for one vocabulary and one row length (tokens)."""
+    def loss(self, module: Any, batch: Batch, *, dropout_key: jax.Array | None = None) -> Sums:
+        """Sums over a batch that add up over micro-batches and devices, by the names of `sums`.
 
-    @abc.abstractmethod
-    def transform(self, example: Example, rng: np.random.Generator) -> Example:
-        """One row of data made into one training example. Numpy only: it runs in the data workers."""
-
-    @abc.abstractmethod
-    def loss(self, model, batch: Batch, *, dropout_key=None) -> tuple[Float[Array, ""], Sums]:
-        """The mean loss of a batch, and the sums behind its metrics.
-
-        The sums add up over batches. `sums["loss"] / sums["weight"]` is the mean that training makes smaller,
-        so micro-batches that hold different numbers of predictions still weigh every prediction alike.
+        `sums["loss"] / sums["weight"]` is the mean that training minimizes, so that micro-batches which hold different
+        numbers of predictions still weigh every prediction alike.
         """
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        """What the sums of one or more batches mean: loss (nats per prediction), perplexity, accuracy."""
+        """What the sums of one or more batches mean; `loss` (the mean) at least."""
         weight = float(sums["weight"]) or 1.0
-        loss = float(sums["loss"]) / weight
-        return {"loss": loss, "perplexity": _exp(loss), "accuracy": float(sums["correct"]) / weight}
+        return {"loss": float(sums["loss"]) / weight, "accuracy": float(sums["correct"]) / weight}
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(self.metrics(dict.fromkeys(self.sums, 0.0)))
 
-def _exp(loss: float) -> float:
-    return math.exp(loss) if loss < 709.0 else math.inf  # math.exp raises above the largest float64
+    def export(self, module: Any) -> Transformer:
+        """The model that is saved as a Hub folder."""
+        return module

@@ -2,22 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: from a frozen config to a trained model, its checkpoints and its curves.
 
-The doors are `RunConfig`, `train` and `evaluate_workdir`; each is imported when first used, so that a
-typo in a config is refused before the slow libraries load.
+The public functions are `RunConfig`, `train` and `evaluate_workdir`; each is imported when it is first used.
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
-_DOORS = {
+if TYPE_CHECKING:
+    from zoo.train.config import RunConfig as RunConfig
+    from zoo.train.evaluate import evaluate_workdir as evaluate_workdir
+    from zoo.train.loop import train as train
+
+_PUBLIC = {
     "RunConfig": "zoo.train.config",
-    "train": "zoo.train.loop",
     "evaluate_workdir": "zoo.train.evaluate",
+    "train": "zoo.train.loop",
 }
 
-__all__ = sorted(_DOORS)
+__all__ = ["RunConfig", "evaluate_workdir", "train"]
 
 
-def __getattr__(name: str):
-    if name not in _DOORS:
-        raise AttributeError(f"module 'zoo.train' has no attribute {name!r}; its doors are {', '.join(__all__)}")
-    return getattr(importlib.import_module(_DOORS[name]), name)
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'zoo.train' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

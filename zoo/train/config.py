@@ -1,22 +1,23 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one door from a config file to the frozen dataclasses that the package works with.
+"""The config of a run: the groups of the packages that it uses, put together.
 
 A config file is an `ml_collections.ConfigDict`: easy to write and to override. Past `RunConfig.from_dict` every field
-exists, has the right type and fits its neighbours.
+exists, has the right type and fits its neighbours. Each group is a frozen dataclass of the package that reads it.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from zoo.checks import check_fields
-from zoo.data.config import DataConfig
+from zoo import checks
+from zoo.data import DATASETS, DatasetConfig
 from zoo.errors import ConfigError
+from zoo.evals import EVALUATORS, Evaluator
+from zoo.models.config import ModelConfig
+from zoo.objectives import OBJECTIVES, Objective
 
 # Fields that may change between two starts of one experiment: they move no parameter by design.
 _FREE = ("checkpoint_every", "keep_checkpoints", "mesh", "rules", "xla_options")
@@ -28,7 +29,7 @@ class OptimizerConfig:
 
     Attributes:
       learning_rate: the highest, reached after `warmup_steps` of linear growth from 0.
-      schedule: the fall from there to `end_fraction` of it, at the last step.
+      schedule: the decay from there to `end_fraction` of it, at the last step.
       clip_norm: largest global norm of a gradient; 0 clips nothing.
     """
 
@@ -62,28 +63,34 @@ class RunConfig:
     """One experiment.
 
     Attributes:
-      task: `name` (see `zoo.objectives`) and the options of its class.
+      objective: a type of `zoo.objectives.OBJECTIVES` and its fields.
+      data: a type of `zoo.data.DATASETS` and its fields.
       model: `name` in the registry, and fields of `TransformerConfig` that differ from it.
-      batch_size: rows in one optimizer step, over all devices and micro-batches.
+      init_from: a registry name, a Hub folder or the workdir of another run to start from; "" is random weights.
+      evals: evaluators by name, each a type of `zoo.evals.EVALUATORS` and its fields.
+      keep_best: "EVALUATOR/METRIC", by which the best model of the run is kept, and exported at its end; "" exports the
+        last one.
+      batch_size: sequences in one optimizer step, over all devices and micro-batches.
       grad_accum_steps: micro-batches in one step.
       num_steps: optimizer steps in the run.
       eval_every, checkpoint_every, log_every: in steps; all of them also happen at the last step.
-      eval_batches: batches in one evaluation; 0 takes the whole validation split.
       keep_checkpoints: how many of the latest stay.
       max_skipped: steps in a row without a finite gradient before the run gives up.
       mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.sharding.rules`.
       xla_options: "name=value,name=value", over those of the chip in `zoo.train.compiler`; "name=" leaves one out.
     """
 
-    task: dict
-    model: dict
-    data: DataConfig
+    objective: Objective = dataclasses.field(metadata=checks.types(lambda: OBJECTIVES))
+    data: DatasetConfig = dataclasses.field(metadata=checks.types(lambda: DATASETS))
+    model: ModelConfig
     optimizer: OptimizerConfig
     batch_size: int
     num_steps: int
+    init_from: str = ""
+    evals: dict[str, Evaluator] = dataclasses.field(default_factory=dict, metadata=checks.types(lambda: EVALUATORS))
+    keep_best: str = ""
     grad_accum_steps: int = 1
     eval_every: int = 1000
-    eval_batches: int = 0
     checkpoint_every: int = 1000
     keep_checkpoints: int = 2
     log_every: int = 100
@@ -98,28 +105,36 @@ class RunConfig:
         for name in (*positive, "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
-        if self.eval_batches < 0:
-            raise ConfigError(f"eval_batches must be 0 (all) or more; found {self.eval_batches}.")
         if not 0 <= self.seed < 2**32:
-            raise ConfigError(f"seed must lie between 0 and {2**32 - 1}; found {self.seed}.")
+            raise ConfigError(f"seed must be between 0 and {2**32 - 1}; found {self.seed}.")
         if self.batch_size % self.grad_accum_steps:
-            raise ConfigError(f"batch_size {self.batch_size} does not divide by accumulation {self.grad_accum_steps}.")
+            raise ConfigError(
+                f"batch_size {self.batch_size} is not divisible by grad_accum_steps {self.grad_accum_steps}; change "
+                "one of them."
+            )
         if self.optimizer.warmup_steps > self.num_steps:
             raise ConfigError(
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
             )
-        for name in ("task", "model"):
-            if not isinstance(getattr(self, name).get("name"), str):
-                raise ConfigError(f"{name}.name must be text; found {getattr(self, name).get('name')!r}.")
+        if not self.model.name and not self.init_from:
+            raise ConfigError("model.name is empty and there is no init_from; name a model of the registry, or both.")
+        for name in self.evals:
+            if not name or name in ("train",) or set(name) & set("/."):
+                raise ConfigError(f"An evaluator is called {name!r}; use another name, without '/' and '.'.")
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: in the registry, or the checkpoint that it starts from."""
+        return self.model.name or self.init_from
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":
         """From a `ConfigDict` or a dict. An unknown or missing key, or a wrong type, is a ConfigError."""
-        return _build(cls, values.to_dict() if hasattr(values, "to_dict") else values, "config")
+        return checks.build(cls, values.to_dict() if hasattr(values, "to_dict") else values, "config")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain, nested, ready for JSON."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return checks.plain(self)
 
     def identity(self) -> dict[str, Any]:
         """What makes this experiment itself: every leaf by its dotted path, save those that may change on a restart."""
@@ -128,38 +143,6 @@ class RunConfig:
     def digest(self) -> str:
         """SHA-256 of the identity, in hex."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
-
-
-def _build(cls: type, values: Any, path: str) -> Any:
-    """An instance of the dataclass `cls`, with its nested dataclasses; `path` is for messages."""
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} must be a group of fields; found {values!r}.")
-    kinds = typing.get_type_hints(cls)
-    for key in values:
-        if key not in kinds:
-            near = difflib.get_close_matches(str(key), kinds, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(kinds)}."
-            raise ConfigError(f"{path} has no field {key!r}; {hint}")
-    for field in dataclasses.fields(cls):
-        if field.default is dataclasses.MISSING and field.name not in values:
-            raise ConfigError(f"{path} lacks the field {field.name!r}; add it to the config file.")
-    fields = {key: _convert(kinds[key], value, f"{path}.{key}") for key, value in values.items()}
-    _check_types(cls, fields)
-    return cls(**fields)
-
-
-def _convert(kind: Any, value: Any, path: str) -> Any:
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _build(kind, value, path)
-    return float(value) if kind is float and type(value) is int else value
-
-
-def _check_types(cls: type, fields: Mapping[str, Any]) -> None:
-    """Before `__init__`, whose range checks compare numbers and must find numbers."""
-    draft = object.__new__(cls)
-    for field in dataclasses.fields(cls):
-        object.__setattr__(draft, field.name, fields.get(field.name, field.default))
-    check_fields(draft)
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = ""):

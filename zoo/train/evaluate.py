@@ -1,26 +1,28 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics over a whole split: sums over its batches, so that the batch size does not matter."""
+"""Running a config's evaluators: during training, and afterwards on a checkpoint or on any model."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from flax import nnx
 
 import zoo
+from zoo.data.pipeline import evaluation_batches
+from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
+from zoo.evals.evaluator import Function
 from zoo.multihost import watch
 from zoo.multihost.processes import leader_first, leads
-from zoo.objectives import Task
-from zoo.train.build import Machine, Plan
+from zoo.objectives import Objective
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
-from zoo.train.corpus import Corpus
-from zoo.train.step import Batch
+from zoo.train.learner import Learner
+from zoo.train.run_spec import RunSpec, check_names, source_of
+from zoo.train.step import EvalStep
 from zoo.train.workdir import DATA, has_checkpoints, read_config, write_json
 
 _log = logging.getLogger(__name__)
@@ -28,10 +30,50 @@ _log = logging.getLogger(__name__)
 EVALUATION = "evaluation.json"
 
 
+class Evaluation:
+    """A module's parameters on the run's devices, with the run's data: what evaluators see (`zoo.evals.Evaluated`)."""
+
+    def __init__(self, learner: Learner, dataset: Dataset, graphdef: nnx.GraphDef | None = None):
+        self._learner, self._dataset, self._graphdef = learner, dataset, graphdef
+        self._steps: dict[Function, EvalStep] = {}
+        self._params: tuple[Any, Any] = ({}, {})
+
+    @property
+    def objective(self) -> Objective:
+        """The run's, bound to its data."""
+        return self._learner.spec.objective
+
+    def batches(self, split: str, num_batches: int = 0) -> Iterable[Mapping[str, jax.Array]]:
+        """One pass over a split, on the devices; see `zoo.evals.Evaluated`."""
+        config = self._learner.spec.config
+        batches = evaluation_batches(
+            self._dataset.split(split),
+            self.objective.arrange,
+            batch_size=config.batch_size // config.grad_accum_steps,
+            seed=config.seed,
+            num_batches=num_batches,
+            shard=self._learner.shard,
+        )
+        return map(self._learner.put, watch.marked(batches, "batch of the evaluation"))
+
+    def compiled(self, function: Function) -> Callable[[Mapping[str, jax.Array]], Any]:
+        """The function of a batch, of the current parameters; compiled once."""
+        if function not in self._steps:
+            self._steps[function] = self._learner.eval_step(function, self._graphdef)
+        step, (params, frozen) = self._steps[function], self._params
+        return lambda batch: step(params, frozen, batch)
+
+    def run(self, params: Any, frozen: Any, names: Iterable[str] | None = None) -> dict[str, dict[str, float]]:
+        """The metrics of the config's evaluators, or of some of them, by the evaluator's name."""
+        self._params = params, frozen
+        evals = self._learner.spec.config.evals
+        return {name: evals[name].run(self) for name in (evals if names is None else names)}
+
+
 def evaluate_workdir(
     workdir: Path, *, config: RunConfig | None = None, data_dir: Path | None = None, model: str | None = None
 ) -> dict[str, Any]:
-    """Metrics on the validation split, also written to `evaluation.json` in the workdir.
+    """The metrics of each evaluator by its name, also written to `evaluation.json` in the workdir.
 
     Args:
       config: None is the one that the workdir was trained with.
@@ -39,19 +81,21 @@ def evaluate_workdir(
       model: a Hub folder or registry name; None is the workdir's latest checkpoint.
 
     Raises:
-      ConfigError: no checkpoint, or a model that reads other tokens than the data holds.
+      ConfigError: no checkpoint, no evaluator, or a model that reads other tokens than the data holds.
     """
     if model is None and not has_checkpoints(workdir):
         raise ConfigError(f"{workdir} holds no checkpoint to evaluate; train first, or give --model.")
     config = config or read_config(workdir)
+    check_names(config)
+    if not config.evals:
+        raise ConfigError(
+            "config.evals is empty, so that there is nothing to evaluate; add an evaluator to the config."
+        )
     with leader_first("the data"):
-        corpus = Corpus.open(config, workdir / DATA, data_dir)
-    plan = Plan.create(config, corpus.tokenizer)
-    machine = Machine.create(plan)
-    origin, graphdef, params = _latest(workdir, machine) if model is None else _load(model, plan, machine, corpus)
-    batches = watch.marked(corpus.validation_batches(plan.task, machine.share), "batch of the evaluation")
-    batches = map(machine.put, batches)
-    result = {**origin, **evaluate(machine.eval_step(plan, graphdef), params, batches, plan.task)}
+        dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source_of(config.init_from))
+    learner = Learner.create(RunSpec.create(config, dataset.info))
+    origin, graphdef, params, frozen = _latest(workdir, learner) if model is None else _load(model, learner, dataset)
+    result = {**origin, **Evaluation(learner, dataset, graphdef).run(params, frozen)}
     if leads():
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / EVALUATION, result)
@@ -59,36 +103,19 @@ def evaluate_workdir(
     return result
 
 
-def evaluate(eval_step: Callable, params: Any, batches: Iterable[Batch], task: Task) -> dict[str, float]:
-    """The task's metrics over `batches`. Rows that only fill up the last batch weigh nothing."""
-    total, pending = None, None
-    for batch in batches:
-        dispatched = eval_step(params, batch)
-        total, pending = _add(total, pending), dispatched  # reads the last batch while this one runs
-    total = _add(total, pending)
-    return task.metrics(total or {"loss": 0.0, "correct": 0.0, "weight": 0.0})
-
-
-def _latest(workdir: Path, machine: Machine) -> tuple[dict[str, Any], nnx.GraphDef, Any]:
+def _latest(workdir: Path, learner: Learner) -> tuple[dict[str, Any], nnx.GraphDef, Any, Any]:
     with Checkpoints(workdir, keep=None) as checkpoints:
-        state = checkpoints.restore(machine.abstract)
-    return {"step": int(state.step)}, machine.graphdef, state.params
+        state = checkpoints.restore(learner.abstract)
+    return {"step": int(state.step)}, learner.graphdef, state.params, state.frozen
 
 
-def _load(source: str, plan: Plan, machine: Machine, corpus: Corpus) -> tuple[dict[str, Any], nnx.GraphDef, Any]:
-    if zoo.tokenizer(source).backend.get_vocab() != corpus.tokenizer.backend.get_vocab():
+def _load(source: str, learner: Learner, dataset: Dataset) -> tuple[dict[str, Any], nnx.GraphDef, Any, Any]:
+    if zoo.tokenizer(source).backend.get_vocab() != dataset.tokenizer.backend.get_vocab():
         raise ConfigError(
             f"{source} and the data have different vocabularies; prepare the data with "
             f"--config.data.tokenizer.path={source}."
         )
-    model = zoo.load(source, head=plan.task.head, dtype=plan.model.dtype, mesh=machine.mesh, rules=plan.config.rules)
-    graphdef, params = nnx.split(model)
-    return {"model": source}, graphdef, nnx.to_pure_dict(params)
-
-
-def _add(total: dict | None, sums: dict | None) -> dict | None:
-    """In float64: float32 stops counting at 2**24 predictions."""
-    if sums is None:
-        return total
-    sums = jax.tree.map(np.float64, jax.device_get(sums))
-    return sums if total is None else jax.tree.map(np.add, total, sums)
+    spec = learner.spec
+    module = spec.objective.load(source, spec.model, mesh=learner.mesh, rules=learner.rules, seed=spec.config.seed)
+    graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
+    return {"model": source}, graphdef, nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)

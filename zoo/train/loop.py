@@ -13,24 +13,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grain
 import jax
 import numpy as np
-from flax import nnx
 
 import zoo
 from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
+from zoo.data.pipeline import train_batches
+from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
 from zoo.multihost import watch
 from zoo.multihost.processes import Consensus, leader_first, leads
-from zoo.train.build import Machine, Plan, check_names
+from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
-from zoo.train.corpus import Corpus
-from zoo.train.evaluate import evaluate
+from zoo.train.evaluate import Evaluation
+from zoo.train.learner import Learner
 from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
 from zoo.train.report import Report, Silence, Work, describe
+from zoo.train.run_spec import RunSpec, check_names, source_of
 from zoo.train.state import TrainState
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
@@ -58,34 +61,36 @@ def train(
     step.
 
     Raises:
-      ZooError: for anything the user can mend, most of it before a device is touched.
+      ZooError: for anything that the user can fix, most of it before a device is touched.
     """
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
         check_names(config)
         with leader_first("the data"):
             stack.enter_context(claim(workdir, config))
-            data = Corpus.open(config, workdir / DATA, data_dir)
-            pin_data(workdir, data.recipe)
-        plan = Plan.create(config, data.tokenizer)
+            source = source_of(config.init_from)
+            dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
+            pin_data(workdir, dataset.manifest)
+        spec = RunSpec.create(config, dataset.info)
         # 2. The devices, and where everything lies on them.
-        machine = Machine.create(plan)
-        _log.info("%s", machine.describe())
+        learner = Learner.create(spec)
+        _log.info("%s", learner.describe())
         # 3. The state: the latest checkpoint's, with the place in the data, or a new one.
         checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
-        batches = data.train_batches(plan.task, machine.share)
+        best = stack.enter_context(Best(workdir, spec))
+        batches = stack.enter_context(contextlib.closing(_batches(learner, dataset)))
         if checkpoints.latest is None:
-            state = machine.initial_state(plan)
+            state = learner.initial_state()
         else:
-            state = checkpoints.restore(machine.abstract, batches, damaged=damaged)
-        report = stack.enter_context(_open_report(plan, machine, workdir, int(state.step)))
+            state = checkpoints.restore(learner.abstract, batches, damaged=damaged)
+        report = stack.enter_context(_open_report(learner, workdir, int(state.step)))
         # 4. The steps.
-        run = _Run(plan, machine, data, checkpoints, report, stack.enter_context(Profile(workdir, profile)))
+        run = _Run(learner, dataset, checkpoints, best, report, stack.enter_context(Profile(workdir, profile)))
         state, signalled = run.steps(state, batches)
         # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
         summary = report.finish()
         if not signalled:
-            _export(plan, machine, data, state, workdir / MODEL)
+            _export(learner, dataset, best.restore(state), workdir / MODEL)
     if signalled:
         if leads():
             name = signal.Signals(signalled).name
@@ -101,18 +106,18 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
-        machine: Machine,
-        data: Corpus,
+        learner: Learner,
+        dataset: Dataset,
         checkpoints: Checkpoints,
+        best: Best,
         report: Report | Silence,
         profile: Profile,
     ):
-        self.config, self.task = plan.config, plan.task
-        self.machine, self.data, self.checkpoints, self.report = machine, data, checkpoints, report
+        self.config, self.objective = learner.spec.config, learner.spec.objective
+        self.checkpoints, self.best, self.report = checkpoints, best, report
         self.schedule = make_schedule(self.config.optimizer, self.config.num_steps)
-        self.train_step, self.eval_step = machine.train_step(plan), machine.eval_step(plan)
-        self.consensus, self.profile = Consensus(machine.mesh), profile
+        self.train_step, self.evaluation = learner.train_step(), Evaluation(learner, dataset)
+        self.consensus, self.profile = Consensus(learner.mesh), profile
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
@@ -124,7 +129,8 @@ class _Run:
             for step in range(first, config.num_steps + 1):
                 # A process that others have left behind here hangs, unless this is where things start and compile.
                 watch.mark(f"loading the batch of step {step}", patient=step < first + 2)
-                batch = self.machine.put(next(batches))
+                with self.report.waiting():
+                    batch = next(batches)
                 watch.mark(f"step {step}", patient=step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
@@ -135,13 +141,16 @@ class _Run:
                     self.report.restart_clock(step - 1)
                 pending = (step, sums)
                 signalled = self.consensus(told[0] if told else 0)
-                evaluating, saving = self._due(step, config.eval_every), self._due(step, config.checkpoint_every)
+                evaluating = [
+                    name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
+                ]
+                saving = self._due(step, config.checkpoint_every)
                 if evaluating or saving or signalled:
                     # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
                     self._record(pending)
                     pending = None
                 if evaluating:
-                    self._validate(step, state)
+                    self._evaluate(step, state, evaluating)
                 if saving or signalled:
                     watch.mark(f"saving step {step}", patient=True)
                     self.checkpoints.save(step, state, batches)
@@ -167,7 +176,7 @@ class _Run:
                 "learning_rate": float(np.asarray(self.schedule(step - 1 - self.skipped))),
                 "skipped": self.skipped,
             }
-            self.report.train(step, {**self.task.metrics(sums), **counters})
+            self.report.train(step, {**self.objective.metrics(sums), **counters})
 
     def _count_skipped(self, step: int, skipped: int) -> None:
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped > self.skipped else 0
@@ -179,30 +188,45 @@ class _Run:
                 f"checkpoint is step {self.checkpoints.latest}."
             )
 
-    def _validate(self, step: int, state: TrainState) -> None:
-        batches = watch.marked(self.data.validation_batches(self.task, self.machine.share), "batch of the evaluation")
-        batches = map(self.machine.put, batches)
-        self.report.validation(step, evaluate(self.eval_step, state.params, batches, self.task))
+    def _evaluate(self, step: int, state: TrainState, names: list[str]) -> None:
+        for name, metrics in self.evaluation.run(state.params, state.frozen, names).items():
+            self.report.evaluation(step, name, metrics)
+            self.best.offer(step, name, metrics, state)
         self.report.restart_clock(step)
 
 
-def _open_report(plan: Plan, machine: Machine, workdir: Path, start: int) -> Report | Silence:
+def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
+    """Endless batches on the devices; the iterator's state is its place in the data, the same in all processes."""
+    config = learner.spec.config
+    batches = train_batches(
+        dataset.split("train"),
+        learner.spec.objective.arrange,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        shard=learner.shard,
+    )
+    return learner.prefetched(batches)
+
+
+def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silence:
     if not leads():
         return Silence(start)
-    config = plan.config
+    config = learner.spec.config
     work = Work(
         tokens=config.batch_size * config.data.seq_len,
-        flops=flops.TRAINING * plan.forward_flops(config.batch_size),
-        peak=peak_flops_per_second(list(machine.mesh.devices.flat)),
+        flops=flops.TRAINING * learner.spec.forward_flops(config.batch_size),
+        peak=peak_flops_per_second(list(learner.mesh.devices.flat)),
     )
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 
-def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folder: Path) -> None:
-    """The model as the torch library would save it, with its tokenizer beside it."""
-    zoo.save(nnx.merge(machine.graphdef, state.params), folder)
+def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path) -> None:
+    """The model as Transformers would save it, with its tokenizer beside it."""
+    zoo.save(learner.spec.objective.export(learner.module(state)), folder)
     if leads():
-        data.tokenizer.save(folder)
+        dataset.tokenizer.save(folder)
+        if dataset.inputs is not None:
+            dataset.inputs.save(folder)
 
 
 @contextlib.contextmanager

@@ -6,13 +6,14 @@
 one that was not; speeds go into `timing.jsonl`.
 """
 
+import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import tqdm
 from matplotlib.figure import Figure
@@ -22,7 +23,6 @@ from zoo.errors import IntegrityError
 from zoo.train.workdir import MODEL, write_json
 
 METRICS, TIMING, CURVE, SUMMARY, EVENTS = "metrics.jsonl", "timing.jsonl", "loss.png", "summary.json", "tensorboard"
-Split = Literal["train", "validation"]
 
 
 class Silence:
@@ -44,9 +44,14 @@ class Silence:
         """For the summary."""
         self._last |= {"step": step, "train": {"step": step, **metrics}}
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+    def evaluation(self, step: int, name: str, metrics: Mapping[str, float]) -> None:
         """For the summary."""
-        self._last |= {"step": step, "validation": {"step": step, **metrics}}
+        self._last |= {"step": step, name: {"step": step, **metrics}}
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Nothing."""
+        yield
 
     def restart_clock(self, step: int) -> None:
         """Nothing."""
@@ -86,6 +91,7 @@ class Report:
         interval = 0.2 if sys.stderr.isatty() else 5.0  # seconds; a log file wants fewer lines
         self._bar = tqdm.tqdm(total=num_steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
         self._marks = (start, time.monotonic())
+        self._waited = 0.0  # seconds for input, since the last mark
 
     def __enter__(self) -> "Report":
         return self
@@ -102,23 +108,31 @@ class Report:
         """Records training metrics, and the speed since the last record or pause."""
         before, began = self._marks
         seconds = max(time.monotonic() - began, 1e-9)
-        speeds = self._work.speeds(step - before, seconds)
-        self._marks = (step, time.monotonic())
+        speeds = self._work.speeds(step - before, seconds) | {"input_wait": min(self._waited / seconds, 1.0)}
+        self.restart_clock(step)
         mfu = f", MFU {speeds['mfu']:.1%}" if "mfu" in speeds else ""
-        said = f"loss {metrics['loss']:.3f}, {speeds['tokens_per_second']:,.0f} tokens/s{mfu}"
+        speed = f"{speeds['tokens_per_second']:,.0f} tokens/s{mfu}, {speeds['input_wait']:.0%} waiting for input"
+        said = f"loss {metrics['loss']:.3f}, {speed}"
         self._bar.set_postfix_str(said, refresh=False)
         self._record("train", step, metrics)
         self._timing.write(_line({"step": step, "seconds": seconds, **speeds}))
         for name, speed in speeds.items():
             self._events.add_scalar(f"speed/{name}", speed, step)
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Records validation metrics."""
-        self._record("validation", step, metrics)
+    def evaluation(self, step: int, name: str, metrics: Mapping[str, float]) -> None:
+        """Records the metrics of an evaluator."""
+        self._record(name, step, metrics)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A context in which the run waits for its next batch."""
+        began = time.monotonic()
+        yield
+        self._waited += time.monotonic() - began
 
     def restart_clock(self, step: int) -> None:
         """Leaves the time since the last record (an evaluation, a save) out of the speed."""
-        self._marks = (step, time.monotonic())
+        self._marks, self._waited = (step, time.monotonic()), 0.0
 
     def finish(self) -> dict[str, Any]:
         """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the places."""
@@ -129,7 +143,7 @@ class Report:
         write_json(self.workdir / SUMMARY, summary)
         return summary
 
-    def _record(self, split: Split, step: int, metrics: Mapping[str, float]) -> None:
+    def _record(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
         self._metrics.write(_line({"step": step, "split": split, **metrics}))
         for name, value in metrics.items():
             self._events.add_scalar(f"{split}/{name}", value, step)
@@ -137,11 +151,12 @@ class Report:
 
 def describe(summary: Mapping[str, Any], workdir: Path) -> str:
     """A few lines for a person: how it ended, and where everything lies."""
-    last = [f"{split} loss {summary[split]['loss']:.4g}" for split in ("train", "validation") if split in summary]
-    if "validation" in summary:
-        last.append(f"validation perplexity {summary['validation']['perplexity']:.4g}")
-    places = {"loss curve": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
-    lines = [f"step {summary['step']}: {', '.join(last)}"]
+    groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
+    lines = [f"step {summary['step']}"]
+    for name, found in groups.items():
+        shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
+        lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
+    places = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
     return "\n".join(lines + [f"{name + ':':<13}{workdir / place}" for name, place in places.items()])
 
 
@@ -166,18 +181,25 @@ def drop_beyond(path: Path, step: int) -> None:
 
 
 def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
-    """Loss by step, a line for each split."""
-    figure = Figure(figsize=(7, 4), layout="constrained")  # not pyplot: no display, no global state
-    axes = figure.subplots()
-    for split, style in (("train", "-"), ("validation", "o-")):
-        points = [(row["step"], row["loss"]) for row in rows if row["split"] == split and row["loss"] is not None]
-        if points:
-            axes.plot(*zip(*points, strict=True), style, label=split, markersize=4)
-    axes.set(xlabel="step", ylabel="loss (nats per prediction)", title="Loss")
-    axes.grid(alpha=0.3)
-    if axes.has_data():
-        axes.legend()
+    """A panel for the loss by step, and one for each other metric of the evaluators; a line for each split."""
+    splits = dict.fromkeys(row["split"] for row in rows)
+    evaluated = {key for row in rows if row["split"] != "train" for key in row} - {"step", "split", "loss"}
+    panels = ["loss", *sorted(evaluated)]
+    figure = Figure(figsize=(7, 1 + 3 * len(panels)), layout="constrained")  # not pyplot: no display, no global state
+    for metric, axes in zip(panels, figure.subplots(len(panels), squeeze=False)[:, 0], strict=True):
+        for split in splits:
+            points = [(row["step"], row[metric]) for row in rows if row["split"] == split and _shown(row.get(metric))]
+            if points:
+                axes.plot(*zip(*points, strict=True), "-" if split == "train" else "o-", label=split, markersize=4)
+        axes.set(xlabel="step", ylabel=metric.replace("_", " "))
+        axes.grid(alpha=0.3)
+        if axes.has_data():
+            axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def _shown(value: Any) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _line(row: Mapping[str, Any]) -> str:

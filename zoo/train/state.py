@@ -16,19 +16,21 @@ class TrainState(NamedTuple):
     Attributes:
       step: steps done, skipped ones included; the data has moved on by as many batches.
       skipped: steps whose gradient was not finite.
-      params: nested dict of arrays, by the model's attribute names.
-      opt_state: the optimizer's, of the same names.
+      params: nested dict of the arrays that train, by the module's attribute names.
+      frozen: nested dict of those that stay as they are.
+      opt_state: the optimizer's, of the names of `params`.
       key: data of the run's PRNG key; never changes, a step folds its own number in.
     """
 
     step: Int[Array, ""]
     skipped: Int[Array, ""]
     params: Any
+    frozen: Any
     opt_state: Any
     key: UInt32[Array, "..."]
 
     @classmethod
-    def create(cls, params: Any, optimizer: optax.GradientTransformation, seed: int) -> "TrainState":
+    def create(cls, params: Any, frozen: Any, optimizer: optax.GradientTransformation, seed: int) -> "TrainState":
         """The state before the first step."""
         key = jax.random.key_data(jax.random.key(seed))
-        return cls(jnp.int32(0), jnp.int32(0), params, optimizer.init(params), key)
+        return cls(jnp.int32(0), jnp.int32(0), params, frozen, optimizer.init(params), key)

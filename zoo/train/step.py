@@ -12,21 +12,21 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from zoo.objectives import Task
+from zoo.evals.evaluator import Function
+from zoo.objectives import Objective, Sums
 from zoo.objectives.loss import reciprocal
-from zoo.objectives.objective import Sums
 from zoo.train.compiler import Options
 from zoo.train.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 Context = Callable[[], contextlib.AbstractContextManager[None]]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Sums]]
-EvalStep = Callable[[Any, Batch], Sums]
+EvalStep = Callable[[Any, Any, Batch], Any]
 
 
 def make_train_step(
     graphdef: nnx.GraphDef,
-    task: Task,
+    objective: Objective,
     optimizer: optax.GradientTransformation,
     grad_accum_steps: int = 1,
     shardings: TrainState | None = None,
@@ -40,23 +40,24 @@ def make_train_step(
     where micro-batches hold different numbers of predictions.
 
     A gradient that is not finite changes nothing but the counters: parameters and moments stay as they were.
-    `shardings` pin where the new state lives; None leaves it to the compiler. `context` is that in which it is traced:
-    `zoo.sharding.rules.partitioned` lets kernels know the mesh. `options` are its compiler's (`zoo.train.compiler`).
-    `sums` are the task's, with `grad_norm` (before clipping) and `skipped` (steps so far).
+    `shardings` pin where the new state lives; None leaves it to the compiler. `context` is entered while the step is
+    traced: `zoo.sharding.rules.partitioned` lets kernels know the mesh. `options` are the compiler's
+    (`zoo.train.compiler`). `sums` are the objective's, with `grad_norm` (before clipping) and `skipped` (steps so far).
     """
 
-    def summed_loss(params, batch, key):
-        _, sums = task.loss(nnx.merge(graphdef, params), batch, dropout_key=key)
+    def summed_loss(params, frozen, batch, key):
+        sums = objective.loss(nnx.merge(graphdef, params, frozen), batch, dropout_key=key)
         return sums["loss"], sums
 
     gradients = jax.grad(summed_loss, has_aux=True)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        of_batch = functools.partial(gradients, state.params, state.frozen)
         if grad_accum_steps == 1:
-            grads, sums = gradients(state.params, batch, key)
+            grads, sums = of_batch(batch, key)
         else:
-            grads, sums = _accumulate(functools.partial(gradients, state.params), batch, key, grad_accum_steps)
+            grads, sums = _accumulate(of_batch, batch, key, grad_accum_steps)
         scale = reciprocal(sums["weight"])
         grads = jax.tree.map(lambda grad: grad * scale.astype(grad.dtype), grads)
         grad_norm = optax.tree.norm(grads)
@@ -66,7 +67,7 @@ def make_train_step(
         kept = (state.params, state.opt_state)
         params, opt_state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, kept)
         skipped = state.skipped + (~finite).astype(jnp.int32)
-        state = TrainState(state.step + 1, skipped, params, opt_state, state.key)
+        state = TrainState(state.step + 1, skipped, params, state.frozen, opt_state, state.key)
         return state, {**sums, "grad_norm": grad_norm, "skipped": skipped}
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, None), compiler_options=options)
@@ -79,16 +80,21 @@ def make_train_step(
 
 def make_eval_step(
     graphdef: nnx.GraphDef,
-    task: Task,
+    objective: Objective,
+    function: Function,
     context: Context = contextlib.nullcontext,
     options: Options | None = None,
+    sharding: Any = None,
 ) -> EvalStep:
-    """A jitted `step(params, batch) -> sums`, without dropout; `context` and `options` as in `make_train_step`."""
+    """A jitted `step(params, frozen, batch) -> function(objective, module, batch)`, without dropout.
 
-    @functools.partial(jax.jit, compiler_options=options)
-    def eval_step(params, batch: Batch) -> Sums:
+    `context` and `options` are those of `make_train_step`; `sharding` is that of all results.
+    """
+
+    @functools.partial(jax.jit, out_shardings=sharding, compiler_options=options)
+    def eval_step(params, frozen, batch: Batch) -> Any:
         with context():
-            return task.loss(nnx.merge(graphdef, params), batch)[1]
+            return function(objective, nnx.merge(graphdef, params, frozen), batch)
 
     return eval_step
 

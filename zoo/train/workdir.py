@@ -5,6 +5,7 @@
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,9 @@ from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import index, leads
 from zoo.train.config import RunConfig
 
-CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
+_log = logging.getLogger(__name__)
+
+CONFIG, MANIFEST, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
 
 
 @contextlib.contextmanager
@@ -46,12 +49,14 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         yield workdir
 
 
-def pin_data(workdir: Path, recipe: Mapping[str, Any]) -> None:
+def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
-    if has_checkpoints(workdir) and (workdir / RECIPE).exists():
-        _compare(_read_json(workdir / RECIPE), recipe, f"{workdir} holds checkpoints of a run on another prepared text")
+    if has_checkpoints(workdir) and (workdir / MANIFEST).exists():
+        _compare(
+            _read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on another prepared text"
+        )
     if leads():
-        write_json(workdir / RECIPE, recipe)
+        write_json(workdir / MANIFEST, manifest)
 
 
 def read_config(workdir: Path) -> RunConfig:
@@ -108,7 +113,23 @@ def _check_experiment(workdir: Path, config: RunConfig) -> None:
         return
     if not (workdir / CONFIG).exists():
         raise IntegrityError(f"{workdir} holds checkpoints, but its {CONFIG} is missing; choose another --workdir.")
-    _compare(read_config(workdir).identity(), config.identity(), f"{workdir} holds checkpoints of another experiment")
+    before = read_config(workdir)
+    there, here = before.identity(), config.identity()
+    if config.num_steps > before.num_steps:
+        there["num_steps"] = config.num_steps
+        _say_extended(before, config)
+    _compare(there, here, f"{workdir} holds checkpoints of another experiment")
+
+
+def _say_extended(before: RunConfig, config: RunConfig) -> None:
+    schedule = config.optimizer.schedule
+    meaning = (
+        "its learning rate is the same at any step"
+        if schedule == "constant"
+        else f"from here on its learning rate follows a {schedule} schedule that ends at step {config.num_steps}, "
+        f"while its steps so far followed one that ends at step {before.num_steps}"
+    )
+    _log.warning("the run is extended from %d to %d steps: %s.", before.num_steps, config.num_steps, meaning)
 
 
 def has_checkpoints(workdir: Path) -> bool:

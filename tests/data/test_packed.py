@@ -1,0 +1,120 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Sequences hold the concatenated documents, each token once, and say which document each came from."""
+
+import numpy as np
+import pytest
+
+from zoo.data.packed import Frame, PackedText
+from zoo.errors import ConfigError, InputError, IntegrityError
+
+
+class Listed:
+    """Documents in memory, with a separator after each; tokens count up from 10, so that any loss shows."""
+
+    def __init__(self, lengths, separator=None):
+        end = [] if separator is None else [separator]
+        starts = 10 + np.cumsum(lengths) - lengths
+        self.documents = [np.arange(i, i + n, dtype=np.int32) for i, n in zip(starts, lengths, strict=True)]
+        pieces = [np.array([*document, *end], np.uint16) for document in self.documents]
+        self.tokens, self.ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
+
+    def check_unchanged(self):
+        pass
+
+
+def packed(lengths, seq_len, *, segments="documents", vocab_size=10**6, **frame):
+    frame = Frame(**{name: tuple(ids) if isinstance(ids, list) else ids for name, ids in frame.items()})
+    return PackedText(Listed(lengths, frame.separator), seq_len, frame, segments=segments, vocab_size=vocab_size)
+
+
+def every(text):
+    return text.read(np.arange(len(text)))
+
+
+def plain(documents, seq_len, frame, segments):
+    """One sequence after another and one document after another: slow, and easy to check by reading."""
+    end = [] if frame.separator is None else [frame.separator]
+    stream = [(token, owner) for owner, ids in enumerate(documents) for token in [*ids, *end]]
+    room = seq_len - len(frame.prefix) - len(frame.suffix)
+    for start in range(0, len(stream), room):
+        tokens, owners = zip(*stream[start : start + room], strict=True)
+        owners = [owner - owners[0] + 1 if segments == "documents" else 1 for owner in owners]
+        owners = [owners[0]] * len(frame.prefix) + owners + [owners[-1]] * len(frame.suffix)
+        tokens = [*frame.prefix, *tokens, *frame.suffix]
+        padding = [0] * (seq_len - len(tokens))
+        positions = [place - owners.index(owner) for place, owner in enumerate(owners)]
+        yield [*tokens, *(frame.pad_id for _ in padding)], owners + padding, positions + padding
+
+
+def test_by_hand():
+    batch = every(packed([3, 4, 1], 5, pad_id=9))
+    assert batch["tokens"].tolist() == [[10, 11, 12, 13, 14], [15, 16, 17, 9, 9]]
+    assert batch["segments"].tolist() == [[1, 1, 1, 2, 2], [1, 1, 2, 0, 0]]
+    assert batch["positions"].tolist() == [[0, 1, 2, 0, 1], [0, 1, 0, 0, 0]]
+    assert {value.dtype for value in batch.values()} == {np.dtype(np.int32)}
+
+
+def test_frame_and_separator():
+    batch = every(packed([2, 2], 5, prefix=[1], suffix=[2]))
+    assert batch["tokens"].tolist() == [[1, 10, 11, 12, 2], [1, 13, 2, 0, 0]]
+    assert batch["segments"].tolist() == [[1, 1, 1, 2, 2], [1, 1, 1, 0, 0]]
+    assert batch["positions"].tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 0, 0]]
+    batch = every(packed([2, 1], 4, separator=7))
+    assert batch["tokens"].tolist() == [[10, 11, 7, 12], [7, 0, 0, 0]]
+    assert batch["segments"].tolist() == [[1, 1, 1, 2], [1, 0, 0, 0]]
+
+
+def test_whole_sequence_is_one_segment():
+    batch = every(packed([2, 2, 2], 4, segments="sequence"))
+    assert batch["segments"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert batch["positions"].tolist() == [[0, 1, 2, 3], [0, 1, 0, 0]]
+
+
+FRAMES = [{}, {"separator": 7}, {"prefix": [1], "suffix": [2]}, {"prefix": [1, 3], "suffix": [2, 4, 5], "pad_id": 6}]
+
+
+@pytest.mark.parametrize("segments", ["documents", "sequence"])
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("seed", range(25))
+def test_as_packed_one_document_at_a_time(seed, frame, segments):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, rng.integers(2, 40), rng.integers(1, 60))
+    lengths[rng.integers(len(lengths))] += 1
+    seq_len = int(rng.integers(len(frame.get("prefix", ())) + len(frame.get("suffix", ())) + 1, 40))
+    text = packed(lengths, seq_len, segments=segments, **frame)
+    rows = plain(text._stream.documents, seq_len, text._frame, segments)
+    expected = [np.array(values) for values in zip(*rows, strict=True)]
+    indices = rng.permutation(len(text))
+    batch = text.read(indices)
+    for name, values in zip(("tokens", "segments", "positions"), expected, strict=True):
+        np.testing.assert_array_equal(batch[name], values[indices], err_msg=name)
+
+
+@pytest.mark.parametrize("seq_len", [1, 2, 3, 7, 13, 100])
+def test_no_token_is_lost(seq_len):
+    text = packed(np.random.default_rng(0).integers(0, 9, 30), seq_len)
+    batch = every(text)
+    np.testing.assert_array_equal(batch["tokens"][batch["segments"] > 0], text._stream.tokens)
+
+
+@pytest.mark.parametrize("segments", ["documents", "sequence"])
+@pytest.mark.parametrize("frame", FRAMES)
+def test_index_minus_one_is_a_row_of_zeros(frame, segments):
+    text = packed([5, 4, 30], 7, segments=segments, **frame)
+    batch = text.read(np.array([1, -1, 0]))
+    for name, values in batch.items():
+        assert (values[1] == 0).all()
+        np.testing.assert_array_equal(values[[0, 2]], text.read(np.array([1, 0]))[name])
+
+
+def test_refusals():
+    with pytest.raises(ConfigError, match="no room"):
+        packed([5], 2, prefix=[1], suffix=[2])
+    with pytest.raises(InputError, match="no tokens"):
+        packed([0, 0], 2)
+    for index in (3, -2):
+        with pytest.raises(IndexError):
+            packed([5], 2).read(np.array([index]))
+    with pytest.raises(IntegrityError, match="ids from 14 to 14, and the vocabulary ends at 13"):
+        packed([5], 2, vocab_size=14).read(np.array([2]))

@@ -1,0 +1,123 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Sequences of one length, cut from the concatenated documents: no token is lost and only the last one is padded."""
+
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int32, Int64
+
+from zoo.data.schema import Batch
+from zoo.errors import ConfigError, InputError, IntegrityError
+from zoo.text.tokenizer import Tokenizer
+
+Segments = Literal["documents", "sequence"]
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Documents one behind another: `tokens` [N], and `ends` int64 [documents], where each ends in it."""
+
+    tokens: np.ndarray
+    ends: np.ndarray
+
+    def check_unchanged(self) -> None:
+        """IntegrityError if the tokens are no longer those that were opened."""
+        ...
+
+
+class Frame(NamedTuple):
+    """The special tokens of packed text.
+
+    Attributes:
+      prefix, suffix: ids around every sequence, in the segments of its first and last token ([CLS], [SEP]).
+      separator: id after every document, in its segment (the end of text).
+      pad_id: token of the padding.
+    """
+
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+    separator: int | None = None
+    pad_id: int = 0
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> "Frame":
+        """Sequences are `[CLS] ... [SEP]` if the tokenizer has both; otherwise its end token follows each document."""
+        if tokenizer.cls_id is None or tokenizer.sep_id is None:
+            return cls(separator=tokenizer.eos_id, pad_id=tokenizer.fill_id)
+        return cls((tokenizer.cls_id,), (tokenizer.sep_id,), pad_id=tokenizer.fill_id)
+
+
+class PackedText:
+    """The examples of packed text: `tokens`, `segments` (from 1; 0 is padding) and `positions`, int32 [B, T] each.
+
+    Args:
+      stream: the documents, with the frame's separator already after each.
+      seq_len: T, in tokens.
+      segments: `documents` numbers the documents in a sequence and restarts positions with each; `sequence` makes it
+        all one, so that attention crosses documents as GPT-2's does.
+      vocab_size: tokens from here on are damage.
+    """
+
+    def __init__(self, stream: Stream, seq_len: int, frame: Frame, *, segments: Segments, vocab_size: int):
+        self._room = seq_len - len(frame.prefix) - len(frame.suffix)
+        if self._room < 1:
+            raise ConfigError(f"data.seq_len {seq_len} leaves no room beside the special tokens; raise it.")
+        if not len(stream.tokens):
+            raise InputError("There are no tokens to pack; prepare a source that holds text.")
+        self._stream, self._seq_len, self._frame = stream, seq_len, frame
+        self._segments, self._vocab_size = segments, vocab_size
+
+    def __len__(self) -> int:
+        return -(-len(self._stream.tokens) // self._room)
+
+    def read(self, indices: Int64[np.ndarray, "B"], *, batch: np.ndarray | None = None) -> Batch:
+        """The sequences at `indices`; an index of -1 gives a row of zeros."""
+        del batch  # every sequence is as long as any other
+        if len(indices) and not -1 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(f"indices from {indices.min()} to {indices.max()} of {len(self)} sequences")
+        self._stream.check_unchanged()
+        starts = np.maximum(indices, 0) * self._room
+        sizes = np.where(indices < 0, 0, np.minimum(len(self._stream.tokens) - starts, self._room))
+        if self._segments == "documents":
+            segments, firsts = self._documents(starts, sizes)
+        else:
+            segments = firsts = np.zeros((len(indices), self._seq_len), np.int32)
+        ends = np.where(indices < 0, 0, sizes + self._seq_len - self._room)
+        place = np.arange(self._seq_len, dtype=np.int32)
+        there = place < ends[:, None]
+        tokens = self._tokens(starts, sizes, there)
+        tokens[indices < 0] = 0
+        return {"tokens": tokens, "segments": (segments + 1) * there, "positions": (place - firsts) * there}
+
+    def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
+        prefix, suffix, _, pad_id = self._frame
+        body = self._stream.tokens.take(starts[:, None] + np.arange(self._room), mode="clip")
+        if not 0 <= body.min(initial=0) <= body.max(initial=0) < self._vocab_size:
+            raise IntegrityError(
+                f"The prepared tokens hold ids from {body.min()} to {body.max()}, and the vocabulary ends at "
+                f"{self._vocab_size - 1}; prepare the data again."
+            )
+        tokens = np.full(there.shape, pad_id, np.int32)
+        tokens[:, : len(prefix)] = prefix
+        tokens[:, len(prefix) : len(prefix) + self._room] = body
+        rows = np.arange(len(starts))
+        for offset, token in enumerate(suffix, len(prefix)):
+            tokens[rows, sizes + offset] = token
+        tokens[~there] = pad_id
+        return tokens
+
+    def _documents(self, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each place, int32 [B, T]: how many documents began in the row before it, and where its own did."""
+        ends = self._stream.ends
+        first = np.searchsorted(ends, starts, side="right")
+        last = np.searchsorted(ends, starts + np.maximum(sizes, 1) - 1, side="right")
+        counts = last - first  # of the documents that end in a row before its last token: another begins there
+        rows = np.repeat(np.arange(len(starts)), counts)
+        which = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
+        places = ends[which] - starts[rows] + len(self._frame.prefix)
+        began = np.zeros((len(starts), self._seq_len), np.int32)
+        np.add.at(began, (rows, places), 1)  # more than one where documents are empty
+        firsts = np.zeros_like(began)
+        firsts[rows, places] = places
+        return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)

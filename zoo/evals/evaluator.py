@@ -1,0 +1,96 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The interface of an evaluator, and what it may ask of the run that it evaluates."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+from zoo.data.schema import DataInfo, Schema
+from zoo.errors import ConfigError
+from zoo.objectives import Objective
+
+# Of (objective, module, batch); the same function object is compiled once a run.
+Function = Callable[[Any, Any, Mapping[str, Any]], Any]
+
+
+@runtime_checkable
+class Evaluated(Protocol):
+    """A model under evaluation, with its data, on the devices that it lies on."""
+
+    @property
+    def objective(self) -> Objective: ...
+
+    def batches(self, split: str, num_batches: int = 0) -> Iterable[Mapping[str, jax.Array]]:
+        """One pass over a split in order, the same at every call, as the objective arranges it.
+
+        The last batch is filled up with rows of segment 0. `num_batches` of 0 takes the whole split.
+        """
+        ...
+
+    def compiled(self, function: Function) -> Callable[[Mapping[str, jax.Array]], Any]:
+        """`function(objective, module, batch)` of a batch alone, without dropout; all results are on every process."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluator(abc.ABC):
+    """An evaluator: its own group of a config, `config.evals.NAME`.
+
+    Attributes:
+      split: of the run's data.
+      every: steps between evaluations in training; 0 is the run's `eval_every`. It also happens at the last step.
+      num_batches: batches in one evaluation; 0 takes the whole split.
+    """
+
+    split: str = "validation"
+    every: int = 0
+    num_batches: int = 0
+
+    def __post_init__(self):
+        for name in ("every", "num_batches"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{type(self).__name__}.{name} must be 0 or more; found {getattr(self, name)}.")
+
+    def check(self, objective: Objective, schema: Schema) -> None:
+        """ConfigError, before any device is touched, if it cannot evaluate this objective on these data."""
+        del objective, schema  # anything, by default
+
+    @abc.abstractmethod
+    def metric_names(self, objective: Objective) -> tuple[str, ...]:
+        """The names of what `run` gives."""
+
+    @abc.abstractmethod
+    def run(self, model: Evaluated) -> dict[str, float]:
+        """The metrics, over the whole split."""
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether a model is better if this metric is smaller."""
+        return metric in ("loss", "perplexity", "bits_per_byte", "mean_squared_error")
+
+
+def results(model: Evaluated, function: Function, batches: Iterable[Any]) -> Iterator[Any]:
+    """What a compiled function gives of each batch, in host memory; one batch is read while the next one runs."""
+    call, pending = model.compiled(function), None
+    for batch in batches:
+        dispatched = call(batch)
+        if pending is not None:
+            yield jax.device_get(pending)
+        pending = dispatched
+    if pending is not None:
+        yield jax.device_get(pending)
+
+
+def total(sums: Iterable[Mapping[str, Any]], names: Iterable[str]) -> dict[str, np.float64]:
+    """Sums over batches, in float64: a float32 stops counting at 2**24."""
+    found = dict.fromkeys(names, np.float64(0.0))
+    for each in sums:
+        found = {name: found[name] + np.float64(each[name]) for name in found}
+    return found
+
+
+__all__ = ["DataInfo", "Evaluated", "Evaluator", "Function", "results", "total"]

@@ -1,0 +1,26 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The objective's own metrics over a split: loss, and what goes with it."""
+
+import dataclasses
+from typing import Any
+
+from zoo.evals.evaluator import Evaluated, Evaluator, results, total
+from zoo.objectives import Objective
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loss(Evaluator):
+    """Sums over batches, so that the batch size does not matter."""
+
+    def metric_names(self, objective: Objective) -> tuple[str, ...]:
+        return objective.metric_names
+
+    def run(self, model: Evaluated) -> dict[str, float]:
+        sums = results(model, loss_sums, model.batches(self.split, self.num_batches))
+        return model.objective.metrics(total(sums, model.objective.sums))
+
+
+def loss_sums(objective: Objective, module: Any, batch: Any) -> Any:
+    """The sums of one batch."""
+    return objective.loss(module, batch)

@@ -1,0 +1,89 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The run's best model by one metric of one evaluator, kept beside the latest checkpoints and exported at the end."""
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+
+from zoo.errors import IntegrityError
+from zoo.multihost.processes import leads, wait_for_all
+from zoo.train.run_spec import RunSpec, best_by
+from zoo.train.state import TrainState
+from zoo.train.workdir import write_json
+
+_log = logging.getLogger(__name__)
+
+FOLDER, RECORD = "best", "best.json"
+
+
+class Best:
+    """Keeps the parameters of the step whose metric is the best so far. A context manager, as `Checkpoints` is.
+
+    Of equal values the earlier step stays. Without `keep_best` in the config it keeps nothing.
+    """
+
+    def __init__(self, workdir: Path, spec: RunSpec):
+        self._record, self._manager = workdir / RECORD, None
+        if not spec.config.keep_best:
+            return
+        self._name, self._metric, evaluator = best_by(spec.config, spec.objective)
+        self._sign = -1.0 if evaluator.lower_is_better(self._metric) else 1.0
+        # Two: the record of the new one is written before the old one goes.
+        options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
+        self._manager = ocp.CheckpointManager((workdir / FOLDER).resolve(), options=options)
+
+    def __enter__(self) -> "Best":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._manager is not None:
+            self._manager.close()
+
+    def offer(self, step: int, name: str, metrics: Mapping[str, float], state: TrainState) -> None:
+        """Keeps the state's parameters if these metrics are the evaluator's, and better than all before."""
+        if self._manager is None or name != self._name:
+            return
+        value, before = metrics[self._metric], self._read()
+        if not math.isfinite(value) or (before is not None and self._sign * (value - before["value"]) <= 0):
+            return
+        if step not in self._manager.all_steps():
+            self._manager.save(step, args=ocp.args.StandardSave({"params": state.params, "frozen": state.frozen}))
+        if leads():
+            write_json(self._record, {"step": step, "metric": f"{self._name}/{self._metric}", "value": value})
+        wait_for_all(f"keeping the best model of step {step}")
+
+    def restore(self, state: TrainState) -> TrainState:
+        """The state with the parameters of the best step; the state itself if none was kept.
+
+        Raises:
+          IntegrityError: the kept parameters cannot be read.
+        """
+        best = None if self._manager is None else self._read()
+        if self._manager is None or best is None:
+            return state
+        like = {"params": state.params, "frozen": state.frozen}
+        try:
+            kept: Any = self._manager.restore(best["step"], args=ocp.args.StandardRestore(like))
+        except Exception as error:  # Orbax raises whatever its storage layers raise
+            raise IntegrityError(
+                f"{self._record.parent / FOLDER / str(best['step'])}, the best step by {best['metric']}, cannot be "
+                f"read ({error}); with keep_best='' the last step is exported instead."
+            ) from error
+        _log.info("the best step by %s is %d (%.4g)", best["metric"], best["step"], best["value"])
+        return state._replace(**kept)
+
+    def _read(self) -> dict[str, Any] | None:
+        if not self._record.exists():
+            return None
+        try:
+            return json.loads(self._record.read_text())
+        except ValueError as error:
+            raise IntegrityError(
+                f"{self._record} is damaged ({error}); delete it to start the search for the best again."
+            ) from error

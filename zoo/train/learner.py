@@ -1,0 +1,209 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a step updates, laid out on the devices: trainable and frozen parameters, the optimizer, and where they lie."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import grain
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+
+from zoo.data.pipeline import Shard
+from zoo.errors import ConfigError
+from zoo.evals.evaluator import Function
+from zoo.multihost.processes import batch_blocks
+from zoo.sharding.memory import describe, footprint
+from zoo.sharding.mesh import make_mesh
+from zoo.sharding.rules import batch_sharding, partitioned, replicated, shardings, ways
+from zoo.train.compiler import Options, compiler_options
+from zoo.train.config import RunConfig
+from zoo.train.optim import make_optimizer
+from zoo.train.run_spec import RunSpec
+from zoo.train.state import TrainState
+from zoo.train.step import Batch, EvalStep, TrainStep, make_eval_step, make_train_step
+
+_READY = 2  # batches that wait on the devices
+
+
+class Learner(NamedTuple):
+    """A run's modules and optimizer on a mesh.
+
+    Attributes:
+      rules: preset of `zoo.sharding.rules`. abstract: the training state as shapes, dtypes and shardings.
+      options: the compiler's, for steps on these devices.
+    """
+
+    spec: RunSpec
+    mesh: Mesh
+    rules: str
+    graphdef: nnx.GraphDef
+    optimizer: optax.GradientTransformation
+    abstract: TrainState
+    shardings: TrainState
+    options: Options
+
+    @classmethod
+    def create(cls, spec: RunSpec, devices: Sequence[Any] | None = None) -> "Learner":
+        """Lays everything out on the devices, None being all that there are; allocates nothing yet.
+
+        Raises:
+          ConfigError: a mesh, batch, preset or option that does not fit the devices.
+        """
+        config = spec.config
+        mesh = make_mesh(config.mesh, None if devices is None else list(devices))
+        options = compiler_options(mesh, config.xla_options)
+        _check_batch(config, mesh)
+        module = nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0))))
+        graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
+        where, fixed = (nnx.to_pure_dict(shardings(part, mesh, config.rules)) for part in (params, frozen))
+        params, frozen = nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
+        if not params:
+            raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
+        optimizer = make_optimizer(config.optimizer, config.num_steps)
+        shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
+        lie = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
+        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, lie)
+        return cls(spec, mesh, config.rules, graphdef, optimizer, abstract, lie, options)
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step: random parameters, or those of the checkpoint that the run starts from.
+
+        Raises:
+          ZooError: a checkpoint that cannot be loaded, or that holds another model.
+        """
+        seed = self.spec.config.seed
+        if not self.spec.source:
+            return jax.jit(self._random, out_shardings=self.shardings)(jax.random.key(seed))
+        module = self.spec.objective.load(
+            self.spec.source, self.spec.model, mesh=self.mesh, rules=self.rules, seed=seed
+        )
+        params, frozen = self._split(module)
+        _check_shapes(self.spec.source, self.abstract, params, frozen)
+        create = jax.jit(lambda p, f: TrainState.create(p, f, self.optimizer, seed), out_shardings=self.shardings)
+        return create(params, frozen)
+
+    @property
+    def modules(self) -> tuple[Any, Any]:
+        """The trainable and the frozen parameters, as shapes with shardings."""
+        return self.abstract.params, self.abstract.frozen
+
+    def module(self, state: TrainState) -> nnx.Module:
+        """What is trained, with the state's parameters."""
+        return nnx.merge(self.graphdef, state.params, state.frozen)
+
+    def train_step(self) -> TrainStep:
+        """One optimizer step of the objective."""
+        steps = self.spec.config.grad_accum_steps
+        return make_train_step(
+            self.graphdef, self.spec.objective, self.optimizer, steps, self.shardings, self.context, self.options
+        )
+
+    def eval_step(self, function: Function, graphdef: nnx.GraphDef | None = None) -> EvalStep:
+        """A function of the objective, a module and a batch, without dropout or gradients.
+
+        Args:
+          graphdef: of another module that lies on the same mesh; None is the run's own.
+        """
+        return make_eval_step(
+            graphdef or self.graphdef,
+            self.spec.objective,
+            function,
+            self.context,
+            self.options,
+            replicated(self.mesh),
+        )
+
+    def describe(self) -> str:
+        """What each device holds of it."""
+        held = footprint(self.modules, self.abstract.opt_state)
+        return describe(held, self.mesh, self.rules)
+
+    def context(self) -> contextlib.AbstractContextManager[None]:
+        """The context in which steps are traced."""
+        return partitioned(self.mesh, self.rules)
+
+    @property
+    def shard(self) -> Shard:
+        """The rows of a batch that this process's devices hold; processes that hold the same rows each load them."""
+        return Shard(**batch_blocks(batch_sharding(self.mesh), jax.process_index())._asdict())
+
+    def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """This process's share of the rows as a part of the global batch on the devices."""
+        sharding, shard = batch_sharding(self.mesh), self.shard
+        return {name: _put(rows, sharding, shard) for name, rows in batch.items()}
+
+    def prefetched(self, batches: grain.IterDataset) -> grain.DatasetIterator:
+        """The batches on the devices, a few ahead of the step; the iterator's state is that of the last one used."""
+        ready = grain.experimental.ThreadPrefetchIterDataset(batches.map(self.put), prefetch_buffer_size=_READY)
+        return iter(ready)
+
+    def _random(self, key: jax.Array) -> TrainState:
+        params, frozen = self._split(self.spec.build(rngs=nnx.Rngs(key)))
+        return TrainState.create(params, frozen, self.optimizer, self.spec.config.seed)
+
+    def _split(self, module: nnx.Module) -> tuple[Any, Any]:
+        _, params, frozen = nnx.split(module, self.spec.objective.trainable, ...)
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
+
+
+def _check_shapes(source: str, abstract: TrainState, params: Any, frozen: Any) -> None:
+    """ConfigError that lists the parameters of a checkpoint which do not fit the run's model."""
+
+    def shapes(*trees: Any) -> dict[str, tuple[int, ...]]:
+        leaves = [leaf for tree in trees for leaf in jax.tree.leaves_with_path(tree)]
+        return {jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in leaves}
+
+    there, here = shapes(params, frozen), shapes(abstract.params, abstract.frozen)
+    differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    if differing:
+        lines = (
+            f"\n  {name}: {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing
+        )
+        raise ConfigError(
+            f"{source} holds another model than the config's:{''.join(lines)}\nLeave out the fields of config.model "
+            "that change its sizes."
+        )
+
+
+def _check_batch(config: RunConfig, mesh: Mesh) -> None:
+    rows, spread = config.batch_size // config.grad_accum_steps, ways(mesh.shape, config.rules, "batch")
+    if rows % spread:
+        whole = spread * config.grad_accum_steps
+        nearest = [whole * count for count in (config.batch_size // whole, config.batch_size // whole + 1) if count]
+        raise ConfigError(
+            f"batch_size {config.batch_size} / grad_accum_steps {config.grad_accum_steps} = {rows} sequences are not "
+            f"divisible by the {spread} devices of mesh {config.mesh!r} over which a batch is spread; change one of "
+            f"them. The nearest batch_size that is divisible is {' or '.join(map(str, nearest))}."
+        )
+    tokens, spread = config.data.seq_len, ways(mesh.shape, config.rules, "length")
+    if tokens % spread:
+        raise ConfigError(
+            f"Sequences of {tokens} tokens are not divisible by the mesh's context:{spread}, over which {config.rules} "
+            f"spreads them; set data.seq_len to {tokens // spread * spread or spread}, or change the mesh."
+        )
+
+
+def _put(rows: np.ndarray, sharding: NamedSharding, shard: Shard) -> jax.Array:
+    size = len(rows) // len(shard.blocks)
+
+    def read(index: Any) -> np.ndarray:
+        start = shard.blocks.index((index[0].start or 0) // size) * size
+        return rows[(slice(start, start + size), *index[1:])]
+
+    return jax.make_array_from_callback((size * shard.count, *rows.shape[1:]), sharding, read)
+
+
+def _state_shardings(
+    shapes: TrainState, params: Any, frozen: Any, optimizer: optax.GradientTransformation, whole: NamedSharding
+) -> TrainState:
+    """Moments lie where their parameters lie; counters are whole everywhere."""
+    moments = optax.tree.map_params(
+        optimizer, lambda _, lies: lies, shapes.opt_state, params, transform_non_params=lambda _: whole
+    )
+    lie: Any = (whole, whole, params, frozen, moments, whole)  # a state of shardings, not of arrays
+    return TrainState(*lie)
