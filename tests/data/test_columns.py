@@ -20,7 +20,9 @@ from zoo.errors import ConfigError, FormatError, InputError
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
 ONE_LINE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\t\r\n\ufeff"), max_size=8)
 NAME = st.text(st.characters(categories=("L", "N"), include_characters=',"; '), min_size=1, max_size=6)
-SETTINGS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(
+    deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def table_of(cell):
@@ -119,9 +121,10 @@ BAD = {
         (
             "good film,1\nbad film,0\n",
             ConfigError,
-            r"a\.csv, line 1: no column 'text', 'label'.*'good film', '1'.*data",
+            r"a\.csv, line 1: expected a column 'text', 'label'.*'good film', '1'.*look like data",
         ),
-        ("Text,label\na,b\n", ConfigError, r"line 1: no column 'text'\. .*found the columns 'Text', 'label'"),
+        ("Text,label\na,b\n", ConfigError, r"line 1: .* a column 'text'\. Found the columns 'Text', 'label'\. Name"),
+        ("text;label\na;b\n", ConfigError, "expected a column .*'text;label'. A .csv file must be separated by commas"),
         (",text,label\n0,a,b\n", FormatError, "line 1: column 1 has no name.*index=False"),
         ("text,label,text\na,b,c\n", FormatError, "line 1: the column 'text' appears twice"),
         (
@@ -143,7 +146,7 @@ BAD = {
         (gzip.compress(CSV.encode() + b"\xff"), FormatError, "line 2: not UTF-8: found 0xFF at byte 11"),
     ],
     "a.tsv": [
-        ("text,label\na,b\n", ConfigError, "no column 'text', 'label'.*'text,label'"),
+        ("text,label\na,b\n", ConfigError, "expected a column 'text', 'label'.*'text,label'.*by tabs"),
         ("text\tlabel\na\tb\tc\n", FormatError, r"line 2: expected 2 columns \(text, label\); found 3"),
     ],
     "a.jsonl": [
@@ -154,7 +157,7 @@ BAD = {
         ('{"text": "a", "label": 1}\n{"text": 1, "text": 2}\n', FormatError, "line 2: .*appears twice"),
         ('{"text": "a", "label": NaN}\n', FormatError, "line 1: .*NaN is not a JSON number"),
         ('{"text": "\\ud800", "label": 1}\n', FormatError, "line 1: the lone surrogate"),
-        ('{"text": "a"}\n', ConfigError, "no column 'label'"),
+        ('{"text": "a"}\n', ConfigError, "first record: expected a column 'label'. Found the columns 'text'. Name"),
         ("[" * 100_000, FormatError, "line 1: not JSON"),
     ],
     "a.parquet": [
@@ -188,7 +191,7 @@ def test_no_such_file(tmp_path):
 
 @pytest.mark.parametrize("change", ["append", "touch", "replace", "remove", "cut"])
 def test_a_file_that_changes(tmp_path, change):
-    path = write(tmp_path / "a.csv", CSV + "a,1\n" * 20_000)
+    path = write(tmp_path / "a.csv", CSV + "a,1\n" * 5_000)
     found = iter(open_table(path))
     next(found)
     if change == "append":
@@ -200,7 +203,7 @@ def test_a_file_that_changes(tmp_path, change):
     elif change == "remove":
         path.unlink()
     else:
-        os.truncate(path, 20_001)
+        os.truncate(path, 10_001)
     with pytest.raises(FormatError, match=r"a\.csv changed while it was read"):
         list(found)
 

@@ -15,6 +15,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.data.columns import Table
 from zoo.data.formats import Row, table_format
 from zoo.errors import ConfigError, FormatError, InputError
@@ -22,7 +24,8 @@ from zoo.errors import ConfigError, FormatError, InputError
 _QUOTED = re.compile('^\ufeff|[,"\r\n]')  # what must stand between quotes; a leading mark would be taken for the file's
 _AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 _ROW_GROUP = 2**14  # rows of a Parquet file that are written at a time
-_Write = Callable[[Sequence[Row], Mapping[str, Sequence[Any]]], None]
+_Values = Sequence[Any] | np.ndarray
+_Write = Callable[[Sequence[Row], Mapping[str, _Values]], None]
 
 
 @contextlib.contextmanager
@@ -92,7 +95,7 @@ def _delimited(
     columns = (*like.columns, *new)
     file.write(encode(columns, f"{path}, line 1", columns).encode())
 
-    def write(rows: Sequence[Row], values: Mapping[str, Sequence[Any]]) -> None:
+    def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
             where = like.place(row.line)
             _check_columns(record, columns, where)
@@ -144,7 +147,7 @@ def _flat(value: Any, where: str, column: str) -> str:
 
 @contextlib.contextmanager
 def _json_lines(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, type]) -> Iterator[_Write]:
-    def write(rows: Sequence[Row], values: Mapping[str, Sequence[Any]]) -> None:
+    def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
             try:
                 line = json.dumps(record, ensure_ascii=False, allow_nan=False)
@@ -179,7 +182,7 @@ def _parquet(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, ty
             ) from error
         pending.clear()
 
-    def write(rows: Sequence[Row], values: Mapping[str, Sequence[Any]]) -> None:
+    def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
             _check_columns(record, (*like.columns, *new), like.place(row.line))
             pending.append(record)
@@ -211,7 +214,7 @@ def _schema(like: Table, records: list[dict[str, Any]], added: list) -> Any:
 
 
 def _records(
-    rows: Sequence[Row], values: Mapping[str, Sequence[Any]], like: Table, new: Mapping[str, type]
+    rows: Sequence[Row], values: Mapping[str, _Values], like: Table, new: Mapping[str, type]
 ) -> Iterator[tuple[Row, dict[str, Any]]]:
     """Each row with its values and those of the new columns, as Python's own types."""
     if {*values} != {*new} or any(len(column) != len(rows) for column in values.values()):

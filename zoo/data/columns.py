@@ -109,17 +109,32 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
-    found = f"The first line is read as the header; found the columns {', '.join(map(repr, columns))}"
+    """Refuses columns of which one is missing, has no name, or has that of another."""
+    header = {".csv": "line 1", ".tsv": "line 1", ".parquet": "schema"}.get(table_format(path), "first record")
+    found = f"Found the columns {', '.join(map(repr, columns)) or 'none'}"
     if missing := [name for name in required if name not in columns]:
-        hint = "Its names look like data: add a line of column names" if any(map(_is_number, columns)) else "Name one"
-        raise ConfigError(f"{path}, line 1: no column {', '.join(map(repr, missing))}. {found}. {hint}.")
+        raise ConfigError(
+            f"{path}, {header}: expected a column {', '.join(map(repr, missing))}. {found}. {_advise(path, columns)}"
+        )
     if empty := [number for number, name in enumerate(columns, 1) if not name.strip()]:
         raise FormatError(
-            f"{path}, line 1: column {empty[0]} has no name. {found}. Add a line of column names if there is none; "
+            f"{path}, {header}: column {empty[0]} has no name. {found}. Add a line of column names if there is none; "
             "pandas leaves out the name of the index, which to_csv(index=False) does not write."
         )
     if repeated := [name for name in columns if columns.count(name) > 1]:
-        raise FormatError(f"{path}, line 1: the column {repeated[0]!r} appears twice. {found}. Rename one of them.")
+        raise FormatError(f"{path}, {header}: the column {repeated[0]!r} appears twice. {found}. Rename one of them.")
+
+
+def _advise(path: Path, columns: tuple[str, ...]) -> str:
+    """What to do about columns that are not those that were expected."""
+    suffix = table_format(path)
+    if suffix not in (".csv", ".tsv"):
+        return "Name one of these."
+    if len(columns) == 1 and any(char in columns[0] for char in ",;\t"):
+        return f"A {suffix} file must be separated by {'commas' if suffix == '.csv' else 'tabs'}; convert it."
+    if any(map(_is_number, columns)):
+        return "They look like data: add a first line of column names."
+    return "Name one of these, or add a first line of column names if there is none."
 
 
 def _is_number(name: str) -> bool:

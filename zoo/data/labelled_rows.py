@@ -25,11 +25,12 @@ class LabelledRows:
     labels: Any
 
     def labelled(self, labels: np.ndarray) -> "LabelledRows":
+        """The rows with other labels, [N]."""
         return dataclasses.replace(self, labels=labels)
 
     def take(self, chosen: np.ndarray) -> "LabelledRows":
         """The rows at which `chosen`, Boolean [N], is true."""
-        lines, texts = ([*itertools.compress(part, chosen)] for part in (self.lines, self.texts))
+        lines, texts = [*itertools.compress(self.lines, chosen)], [*itertools.compress(self.texts, chosen)]
         pairs = None if self.pairs is None else [*itertools.compress(self.pairs, chosen)]
         return LabelledRows(self.table, lines, texts, pairs, self.labels[chosen])
 

@@ -3,6 +3,7 @@
 """Labels of a table's rows: the names of classes, or numbers, with the place of each that is neither."""
 
 import collections
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,13 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
                 "set data.label_type='float'; if these are classes, list them in data.labels."
             )
         classes = [name for _, name in sorted(zip(known, classes, strict=True))]
+        if len(set(known)) < len(known):
+            same = next(pair for pair in itertools.pairwise(classes) if len({*map(_number, pair)}) == 1)
+            place = table.place(lines[names.index(same[1])], column)
+            raise InputError(
+                f"{place}: the labels {same[0]!r} and {same[1]!r} are the same "
+                "number, written in two ways; write one of them everywhere."
+            )
     if len(classes) == len(names) > _ALL_DIFFERENT:
         raise InputError(
             f"{table.path}, column {column!r}: expected classes; found {len(names)} rows with as many different labels "
@@ -103,7 +111,7 @@ def _float(value: Any, table: Table, column: str, line: int) -> float:
             f"{table.place(line, column)}: expected a number; found {value!r:.60}. Correct it, or set "
             "data.label_type='class' if the labels are names."
         )
-    if not abs(number) <= np.finfo(np.float32).max:
+    if not abs(number) <= float(np.finfo(np.float32).max):
         raise InputError(
             f"{table.place(line, column)}: expected a finite number; found {value!r:.60}. Remove that row."
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.columns import Table, open_table
 from zoo.data.formats import Row
-from zoo.data.ragged import SequenceExamples, encode, has_token_types
+from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.schema import Batch
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
@@ -51,6 +51,8 @@ class NewRows:
         )
         types = has_token_types(self.tokenizer, pairs=pairs is not None)
         sequences = encode(self.tokenizer, texts or [], pairs, self.seq_len, token_types=types)
+        place = lambda index: self.table.place(rows[index].line, self.text)  # noqa: E731
+        check_tokens(sequences, self.tokenizer, pairs=pairs is not None, place=place)
         return SequenceExamples(sequences, {}, self.seq_len, self.pad_to_multiple_of, self.tokenizer.fill_id)
 
 

@@ -3,7 +3,7 @@
 """Sequences of tokens of different lengths, held flat, and gathered into padded batches by NumPy alone."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Int32, Int64
@@ -21,14 +21,14 @@ class Sequences:
 
     Attributes:
       tokens: all of them. token_types: the same for the sentence A/B ids, or None.
-      starts, lengths: where each sequence lies; a last one of no tokens stands for the index -1.
+      starts, lengths: [N + 1], where each sequence lies; a last one of no tokens stands for the index -1.
       truncated: how many sequences were cut to the longest that is allowed.
     """
 
     tokens: Int32[np.ndarray, "M"]
     token_types: Int32[np.ndarray, "M"] | None
-    starts: Int64[np.ndarray, "N+1"]
-    lengths: Int64[np.ndarray, "N+1"]
+    starts: Int64[np.ndarray, "N1"]
+    lengths: Int64[np.ndarray, "N1"]
     truncated: int
 
     def __len__(self) -> int:
@@ -96,6 +96,16 @@ def encode(
     return Sequences(flat, flat_types, np.cumsum(counts) - counts, counts, truncated)
 
 
+def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, place: Callable[[int], str]) -> None:
+    """InputError, at the `place` of its index, for a sequence of special tokens alone."""
+    least = tokenizer.backend.num_special_tokens_to_add(pairs)
+    if len(empty := np.flatnonzero(sequences.lengths[:-1] <= least)):
+        raise InputError(
+            f"{place(int(empty[0]))}: the tokenizer finds no token in this text; remove that row, or use a tokenizer "
+            "that knows its characters."
+        )
+
+
 def has_token_types(tokenizer: Tokenizer, *, pairs: bool) -> bool:
     """Whether the tokenizer's template tells sentence A from B by other ids than 0."""
     return bool(tokenizer.encode_batch(["a"], ["a"] if pairs else None).token_types.any())
@@ -107,7 +117,7 @@ def _count_longer(
     """How many of the sequences of exactly `seq_len` tokens would be longer if they could."""
     if not len(full):
         return 0
-    chosen = [texts[index] for index in full]
-    chosen_pairs = None if pairs is None else [pairs[index] for index in full]
+    chosen = [texts[int(index)] for index in full]
+    chosen_pairs = None if pairs is None else [pairs[int(index)] for index in full]
     encoded = tokenizer.encode_batch(chosen, chosen_pairs, max_length=seq_len + 1)
     return int((encoded.segments.sum(1) > seq_len).sum())

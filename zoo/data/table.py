@@ -16,7 +16,7 @@ from zoo.data.columns import Table, open_table
 from zoo.data.config import TokenizerConfig
 from zoo.data.labelled_rows import LabelledRows, hold_out, read_rows
 from zoo.data.labels import check_varied, class_indices, class_names, distinct_classes, numbers
-from zoo.data.ragged import SequenceExamples, encode, has_token_types
+from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.schema import Dataset, DatasetConfig, Feature
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
@@ -163,11 +163,8 @@ class TableConfig(DatasetConfig):
 
     def _encode(self, tokenizer: Tokenizer, rows: LabelledRows, split: str, types: bool) -> SequenceExamples:
         sequences = encode(tokenizer, rows.texts, rows.pairs, self.seq_len, token_types=types)
-        if empty := np.flatnonzero(sequences.lengths[:-1] == 0).tolist():
-            raise InputError(
-                f"{rows.table.place(rows.lines[empty[0]], self.text)}: the tokenizer finds no token in "
-                f"{rows.texts[empty[0]]!r:.60}; remove that row, or use another tokenizer."
-            )
+        place = lambda index: rows.table.place(rows.lines[index], self.text)  # noqa: E731
+        check_tokens(sequences, tokenizer, pairs=rows.pairs is not None, place=place)
         cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
         _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
         label = np.append(rows.labels, np.zeros(1, rows.labels.dtype))
