@@ -132,7 +132,9 @@ class Target:
         return Report(
             model=config.model.name or config.init_from,
             objective=type(self.spec.objective).__name__,
-            parameters=sum(leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])),
+            parameters=sum(
+                leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])
+            ),
             topology=self.topology,
             chip=None if self.chip is None else self.chip.name,
             chips=mesh.size // (1 if self.chip is None else self.chip.devices),
@@ -219,7 +221,12 @@ def _eval(target: Target) -> _Lowered:
     step: Any = learner.eval_step(loss_sums)
     rows, length = spec.config.batch_size, spec.config.data.seq_len
     model_flops = spec.forward_flops(rows)
-    return _Lowered(lambda: step.lower(learner.abstract.params, learner.abstract.frozen, target.batch), model_flops, rows, rows * length)
+    return _Lowered(
+        lambda: step.lower(learner.abstract.params, learner.abstract.frozen, target.batch),
+        model_flops,
+        rows,
+        rows * length,
+    )
 
 
 def _prefill(target: Target) -> _Lowered:

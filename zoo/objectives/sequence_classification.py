@@ -31,7 +31,9 @@ class SequenceClassification(Objective):
 
     def __post_init__(self):
         if not 0.0 <= self.label_smoothing < 1.0:
-            raise ConfigError(f"objective.label_smoothing must be at least 0 and below 1; found {self.label_smoothing}.")
+            raise ConfigError(
+                f"objective.label_smoothing must be at least 0 and below 1; found {self.label_smoothing}."
+            )
 
     def bind(self, info: DataInfo) -> Self:
         bound = super().bind(info)

@@ -88,7 +88,9 @@ def evaluate_workdir(
     config = config or read_config(workdir)
     check_names(config)
     if not config.evals:
-        raise ConfigError("config.evals is empty, so that there is nothing to evaluate; add an evaluator to the config.")
+        raise ConfigError(
+            "config.evals is empty, so that there is nothing to evaluate; add an evaluator to the config."
+        )
     with leader_first("the data"):
         dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source_of(config.init_from))
     learner = Learner.create(RunSpec.create(config, dataset.info))

@@ -156,7 +156,9 @@ def _check_shapes(source: str, abstract: TrainState, params: Any, frozen: Any) -
     there, here = shapes(params, frozen), shapes(abstract.params, abstract.frozen)
     differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
     if differing:
-        lines = (f"\n  {name}: {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing)
+        lines = (
+            f"\n  {name}: {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing
+        )
         raise ConfigError(
             f"{source} holds another model than the config's:{''.join(lines)}\nLeave out the fields of config.model that "
             "change its sizes."
@@ -200,4 +202,3 @@ def _state_shardings(
     )
     lie: Any = (whole, whole, params, frozen, moments, whole)  # a state of shardings, not of arrays
     return TrainState(*lie)
-

@@ -141,7 +141,9 @@ class _Run:
                     self.report.restart_clock(step - 1)
                 pending = (step, sums)
                 signalled = self.consensus(told[0] if told else 0)
-                evaluating = [name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)]
+                evaluating = [
+                    name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
+                ]
                 saving = self._due(step, config.checkpoint_every)
                 if evaluating or saving or signalled:
                     # Reports precede the checkpoint: whoever resumes from it finds all lines up to its step.
