@@ -13,7 +13,6 @@ first, too. Needs torch and transformers, unless `--torch=`; JAX takes 75 % of t
 XLA_PYTHON_CLIENT_MEM_FRACTION=.45. Exits with 1 if anything was left out.
 """
 
-import dataclasses
 import gc
 import importlib.metadata
 import statistics
@@ -106,21 +105,21 @@ def ours(row: Row, way: str, every: bool = False) -> Contender:
     attention, stack, remat = way.split("/")
     base = zoo.config(row.model)
     rates = dict.fromkeys(("embed_dropout", "hidden_dropout", "attention_dropout"), row.dropout)
-    chosen = dataclasses.replace(base.attention, implementation=None if attention == "chosen" else attention)
-    config = base.replace(stack=stack, remat=remat, dtype="bfloat16", attention=chosen, **rates)
+    kernel = None if attention == "chosen" else attention
+    config = base.replace(stack=stack, remat=remat, dtype="bfloat16", attention_kernel=kernel, **rates)
     batch, predictions = packed(tokens_of(row)), None
     if config.attention.causal:
-        task: Any = CausalLM()
+        objective: Any = CausalLM()
     else:
         predictions = row.length if every else round(_MASKED * row.length)
-        task = MaskedLM(vocab_size=config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=predictions)
+        objective = MaskedLM(max_predictions=predictions)
         batch = masked(batch, predictions)
-    model = zoo.create(config, head=task.head)
+    model = zoo.create(config, head=objective.head)
     graphdef, params = nnx.split(model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4, warmup_steps=10), 10_000)
-    states = [TrainState.create(nnx.to_pure_dict(params), optimizer, seed=0)]
+    states = [TrainState.create(nnx.to_pure_dict(params), {}, optimizer, seed=0)]
     placed = jax.device_put(batch)
-    step = make_train_step(graphdef, task, optimizer).lower(states[0], placed).compile()
+    step = make_train_step(graphdef, objective, optimizer).lower(states[0], placed).compile()
     del model, params
 
     def run() -> Any:

@@ -24,7 +24,7 @@ from flax import nnx
 
 import zoo
 from zoo.nn.transformer import Transformer
-from zoo.objectives import CausalLM, MaskedLM, Task
+from zoo.objectives import CausalLM, MaskedLM, Objective
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 
@@ -59,12 +59,12 @@ def bert_fwd() -> None:
     emit("bert_fwd", median(lambda: forward(params, tokens), 5))
 
 
-def train(name: str, model: Transformer, task: Task, batch: dict[str, np.ndarray]) -> None:
+def train(name: str, model: Transformer, objective: Objective, batch: dict[str, np.ndarray]) -> None:
     graphdef, params = nnx.split(model)
     with jax.numpy_dtype_promotion("standard"):
         optimizer = optax.adamw(1e-4)
-        step = make_train_step(graphdef, task, optimizer)
-        states = [TrainState.create(nnx.to_pure_dict(params), optimizer, seed=0)]
+        step = make_train_step(graphdef, objective, optimizer)
+        states = [TrainState.create(nnx.to_pure_dict(params), {}, optimizer, seed=0)]
 
         def run():
             states[0], sums = step(states[0], batch)
@@ -92,8 +92,7 @@ def masked(batch: dict[str, np.ndarray], predictions: int) -> dict[str, np.ndarr
 def bert_train(name: str = "bert_train", predictions: int = 128) -> None:
     model = zoo.create(zoo.config("bert-base-uncased", stack="loop", **_NO_DROPOUT), head="masked_lm")
     tokens = ids(model, 8, 128)
-    task = MaskedLM(vocab_size=model.config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=predictions)
-    train(name, model, task, masked(packed(tokens), predictions))
+    train(name, model, MaskedLM(max_predictions=predictions), masked(packed(tokens), predictions))
 
 
 def bert_train_gathered() -> None:

@@ -49,8 +49,8 @@ config
 
 # %% [markdown]
 # ## Training
-# The text is prepared first: a byte-level BPE is learned from it, and its documents are written as ArrayRecords. Stop
-# the cell and run it again: training goes on from its last checkpoint.
+# The text is prepared first: a byte-level BPE is learned from it, and its documents are written as one array of tokens.
+# Stop the cell and run it again: training goes on from its last checkpoint.
 
 # %%
 train(RunConfig.from_dict(config), workdir)
@@ -61,7 +61,7 @@ evaluate_workdir(workdir)
 
 # %% [markdown]
 # ## The model
-# `workdir/model` is a folder in the Hub's format: the torch library loads it, and so does `zoo.load`.
+# `workdir/model` is a folder in the Hub's format: Transformers loads it, and so does `zoo.load`.
 
 # %%
 model = zoo.load(workdir / "model")

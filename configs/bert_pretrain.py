@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """BERT pretraining with masked language modelling on English Wikipedia, or on Shakespeare in a few minutes.
 
-Paper      Devlin et al. 2018, arXiv 1810.04805, section 3.1 and appendix A.2: 256 rows a step, a million steps, Adam of
-           1e-4 with decay 0.01, 10,000 steps of warm-up and a linear fall, dropout 0.1; 80/10/10 on 15 % of the tokens.
-           Differs: no next-sentence task (the paper's own ablation, table 5: MNLI 83.9 instead of 84.4); a row is
-           masked anew at every visit; rows of 128 tokens throughout, where the paper ends with a tenth of the steps at
-           512 (--config.data.seq_len=512); Wikipedia without the BooksCorpus, which is no longer distributed.
+Paper      Devlin et al. 2018, arXiv 1810.04805, section 3.1 and appendix A.2: 256 sequences a step, a million steps,
+           Adam of 1e-4 with decay 0.01, 10,000 steps of warm-up and a linear decay, dropout 0.1; 80/10/10 on 15 % of
+           the tokens.
+           Differs: no next-sentence task (the paper's own ablation, table 5: MNLI 83.9 instead of 84.4); a
+           sequence is masked again at every epoch; sequences of 128 tokens throughout, where the paper ends with a
+           tenth of the steps at 512 (--config.data.seq_len=512); Wikipedia without the BooksCorpus, which is no longer
+           distributed.
 Command    python -m launch.prepare --config=configs/bert_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/bert_pretrain.py --data_dir=DATA --workdir=DIR
            Other sizes: configs/bert_pretrain.py:mini, :small, :medium, :large.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `--config=FILE.py[:VARIANT]` flag with its `--config.a.b=VALUE` overrides of any field of a run's config.
 
-The file is loaded once. A value is read as the field's annotation in the package wants it, so that fields which the file
-leaves at their default can be set as well; `RunConfig.from_dict` then checks the whole.
+The file is loaded once. A value is read as the field's annotation in the package wants it, so that fields which the
+file leaves at their default can be set as well; `RunConfig.from_dict` then checks the whole.
 """
 
 import importlib.util
@@ -39,7 +39,7 @@ _CONFIG = Config()
 
 def define() -> Config:
     """Makes `--config` a flag that the launcher requires and shows in its help."""
-    flags.adopt_module_key_flags(sys.modules[__name__])
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS["config"])  # so absl calls the main module
     flags.mark_flag_as_required("config")
     return _CONFIG
 
@@ -51,6 +51,8 @@ def parse(argv: list[str]) -> list[str]:
       ConfigError: for anything wrong on the command line, with the nearest right name.
     """
     plain, overrides = _split(argv)
+    if overrides and not any(argument.startswith(("--config", "-config")) for argument in plain):
+        raise ConfigError("--config.* overrides need --config=FILE.py[:VARIANT].")
     try:
         rest = flags.FLAGS(plain)
     except flags.Error as error:
@@ -59,8 +61,6 @@ def parse(argv: list[str]) -> list[str]:
         raise ConfigError(f"unexpected argument {rest[1]!r}; flags are written --name=value.")
     if name := flags.FLAGS.config:
         _CONFIG.values = override(load(name), overrides)
-    elif overrides:
-        raise ConfigError("--config.* overrides need --config=FILE.py[:VARIANT].")
     return rest
 
 
@@ -104,7 +104,7 @@ def override(values: dict[str, Any], overrides: list[tuple[str, str]]) -> dict[s
     for path, text in sorted(overrides, key=lambda item: not item[0].endswith(f".{checks.TYPE}")):
         names = path.split(".")
         kind = checks.field_type(RunConfig, values, names, "config")
-        group = values
+        group: Any = values
         for name in names[:-1]:
             inner = group.setdefault(name, {})
             if not isinstance(inner, Mapping):

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     print(f"   loss curve        {workdir}/loss.png")
     print(f"   TensorBoard logs  {workdir}/tensorboard   (pip install tensorboard)")
     print(f"   metrics           {workdir}/metrics.jsonl")
-    print(f"   the model         {workdir}/model         (zoo.load, or the torch library's from_pretrained)")
+    print(f"   the model         {workdir}/model         (for zoo.load, or from_pretrained of Transformers)")
 
 
 def _say(line: str) -> None:

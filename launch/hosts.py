@@ -110,12 +110,12 @@ def _end(error: BaseException) -> None:
 
     from zoo.multihost import watch
 
-    mended_by_user = isinstance(error, ZooError)
+    is_user_error = isinstance(error, ZooError)
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error)):
         watch.await_verdict()  # the runtime's errors are mostly echoes of a lost peer, which is better named
-    print(said if mended_by_user else "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
-    code = watch.USER_ERROR if mended_by_user else 130 if isinstance(error, KeyboardInterrupt) else 1
+    print(said if is_user_error else "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+    code = watch.USER_ERROR if is_user_error else 130 if isinstance(error, KeyboardInterrupt) else 1
     watch.fail(f"ended with exit code {code} after {said.splitlines()[0]}", code)
     sys.stdout.flush()
     os._exit(code)

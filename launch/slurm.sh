@@ -12,7 +12,7 @@
 #
 # Two minutes before the time limit, and when the job is preempted, SLURM sends SIGTERM: all processes save the same step
 # and end with 143, and the job goes back into the queue to go on from there, as it does after a node is lost. A process
-# that crashes or loses a peer is started again within the job (MAX_RESTARTS, 5). An error that a user can mend ends it.
+# that crashes or loses a peer is started again within the job (MAX_RESTARTS, 5). An error that a user can fix ends it.
 #
 # DRY_RUN=1 bash launch/slurm.sh ... prints the commands instead of running them; so far it has only been run so.
 #SBATCH --job-name=zoo

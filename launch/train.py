@@ -11,7 +11,7 @@ elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. 
 Exit codes, of every process:
   0    trained to the end
   1    a crash; the traceback says where
-  2    an error that the user can mend; one line says how
+  2    an error that the user can fix; one line says how
   75   another process died or hangs, or did not come; the last line names it. The same command goes on from the latest
        checkpoint, and --max_restarts=N does so by itself.
   130  Ctrl-C, and 143 SIGTERM, to any one process: all have saved the same step
@@ -19,7 +19,7 @@ Exit codes, of every process:
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -65,9 +65,10 @@ def main(argv: list[str]) -> None:
     config = RunConfig.from_dict(_CONFIG.value)
     check_names(config)
     span = Span.parse(_PROFILE.value)
+    damaged: Any = _DAMAGED.value
     with hosts.joined():
         data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-        train(config, Path(_WORKDIR.value), data_dir, damaged=_DAMAGED.value, profile=span)
+        train(config, Path(_WORKDIR.value), data_dir, damaged=damaged, profile=span)
 
 
 def supervise() -> NoReturn:

@@ -29,7 +29,7 @@ def model(request):
         eos_id=None,
     )
     return zoo.create(
-        config.replace(stack=request.param, attention=AttentionConfig(causal=True, pattern=(None, 6))),
+        config.replace(stack=request.param, attention=AttentionConfig(causal=True, window=(None, 6))),
         head="causal_lm",
         seed=3,
     )

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From plain nested values to frozen dataclasses: what annotations promise and Python does not enforce.
 
-Every group of a config is a frozen dataclass of the package that uses it. `build` makes one of a dict, `parse` reads the
-text of one field as a flag gives it, `plain` goes back to a dict. A group of several types, such as an objective, is a
-field whose metadata names their table: `dataclasses.field(metadata=types(lambda: OBJECTIVES))`; the key `type` chooses.
+Every group of a config is a frozen dataclass of the package that uses it. `build` makes one of a dict, `parse` reads
+the text of one field as a flag gives it, `plain` goes back to a dict. A group of several types, such as an objective,
+is a field whose metadata names their table: `dataclasses.field(metadata=types(lambda: OBJECTIVES))`; the key `type`
+chooses.
 """
 
 import ast
@@ -108,7 +109,7 @@ def convert(kind: Any, value: Any, path: str) -> Any:
         value = float(value)
     if isinstance(value, list):
         value = tuple(value)
-    if _allows(kind, tuple) and value is not None and not isinstance(value, tuple | str):
+    if _allows(kind, tuple) and not isinstance(value, tuple | str) and not matches(value, kind):
         value = (value,)
     if not matches(value, kind):
         raise ConfigError(f"{path} must be {describe(kind)}; found {value!r}.")
@@ -158,7 +159,7 @@ def field_type(cls: type, values: Mapping[str, Any], names: list[str], path: str
     check_names([name], fields, path)
     kind, table, inner = typing.get_type_hints(cls)[name], _table(fields[name]), values.get(name, {})
     where = f"{path}.{name}"
-    if table is not None and rest and get_origin(kind) is not None:  # a dict of groups by name
+    if table is not None and rest and get_origin(kind) is dict:  # groups by name
         if not isinstance(inner, Mapping) or rest[0] not in inner:
             known = ", ".join(inner) if isinstance(inner, Mapping) and inner else "none"
             raise ConfigError(f"{where} has no {rest[0]!r}; the config defines {known}. Add it to the config file.")
@@ -168,7 +169,7 @@ def field_type(cls: type, values: Mapping[str, Any], names: list[str], path: str
             return Literal[tuple(table)]
         kind = type_of(table, inner.get(TYPE), where) if rest else kind
     if not rest:
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind) or table is not None:
+        if (isinstance(kind, type) and dataclasses.is_dataclass(kind)) or table is not None:
             raise ConfigError(f"{where} is a group of fields; set one of them, such as --{where}.NAME=VALUE.")
         return kind
     if not (isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "group_field_type"))):
@@ -211,7 +212,7 @@ def describe(kind: Any) -> str:
 
 def _value(field: dataclasses.Field, kind: Any, value: Any, path: str) -> Any:
     table = _table(field)
-    if table is not None and get_origin(kind) is not None:
+    if table is not None and get_origin(kind) is dict:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{path} must be a group of groups by name; found {value!r}.")
         return {name: choose(table, group, f"{path}.{name}") for name, group in value.items()}

@@ -1,13 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The exceptions a user can meet: one base class, one subclass for each kind of thing that can be mended.
+"""The exceptions a user can meet: one base class, one subclass for each kind of thing that can be fixed.
 
-A message names the file, key or index at fault, what was expected, what was found, and how to mend it.
+A message names the file, key or index at fault, what was expected, what was found, and how to fix it.
 """
 
 
 class ZooError(Exception):
-    """Base class of every error that a user of the package can cause and mend."""
+    """Base class of every error that a user of the package can cause and fix."""
 
 
 class ConfigError(ZooError):

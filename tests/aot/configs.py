@@ -8,9 +8,9 @@ from zoo.train.config import RunConfig
 SIZES = dict(width=64, num_layers=2, num_heads=4, mlp_width=128)
 
 
-def tiny(task: str = "clm", model: dict | None = None, **changes) -> RunConfig:
-    """A GPT-3 or, for the task `mlm`, a BERT, with rows of 32 tokens of 512 words."""
-    config = (gpt3_pretrain if task == "clm" else bert_pretrain).get_config("tiny").unlock()
+def tiny(objective: str = "clm", model: dict | None = None, **changes) -> RunConfig:
+    """A GPT-3 or, for the objective `mlm`, a BERT, with rows of 32 tokens of 512 words."""
+    config = (gpt3_pretrain if objective == "clm" else bert_pretrain).get_config("tiny").unlock()
     config.model.update({**SIZES, "max_length": 64, "stack": "scan", **(model or {})})
     config.data.seq_len = 32
     config.data.tokenizer.vocab_size = 512

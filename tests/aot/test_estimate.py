@@ -11,8 +11,8 @@ from zoo.aot.estimate import Layout, Leaf, Model, filled
 from zoo.aot.target import Vocabulary
 from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
-from zoo.train.build import Plan
 from zoo.train.config import RunConfig
+from zoo.train.run_spec import RunSpec
 
 _CONFIGS = {"bert": bert_pretrain, "gpt2": gpt2_pretrain, "gpt3": gpt3_pretrain}
 
@@ -65,7 +65,7 @@ def model(size: str, length: int) -> Model:
     config = _CONFIGS[file].get_config(variant).unlock()
     config.data.seq_len, config.grad_accum_steps = length, 1
     run = RunConfig.from_dict(config)
-    return Model.of(Plan.create(run, Vocabulary.create(run)))
+    return Model.of(RunSpec.create(run, run.data.outline(Vocabulary.create(run))))
 
 
 @pytest.mark.parametrize("row", COMPILED, ids=str)

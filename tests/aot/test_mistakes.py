@@ -63,10 +63,10 @@ MODELS = [
     ("a dtype abbreviated", r"dtype", {"model.dtype": "bf16"}),
     ("heads that do not fit the width", r"width 64 does not divide by num_heads 5", {"model.num_heads": 5}),
     ("a vocabulary below the tokenizer's", r"is below the tokenizer's 512; raise it", {"model.vocab_size": 100}),
-    ("an unknown task", r"mlmm", {"task.name": "mlmm"}),
-    ("a task that the model has no head for", r"needs a masked_lm head, which gpt3 lacks", {
-        "task.name": "mlm", "data.tokenizer.kind": "wordpiece"}),
-    ("an option that the task lacks", r"does not take these options", {"task.mask_rate": 0.15}),
+    ("an unknown objective", r"mlmm", {"objective.type": "mlmm"}),
+    ("an objective that the model has no head for", r"needs a masked_lm head, which gpt3 lacks", {
+        "objective.type": "mlm", "data.tokenizer.kind": "wordpiece"}),
+    ("an option that the objective lacks", r"config.objective has no field 'mask_rate'", {"objective.mask_rate": 0.15}),
     ("more warm-up than steps", r"exceeds num_steps", {"num_steps": 10}),
     ("an option with no value", r"'xla_enable_async_all_gather' is no option; write xla_NAME=VALUE", {
         "xla_options": "xla_enable_async_all_gather"}),

@@ -40,7 +40,11 @@ def test_the_fastest_that_fits_is_first_and_runs():
     assert best.seconds == min(choice.seconds for choice in found.choices)
     chosen = with_layout(config, best.layout)
     assert math.prod(make_mesh(chosen.mesh).shape.values()) == 8
-    assert (chosen.batch_size, chosen.rules, chosen.model["remat"]) == (64, best.layout.rules, best.layout.remat)
+    assert (chosen.batch_size, chosen.rules, chosen.model.changes["remat"]) == (
+        64,
+        best.layout.rules,
+        best.layout.remat,
+    )
     text = describe(found, config, "v5e:2x4", V5E)
     assert " ".join(best.overrides()) in text and "Nothing was run" in text
     assert to_dict(found, "v5e:2x4")["choices"][0]["overrides"] == best.overrides()

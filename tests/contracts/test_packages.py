@@ -29,10 +29,22 @@ PACKAGES: dict[str, set[str]] = {
     "text": set(),
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},
-    "objectives": {"data", "models", "nn"},
+    "objectives": {"data", "models", "nn", "api"},
+    "evals": {"objectives", "data", "nn"},
+    "predict": {"objectives", "data", "nn", "api"},
     "cost": {"models", "nn"},
-    "train": {"objectives", "data", "models", "nn", "sharding", "multihost", "cost", "hub", "text", "api"},
-    "aot": {"train", "cost", "generation", "models", "sharding", "nn", "kernels", "api"},  # compiles what these trace
+    "train": {"objectives", "evals", "data", "models", "nn", "sharding", "multihost", "cost", "hub", "text", "api"},
+    "aot": {
+        "train",
+        "evals",
+        "cost",
+        "generation",
+        "models",
+        "sharding",
+        "nn",
+        "kernels",
+        "api",
+    },  # compiles what these trace
     "api": {"models", "generation", "hub"},
 }
 

@@ -163,7 +163,7 @@ def test_tensors_of_other_heads_are_passed_over_and_said(bert, caplog):
 
 def test_dtypes_of_storage_and_computation(bert):
     model = hub.load(bert, dtype=jnp.bfloat16, param_dtype="bfloat16")
-    assert model.config.dtype == "bfloat16" and {x.dtype.name for x in jax.tree.leaves(nnx.state(model))} == {
+    assert model.config.execution.dtype == "bfloat16" and {x.dtype.name for x in jax.tree.leaves(nnx.state(model))} == {
         "bfloat16"
     }
     hub.save(model, bert)

@@ -23,7 +23,7 @@ VARIABLES = {
     "SLURM_JOB_ID": "17",
     "DRY_RUN": "1",
 }
-TRAIN = ["--config=configs/gpt2_pretrain.py:tiny", "--config.task={'name': 'clm'}"]
+TRAIN = ["--config=configs/gpt2_pretrain.py:tiny", "--config.model.attention.window=(None, 4)"]
 
 
 def dry_run(recipe: str, *words: str, **variables: str) -> list[list[str]]:

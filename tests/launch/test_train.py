@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from configs import bert_pretrain, gpt2_pretrain, gpt3_pretrain
-from zoo.train.build import Plan
+from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
+from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = (bert_pretrain, gpt2_pretrain, gpt3_pretrain)
@@ -27,14 +27,15 @@ def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(("module", "variant"), VARIANTS)
-def test_every_variant_is_a_plan(module, variant):
+def test_every_variant_is_a_run(module, variant):
     config = module.get_config(variant)
     assert config.is_locked
     run = RunConfig.from_dict(config)
-    special = {"pad_id": 0, "bos_id": None, "eos_id": None, "mask_id": 1, "special_ids": (0, 1)}
-    plan = Plan.create(run, SimpleNamespace(vocab_size=run.data.tokenizer.vocab_size, **special))
-    filled_up = run.model.get("vocab_size", run.data.tokenizer.vocab_size)  # so that a mesh can split it
-    assert plan.model.vocab_size == filled_up >= run.data.tokenizer.vocab_size
+    vocab_size = run.data.tokenizer.vocab_size
+    vocabulary = Vocabulary(vocab_size=vocab_size, special_ids=frozenset({0, 1}), pad_id=0, mask_id=1)
+    spec = RunSpec.create(run, run.data.outline(vocabulary))
+    filled_up = run.model.changes.get("vocab_size", vocab_size)  # so that a mesh can split it
+    assert spec.model.vocab_size == filled_up >= run.data.tokenizer.vocab_size
 
 
 @pytest.mark.parametrize("module", CONFIGS)

@@ -28,14 +28,14 @@ def test_a_gpt3_that_sees_everything_is_a_gpt2():
     gpt2 = model("gpt2")
     nnx.update(gpt2, nnx.state(dense))
     np.testing.assert_array_equal(dense(TOKENS).logits, gpt2(TOKENS).logits)
-    banded = model("gpt3-125m", attention=AttentionConfig(causal=True, pattern=(None, 2)))
+    banded = model("gpt3-125m", attention=AttentionConfig(causal=True, window=(None, 2)))
     nnx.update(banded, nnx.state(dense))
     assert float(abs(banded(TOKENS).logits - gpt2(TOKENS).logits).max()) > 1e-4
 
 
 @pytest.mark.parametrize("head", ["causal_lm", "sequence_classification", "token_classification", "question_answering"])
 def test_a_folder_and_back(head, tmp_path):
-    attention = AttentionConfig(causal=True, pattern=(None, 3))
+    attention = AttentionConfig(causal=True, window=(None, 3))
     saved = zoo.create(zoo.config("gpt3-125m", **SIZES, attention=attention), head=head)
     zoo.save(saved, tmp_path)
     loaded = zoo.load(tmp_path)
@@ -45,7 +45,7 @@ def test_a_folder_and_back(head, tmp_path):
 
 
 def test_two_widths_of_the_band_have_no_key(tmp_path):
-    attention = AttentionConfig(causal=True, pattern=(2, 3))
+    attention = AttentionConfig(causal=True, window=(2, 3))
     with pytest.raises(ConfigError, match="one window for all layers"):
         zoo.save(model("gpt3-125m", attention=attention), tmp_path)
     neo = zoo.config("gpt-neo-125m", **SIZES)

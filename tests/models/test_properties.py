@@ -38,8 +38,8 @@ def families_with(head: str) -> pytest.MarkDecorator:
 def config(family: str, **changes):
     """A small one, its windows small enough to matter."""
     published = next(iter(FAMILIES[family].sizes.values()))
-    pattern = tuple(window and 3 for window in published.attention.pattern)
-    attention = dataclasses.replace(published.attention, pattern=pattern)
+    pattern = tuple(window and 3 for window in published.attention.window)
+    attention = dataclasses.replace(published.attention, window=pattern)
     even = {"width": 24} if published.positions == "distances" else {}
     return published.replace(**(SIZES | {"attention": attention} | even | changes))
 

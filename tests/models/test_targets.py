@@ -40,10 +40,10 @@ every_device = pytest.mark.parametrize("device", ["cpu", "tpu"])  # plain, and b
 
 def config(family: Family, head: str | None, **changes):
     published = next(iter(family.sizes.values()))
-    pattern = tuple(window and 3 for window in published.attention.pattern)
+    pattern = tuple(window and 3 for window in published.attention.window)
     stack = {} if len(pattern) == 1 else {"num_layers": len(pattern)}
     decoder = {} if published.decoder_layers is None else DECODER
-    attention = dataclasses.replace(published.attention, pattern=pattern)
+    attention = dataclasses.replace(published.attention, window=pattern)
     return family.suit(published.replace(**(SIZES | {"attention": attention} | decoder | stack | changes)), head)
 
 

@@ -20,7 +20,7 @@ CONFIG = zoo.config(
     mlp_width=20,
     max_length=16,
     init_std=0.4,
-    attention=AttentionConfig(causal=True, pattern=(None, 5)),
+    attention=AttentionConfig(causal=True, window=(None, 5)),
 )
 
 

@@ -24,7 +24,7 @@ X = jnp.asarray(np.random.default_rng(0).standard_normal((2, 9, 6)), jnp.float32
     "changes", [{}, {"unique_layers": 1}, {"unique_layers": 2}, {"unique_layers": 3}, {"norm_order": "pre"}]
 )
 def test_scan_equals_loop_equals_unstacked(changes):
-    config = CONFIG.replace(attention=AttentionConfig(causal=True, pattern=(None, 2)), **changes)
+    config = CONFIG.replace(attention=AttentionConfig(causal=True, window=(None, 2)), **changes)
     outputs = []
     run = jax.jit(lambda stack: stack(X, AttentionMask(causal=True), return_hidden_states=True).hidden_states)
     for kind in ("scan", "loop", "unstacked"):
@@ -49,7 +49,7 @@ def test_shared_layers_repeat_their_group():
 
 def test_window_bounds_how_far_a_change_reaches():
     """With windows of 2 tokens and four causal layers, a change reaches four tokens ahead and no further."""
-    config = CONFIG.replace(attention=AttentionConfig(causal=True, pattern=(2,)))
+    config = CONFIG.replace(attention=AttentionConfig(causal=True, window=(2,)))
     stack = Stack(config, rngs=nnx.Rngs(0))
     before = stack(X, AttentionMask(causal=True)).hidden
     after = stack(X.at[:, 2].add(1.0), AttentionMask(causal=True)).hidden

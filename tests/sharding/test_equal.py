@@ -38,7 +38,7 @@ CORE = [
 def small(family: registry.Family, head: str | None):
     """Dropout is on, so that its bits are seen to be the same; the layers are scanned."""
     config = next(iter(family.sizes.values()))
-    attention = dataclasses.replace(config.attention, pattern=tuple(w and 3 for w in config.attention.pattern))
+    attention = dataclasses.replace(config.attention, window=tuple(w and 3 for w in config.attention.window))
     changes = {} if config.decoder_layers is None else dict(decoder_layers=2, decoder_start_id=0)
     changes |= {"kv_width": None} if config.kv_width else {}
     changes |= {"embed_width": 8} if config.embed_width else {}

@@ -99,7 +99,7 @@ def test_other_experiments_and_other_texts_are_refused(finished, tmp_path):
     recipe = json.loads((workdir / "data.json").read_text())
     (workdir / "data.json").write_text(json.dumps({**recipe, "train": {}}))
     try:
-        with pytest.raises(IntegrityError, match="another prepared text"):
+        with pytest.raises(IntegrityError, match="other data"):
             train(CONFIG, workdir)
     finally:
         (workdir / "data.json").write_text(json.dumps(recipe))

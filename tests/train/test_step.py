@@ -14,10 +14,10 @@ import pytest
 from flax import nnx
 
 from tests.objectives.fakes import answer
-from zoo.kernels import platform
-from zoo.models import registry
 from zoo.evals.evaluator import total
 from zoo.evals.loss import loss_sums
+from zoo.kernels import platform
+from zoo.models import registry
 from zoo.objectives import CausalLM
 from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer

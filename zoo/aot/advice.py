@@ -44,8 +44,8 @@ def advise(spec: RunSpec, learner: Learner, topology_name: str, step: str, neede
     rows = at_once // ways(mesh.shape, config.rules, "batch")
     params = state_bytes(learner, only="params")
     state, gradients = (state_bytes(learner), params) if step == "train" else (params, 0)
-    if step == "train" and model.remat != "full":
-        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.dtype).itemsize
+    if step == "train" and model.execution.remat != "full":
+        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.execution.dtype).itemsize
         yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
     if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.grad_accum_steps):
         factor, change = fewer

@@ -125,7 +125,7 @@ class Model:
 
     def memory(self, layout: Layout, chip: Chip) -> dict[str, int]:
         """Bytes of one device by kind."""
-        short, tokens = jnp.dtype(self.config.dtype).itemsize, self._tokens(layout)
+        short, tokens = jnp.dtype(self.config.execution.dtype).itemsize, self._tokens(layout)
         own, layers = self._held(layout), self._held(layout, only="layers")
         whole = self._held(layout, only="layers", gathered=True)
         working = WORKING[layout.remat] * tokens * short * self.config.width - FAST * chip.vmem_bytes
@@ -153,7 +153,7 @@ class Model:
     def _loss(self, layout: Layout, chip: Chip) -> int:
         """What is held of the vocabulary's table while its kernel runs backwards (`zoo.kernels.softmax_xent`)."""
         table = self._table(layout)
-        short, width = jnp.dtype(self.config.dtype).itemsize, self.config.embedding_width
+        short, width = jnp.dtype(self.config.execution.dtype).itemsize, self.config.embedding_width
         blocks = pallas_tpu.choose(width, short)[1]
         positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
         cores = pallas_tpu.cores(chip.kinds[0])
@@ -203,12 +203,14 @@ class Model:
         split = layout.ways("length") * layout.ways("heads")
         products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / split / peak / MATRIX
         passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
-        moved = passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.dtype).itemsize
+        moved = (
+            passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.execution.dtype).itemsize
+        )
         own = self._held(layout)
         return layout.grad_accum_steps * (products + moved / memory) + ADAM_BYTES * own / memory
 
     def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
-        short, times = jnp.dtype(self.config.dtype).itemsize, layout.grad_accum_steps
+        short, times = jnp.dtype(self.config.execution.dtype).itemsize, layout.grad_accum_steps
         own, whole = self._held(layout), self._held(layout, gathered=True)
         table, split = preset(layout.rules), layout.ways("embed")
         if split > 1:  # gathered forwards and backwards, and gradients scattered

@@ -13,6 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from zoo.cost import flops
 from zoo.generation import Prefilled, advance, prefill
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
@@ -57,8 +58,7 @@ class Inference:
     @classmethod
     def plain(cls, spec: RunSpec) -> "Inference":
         """To count operations: the same model as it is written, for one device."""
-        attention = dataclasses.replace(spec.model.attention, implementation=None)
-        config = spec.model.replace(stack="loop", attention=attention)
+        config = flops.plain(spec.model).replace(stack="loop")
         graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, spec.objective.head)))
         return cls(graphdef, params, *_inputs(*_size(spec), None))
 

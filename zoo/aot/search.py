@@ -17,8 +17,8 @@ from zoo.aot.target import Target, Vocabulary
 from zoo.cost.chips import Chip
 from zoo.errors import ConfigError
 from zoo.sharding.rules import PRESETS, ways
-from zoo.train.run_spec import RunSpec
 from zoo.train.config import RunConfig
+from zoo.train.run_spec import RunSpec
 
 REMATS = ("none", "cheap", "mlp", "full")
 ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
@@ -78,7 +78,7 @@ def search(
     Raises:
       ConfigError: no layout fits, with what the smallest one needs, or none of those that were compiled.
     """
-    spec = RunSpec.create(config, Vocabulary.create(config))
+    spec = RunSpec.create(config, config.data.outline(Vocabulary.create(config)))
     model = Model.of(spec)
     room = chip.hbm_bytes // chip.devices
     found = layouts(model, config.batch_size, devices, slices)
@@ -92,7 +92,7 @@ def search(
     if not fitting:
         least = min(choices, key=lambda choice: choice.estimate.memory)
         raise ConfigError(
-            f"{config.model.name or config.init_from} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
+            f"{config.model_name} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
             f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
         )
     fitting = [choice for choice in fitting if model.leaves_whole_lanes(choice.layout)] or fitting

@@ -17,7 +17,7 @@ def describe(found: Found, config: RunConfig, topology: str, chip: Chip) -> str:
     """A ranked table, and the flags of its first row. Times are predictions and estimates, and it says which."""
     best = found.choices[0]
     lines = [
-        f"{config.model.name or config.init_from}, {config.batch_size:,} rows of {config.data.seq_len:,} tokens on {topology}: "
+        f"{config.model_name}, {config.batch_size:,} rows of {config.data.seq_len:,} tokens on {topology}: "
         f"{found.considered:,} layouts, of which {found.fitting:,} should fit; {_verified(found)} compiled",
         "",
         f"{'':>3} {'rules':<8}{'mesh':<28}{'rows':>5}{'accum':>6} {'remat':<6}{'GiB est.':>9}{'compiled':>9}"

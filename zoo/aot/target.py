@@ -24,9 +24,9 @@ from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
 from zoo.evals.loss import loss_sums
 from zoo.sharding.rules import batch_sharding
+from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
 from zoo.train.run_spec import RunSpec, base_config, check_names
-from zoo.train.config import RunConfig
 
 Step = Literal["train", "eval", "prefill", "decode"]
 STEPS: tuple[str, ...] = get_args(Step)
@@ -47,23 +47,19 @@ class Vocabulary(NamedTuple):
 
     @classmethod
     def create(cls, config: RunConfig) -> "Vocabulary":
-        """That which the config's tokenizer would have at most."""
+        """The most that the config's tokenizer may have, or what the checkpoint has that the run starts from."""
         base, tokenizer = base_config(config), config.data.tokenizer
-        last = tokenizer.vocab_size - 1
+        size = base.vocab_size if config.init_from else tokenizer.vocab_size
+        last = size - 1
         pad, bos, eos = (
             None if found is None else min(found, last) for found in (base.pad_id, base.bos_id, base.eos_id)
         )
-        return cls(tokenizer.vocab_size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
+        return cls(size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
 
     @property
     def special_ids(self) -> set[int]:
         """Those that mark something."""
         return {found for found in self[1:] if found is not None}
-
-    @property
-    def ordinary_id(self) -> int:
-        """The first that does not."""
-        return next(token for token in range(self.vocab_size) if token not in self.special_ids)
 
 
 class _Lowered(NamedTuple):
@@ -130,7 +126,7 @@ class Target:
         """Compiled steps together with what they were compiled for."""
         config, mesh = self.spec.config, self.learner.mesh
         return Report(
-            model=config.model.name or config.init_from,
+            model=config.model_name,
             objective=type(self.spec.objective).__name__,
             parameters=sum(
                 leaf.size for leaf in jax.tree.leaves([self.learner.abstract.params, self.learner.abstract.frozen])
@@ -142,7 +138,7 @@ class Target:
             mesh=dict(mesh.shape),
             rules=config.rules,
             grad_accum_steps=config.grad_accum_steps,
-            remat=self.spec.model.remat,
+            remat=self.spec.model.execution.remat,
             versions=_versions(self.chip),
             options=dict(self.learner.options),
             steps=tuple(steps),
@@ -222,7 +218,7 @@ def _eval(target: Target) -> _Lowered:
     rows, length = spec.config.batch_size, spec.config.data.seq_len
     model_flops = spec.forward_flops(rows)
     return _Lowered(
-        lambda: step.lower(learner.abstract.params, learner.abstract.frozen, target.batch),
+        lambda: step.lower(*learner.modules, target.batch),
         model_flops,
         rows,
         rows * length,

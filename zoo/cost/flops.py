@@ -8,7 +8,6 @@ the usual convention (arXiv:2204.02311, appendix B) a mask saves nothing, and a 
 one, whatever is recomputed.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +60,7 @@ def forward(
 
 def plain(config: TransformerConfig) -> TransformerConfig:
     """The config without a kernel that hides its operations."""
-    return config.replace(attention=dataclasses.replace(config.attention, implementation=None))
+    return config.replace(attention_kernel=None)
 
 
 def _count(jaxpr: Jaxpr) -> int:

@@ -1,14 +1,15 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets and batches: sources, prepared text, packed sequences, and the Grain pipeline over whatever is opened.
+"""Datasets and batches: sources, prepared text, packed sequences, tables, and the Grain pipeline over them.
 
-`DATASETS` holds every type that the `data` group of a config may have; a new dataset is a file and a row here.
+`DATASETS` holds every type that the `data` group of a config may have. A new one is a file with a subclass of
+`DatasetConfig`, and a row there.
 """
 
-from zoo.data.schema import DatasetConfig
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
 from zoo.data.table import TableConfig
 from zoo.data.text import TextConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {"table": TableConfig, "text": TextConfig}
 
-__all__ = ["DATASETS", "DatasetConfig", "TableConfig", "TextConfig"]
+__all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig", "TextConfig"]

@@ -19,3 +19,6 @@ class TokenizerConfig:
 
     def __post_init__(self):
         check_fields(self)
+
+
+WORDPIECE = TokenizerConfig(kind="wordpiece", vocab_size=8192, lower_case=True)

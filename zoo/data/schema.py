@@ -4,13 +4,14 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from zoo.data.config import WORDPIECE, TokenizerConfig
+from zoo.data.inputs import Inputs
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
@@ -59,7 +60,7 @@ class Vocabulary(Protocol):
     @property
     def vocab_size(self) -> int: ...
     @property
-    def special_ids(self) -> AbstractSet[int]: ...
+    def special_ids(self) -> Collection[int]: ...
     @property
     def pad_id(self) -> int | None: ...
     @property
@@ -119,6 +120,7 @@ class Dataset:
       seq_len: T, the longest sequence in tokens.
       manifest: what tells these data from others, ready for JSON; a workdir is tied to it.
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
+      inputs: the columns that a prediction reads, of data that come from a table.
     """
 
     tokenizer: Tokenizer
@@ -127,6 +129,7 @@ class Dataset:
     seq_len: int
     manifest: Mapping[str, Any]
     bytes_per_token: float | None = None
+    inputs: Inputs | None = None
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -137,8 +140,9 @@ class Dataset:
     @property
     def info(self) -> DataInfo:
         """What an objective and a model are fitted to."""
+        vocabulary: Any = self.tokenizer  # its ids are properties that a type checker does not see
         return DataInfo(
-            vocabulary=self.tokenizer,
+            vocabulary=vocabulary,
             schema=self.schema,
             seq_len=self.seq_len,
             bytes_per_token=self.bytes_per_token,
@@ -147,9 +151,15 @@ class Dataset:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetConfig(abc.ABC):
-    """The `data` group of a config: a frozen dataclass that opens what it describes."""
+    """The `data` group of a config: a frozen dataclass that opens what it describes.
+
+    Attributes:
+      seq_len: T, the longest sequence in tokens.
+      tokenizer: which one to train on the texts, where the run starts from no model, or `path` of a ready one.
+    """
 
     seq_len: int
+    tokenizer: TokenizerConfig = WORDPIECE
 
     @abc.abstractmethod
     def outline(self, vocabulary: Vocabulary) -> DataInfo:

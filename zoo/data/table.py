@@ -13,17 +13,16 @@ import numpy as np
 
 from zoo.checks import check_fields
 from zoo.data.columns import Table, open_table
-from zoo.data.config import TokenizerConfig
+from zoo.data.inputs import Inputs
 from zoo.data.labelled_rows import LabelledRows, hold_out, read_rows
 from zoo.data.labels import check_varied, class_indices, class_names, distinct_classes, numbers
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
-from zoo.data.schema import Dataset, DatasetConfig, Feature
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Vocabulary
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
 
 EMBEDDED = Path(__file__).with_name("reviews.csv")
-_LEARNED = TokenizerConfig(kind="wordpiece", vocab_size=8192, lower_case=True)
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +49,6 @@ class TableConfig(DatasetConfig):
     label: str = "label"
     label_type: Literal["class", "float"] = "class"
     labels: tuple[str, ...] = ()
-    tokenizer: TokenizerConfig = _LEARNED
     pad_to_multiple_of: int = 32
 
     def __post_init__(self):
@@ -78,7 +76,16 @@ class TableConfig(DatasetConfig):
             splits={name: self._encode(ready, split, name, types) for name, split in rows.items()},
             seq_len=self.seq_len,
             manifest=self._manifest(tables, label, ready),
+            inputs=Inputs(text=self.text, text_pair=self.text_pair, seq_len=self.seq_len),
         )
+
+    def outline(self, vocabulary: Vocabulary) -> DataInfo:
+        """See `DatasetConfig.outline`; classes that the config does not name are taken to be two."""
+        label = Feature(kind="float")
+        if self.label_type == "class":
+            label = Feature(kind="class", classes=self.labels or ("0", "1"))
+        fields = {name: Feature(kind="tokens") for name in ("tokens", "segments")}
+        return DataInfo(vocabulary=vocabulary, schema={**fields, "label": label}, seq_len=self.seq_len)
 
     @property
     def columns(self) -> dict[str, str]:

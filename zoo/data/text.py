@@ -44,7 +44,6 @@ class TextConfig(DatasetConfig):
         attention crosses documents as GPT-2's does.
     """
 
-    tokenizer: TokenizerConfig
     source: str = "embedded"
     document: Literal["paragraph", "line", "file"] = "paragraph"
     text_field: str = "text"

@@ -5,7 +5,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from zoo.objectives import Objective
 Function = Callable[[Any, Any, Mapping[str, Any]], Any]
 
 
+@runtime_checkable
 class Evaluated(Protocol):
     """A model under evaluation, with its data, on the devices that it lies on."""
 
@@ -57,6 +58,7 @@ class Evaluator(abc.ABC):
 
     def check(self, objective: Objective, schema: Schema) -> None:
         """ConfigError, before any device is touched, if it cannot evaluate this objective on these data."""
+        del objective, schema  # anything, by default
 
     @abc.abstractmethod
     def metric_names(self, objective: Objective) -> tuple[str, ...]:

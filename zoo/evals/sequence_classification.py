@@ -21,7 +21,7 @@ _NUMBERS = ("pearson", "spearman", "mean_squared_error")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SequenceClassification(Evaluator):
-    """Accuracy, macro-averaged F1 and Matthews correlation of classes; Pearson, Spearman and squared error of numbers."""
+    """Accuracy, macro F1 and Matthews correlation of classes; Pearson, Spearman and squared error of numbers."""
 
     def check(self, objective: Objective, schema: Schema) -> None:
         if not isinstance(objective, SequenceClassificationObjective):
@@ -46,11 +46,12 @@ def class_metrics(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]
     """Metrics of classes int [n]. A class that neither has does not count for the macro average."""
     from sklearn import metrics  # takes a second to import
 
+    zero: Any = 0.0  # scikit-learn's own annotation is too narrow
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a single class
         values = (
             metrics.accuracy_score(labels, predicted),
-            metrics.f1_score(labels, predicted, average="macro", zero_division=0.0),
+            metrics.f1_score(labels, predicted, average="macro", zero_division=zero),
             metrics.matthews_corrcoef(labels, predicted),
         )
     return dict(zip(_CLASSES, map(float, values), strict=True))
@@ -64,11 +65,11 @@ def number_metrics(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of constants
         values = (
-            stats.pearsonr(labels, predicted).statistic,
-            stats.spearmanr(labels, predicted).statistic,
+            stats.pearsonr(labels, predicted)[0],
+            stats.spearmanr(labels, predicted)[0],
             np.mean(np.square(labels - predicted)),
         )
-    return dict(zip(_NUMBERS, map(float, values), strict=True))
+    return {name: float(np.asarray(value)) for name, value in zip(_NUMBERS, values, strict=True)}
 
 
 def _predict(objective: Any, module: Any, batch: Any) -> tuple[Any, Any, Any]:

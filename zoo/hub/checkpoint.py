@@ -325,7 +325,7 @@ def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
     copies = [tie for tie in table.ties if tie.saved in when and name(tie.original) in tensors]
     for constant in table.constants:
         if model.head_name in constant.saved_by:
-            array = constant.make(model.config).astype(jnp.dtype(model.config.param_dtype))
+            array = constant.make(model.config).astype(jnp.dtype(model.config.execution.param_dtype))
             make = functools.partial(np.asarray, array)
             tensors[name(constant.hub)] = Pending(array.shape, array.dtype, make, "embedding")
     return tensors | {name(tie.copy): tensors[name(tie.original)] for tie in copies}

@@ -40,12 +40,9 @@ _HARMLESS = "_attn_implementation_autoset"
 _MOST = 2**24
 _MOST_LAYERS = 10_000
 
-# How a model is run, drawn or labelled, not what it computes.
+# How a model runs, is initialized or labelled, not what it computes.
 _RUNTIME = (
-    "stack",
-    "remat",
-    "dtype",
-    "param_dtype",
+    "execution",
     "init",
     "init_depth_scaled",
     "num_labels",
@@ -195,7 +192,7 @@ class ConfigTable:
         Raises:
           ConfigError: the config has a value that the torch library's class cannot express.
         """
-        hub = {"architectures": [hub_class], "model_type": self.model_type, "dtype": config.param_dtype}
+        hub = {"architectures": [hub_class], "model_type": self.model_type, "dtype": config.execution.param_dtype}
         fields = (*self.fields, *head_fields)
         hub |= {field.hub: field.write(config) for field in fields if field.ours is not None}
         if config.label_names or num_labels != 2:
@@ -230,7 +227,7 @@ def _check_expressed(config: TransformerConfig, again: TransformerConfig, hub_cl
 def _essence(config: TransformerConfig) -> dict[str, Any]:
     """What the model computes, in one spelling."""
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in _RUNTIME}
-    fields["attention"] |= {"implementation": None, "pattern": tuple(set(config.attention.pattern))}
+    fields["attention"] |= {"window": tuple(set(config.attention.window))}
     if config.positions in ("distances", "none"):
         del fields["max_length"]  # nothing in the model knows of it
     return fields | {"unique_layers": config.layers_stored}

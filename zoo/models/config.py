@@ -9,15 +9,26 @@ from typing import Any
 
 from zoo.checks import check_names, convert
 from zoo.errors import ConfigError
-from zoo.nn.config import AttentionConfig, ExecutionConfig, TransformerConfig
+from zoo.nn.config import TransformerConfig
 
-_GROUPS = {"attention": AttentionConfig, "execution": ExecutionConfig}
 _FIXED = ("family",)  # what the name decides
+_FLAT = (
+    "execution",
+)  # groups whose fields may also be set without the group's name, as `TransformerConfig.replace` does
+_GROUPS: dict[str, Any] = {
+    name: kind for name, kind in typing.get_type_hints(TransformerConfig).items() if dataclasses.is_dataclass(kind)
+}
 
 
 def _kinds() -> dict[str, Any]:
-    """Annotations by field; those of the execution may be named without their group."""
-    return typing.get_type_hints(ExecutionConfig) | typing.get_type_hints(TransformerConfig)
+    """Annotations by field."""
+    flat = {
+        name: kind
+        for group in _FLAT
+        if group in _GROUPS
+        for name, kind in typing.get_type_hints(_GROUPS[group]).items()
+    }
+    return flat | typing.get_type_hints(TransformerConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from zoo.nn import heads
 from zoo.nn.config import AttentionConfig, TransformerConfig
 
 WINDOW = 256
-ATTENTION = AttentionConfig(causal=True, pattern=(None, WINDOW))
-NEO_ATTENTION = AttentionConfig(causal=True, pattern=(None, WINDOW), scale=1.0, bias="out")
+ATTENTION = AttentionConfig(causal=True, window=(None, WINDOW))
+NEO_ATTENTION = AttentionConfig(causal=True, window=(None, WINDOW), scale=1.0, bias="out")
 
 
 def config(num_layers: int, width: int, num_heads: int, **changes) -> TransformerConfig:

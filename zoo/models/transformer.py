@@ -69,7 +69,9 @@ class FixedBiasLMHead(heads.CausalLMHead):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
-        self.bias = nnx.Param(jnp.zeros((1, config.vocab_size), jnp.dtype(config.param_dtype)), axes=("types", "vocab"))
+        self.bias = nnx.Param(
+            jnp.zeros((1, config.vocab_size), jnp.dtype(config.execution.param_dtype)), axes=("types", "vocab")
+        )
 
     def logits_bias(self) -> Float[Array, "V"]:
         return jax.lax.stop_gradient(self.bias[0])

@@ -62,7 +62,7 @@ class XLNet(Transformer):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs, **rest):
         super().__init__(config, rngs=rngs, **rest)
-        table = kernel_init(config)(rngs.params(), (1, 1, config.width), jnp.dtype(config.param_dtype))
+        table = kernel_init(config)(rngs.params(), (1, 1, config.width), jnp.dtype(config.execution.param_dtype))
         self.unknown = nnx.Param(table, axes=("types", "types", "width"))
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -158,7 +158,7 @@ class XLNet(Transformer):
         return Relations(
             content=None if query is None else query | own,
             query=query,
-            distances=dropout(jnp.asarray(encoding, self.config.dtype), self.config.embed_dropout, key),
+            distances=dropout(jnp.asarray(encoding, self.config.execution.dtype), self.config.embed_dropout, key),
             differs=differs,
             places=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
         )
@@ -196,7 +196,7 @@ class BiasedLMHead(heads.CausalLMHead):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
-        self.bias = nnx.Param(jnp.zeros((config.vocab_size,), jnp.dtype(config.param_dtype)), axes=("vocab",))
+        self.bias = nnx.Param(jnp.zeros((config.vocab_size,), jnp.dtype(config.execution.param_dtype)), axes=("vocab",))
 
     def logits_bias(self) -> Float[Array, "V"]:
         return self.bias[...]

@@ -53,8 +53,8 @@ class Attention(nnx.Module):
             bias=bias,
             dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
-            dropout_bits=self.config.attention.dropout_bits,
+            dropout_bits=self.config.execution.dropout_bits,
             scale=self.config.attention.scale,
-            implementation=self.config.attention.implementation,
+            implementation=self.config.execution.attention_kernel,
         )
         return self.out(mixed), cache

@@ -38,7 +38,7 @@ class Cache:
         cls, config: TransformerConfig, batch: int, capacity: int, *, layers: Literal["stacked", "apart"] = "stacked"
     ) -> "Cache":
         """A cache for `batch` rows of at most `capacity` tokens."""
-        dtype, num_layers = jnp.dtype(config.dtype), config.num_layers
+        dtype, num_layers = jnp.dtype(config.execution.dtype), config.num_layers
         shape = (batch, config.num_heads, capacity, config.head_width)
         if layers == "stacked":
             blank = jnp.zeros((num_layers, *shape), dtype)

@@ -1,25 +1,24 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a Transformer is made of: the axes on which the families differ, as one frozen dataclass.
+"""The configuration of a Transformer: the axes on which the families differ, as one frozen dataclass.
 
-A family is a set of values for these fields; nothing in `zoo.nn` asks for a family's name.
+A family is a set of values for these fields; nothing in `zoo.nn` asks for a family's name. This module does not import
+JAX, so that a mistake in a config is reported before anything slow happens.
 """
 
 import dataclasses
-from typing import Literal
-
-import jax.numpy as jnp
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from zoo.checks import check_fields
 from zoo.errors import ConfigError
-from zoo.kernels.attention import DropoutBits
+from zoo.nn.execution import ExecutionConfig
+from zoo.nn.field_names import CONFIG_ALIASES, suggest
 
 NormOrder = Literal["post", "pre"]
 NormKind = Literal["layer", "rms"]
 Positions = Literal["learned", "sinusoidal", "buckets", "distances", "none"]
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
-StackKind = Literal["scan", "loop"]
-Remat = Literal["none", "cheap", "mlp", "full"]
 PadEmbedding = Literal["trained", "frozen"]
 PadPositions = Literal["taken", "skipped"]
 AttentionBias = Literal["all", "out", "none"]
@@ -29,76 +28,75 @@ EmbedScale = Literal["none", "sqrt_width"]
 LogitsScale = Literal["none", "inverse_sqrt_width"]
 Init = Literal["normal", "truncated_normal", "fan_in", "fan_avg"]
 
-_MAX_TABLE = 2**26  # numbers; the table is made anew for each program
+_MAX_TABLE = 2**26  # numbers; the table is a constant of each compiled program
 _MAX_SIZE = 2**31 - 1  # XLA's 32-bit dimension limit; anything larger is a damaged config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AttentionConfig:
-    """How tokens see one another.
+    """Which tokens attend to which, and how.
 
     Attributes:
-      causal: whether a token sees only itself and what comes before it.
-      pattern: the layers' windows in tokens, repeated over the depth; None sees everything (GPT-3 uses `(None, 256)`).
+      causal: whether a token attends only to itself and to earlier tokens.
+      window: the layers' windows in tokens, repeated over the depth; None attends to everything (GPT-3 has
+        `(None, 256)`). A plain number or None is one window for all layers.
       scale: factor on the scores; None means `1/sqrt(H)`.
-      bias: which projections have biases: `all`, the output's alone (GPT-Neo), or none.
-      implementation: which kernel runs (see `zoo.kernels.attention`); None lets the dispatcher choose.
-      dropout_bits: whether dropout of weights takes the device's own generator, where the kernel has one, or drops the
-        same weights everywhere.
+      bias: which projections have biases: `all`, only the output's (GPT-Neo), or none.
     """
 
     causal: bool = False
-    pattern: tuple[int | None, ...] = (None,)
+    window: tuple[int | None, ...] = (None,)
     scale: float | None = None
     bias: AttentionBias = "all"
-    implementation: str | None = None
-    dropout_bits: DropoutBits = "fastest"
 
     def __post_init__(self):
+        if self.window is None or (isinstance(self.window, int) and not isinstance(self.window, bool)):
+            object.__setattr__(self, "window", (self.window,))
         check_fields(self)
-        if not self.pattern or any(w is not None and w < 1 for w in self.pattern):
+        if not self.window or any(w is not None and w < 1 for w in self.window):
             raise ConfigError(
-                f"attention.pattern must hold None or windows of 1 token or more; found {self.pattern!r}."
+                f"attention.window must be None, a window of 1 token or more, or a tuple of these; found "
+                f"{self.window!r}."
             )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """The sizes and flavours of one model. Widths in numbers, lengths in tokens; `zoo.nn` documents the letters.
+    """The architecture of one model, and how it runs (`execution`).
+
+    Widths are in numbers, lengths in tokens; `zoo.nn` documents the letters.
 
     Attributes:
       family: key of the family in `zoo.models.registry`.
-      decoder_layers: layers of the decoder that an encoder of L layers has; None is a model of one stack.
+      decoder_layers: layers of the decoder of an encoder-decoder; None is a model with one stack.
       vocab_size: V. width: D. num_layers: L. num_heads: N. mlp_width: F.
       kv_width: H; None means D / N.
       max_length: the longest sequence that the positions allow.
-      positions: a learned or sinusoidal table added to the tokens, or biases of scores by distance, in buckets (T5), or
-        scores of encoded distances (XLNet).
-      position_buckets: R. position_span: distance in tokens from which all share the last bucket.
-      clamp_length: largest distance in tokens that is told from larger ones (XLNet); 0 tells all.
-      memory_length: tokens that a call remembers for the next one (XLNet); 0 remembers all.
+      positions: a learned or sinusoidal table added to the tokens, or biases of the scores by distance, in buckets
+        (T5), or scores of encoded distances (XLNet).
+      position_buckets: R. position_span: distance in tokens from which all distances share the last bucket.
+      clamp_length: the largest distance in tokens that differs from larger ones (XLNet); 0 means no limit.
+      memory_length: tokens that a call keeps for the next one (XLNet); 0 keeps all.
       embed_width: E, projected to D even if it equals D (ALBERT); None means D, without a projection.
       num_token_types: number of token types (sentence A/B); 0 means that the family has none.
-      embed_norm: whether the sum of embeddings is normalized. embed_scale: factor on the token's.
-      mlp: whether the activation stands alone or gates a second product (arXiv:2002.05202).
+      embed_norm: whether the sum of embeddings is normalized. embed_scale: factor on the token embedding.
+      mlp: whether the feed-forward network is plain or gated (arXiv:2002.05202).
       mlp_bias: whether the feed-forward network has biases.
-      pad_embedding: whether a looked-up `pad_id` trains its embedding (in BERT, the torch library drops it).
+      pad_embedding: `frozen` gives no gradient to the embedding of `pad_id`, the `padding_idx` semantics of BERT in
+        Hugging Face Transformers.
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
-      position_offset: row of the position table that token 0 uses (RoBERTa: pad_id + 1).
-      pad_positions: whether padding takes a place when the model counts positions itself (RoBERTa: it does not).
-      unique_layers: number of stored layers, each run in turn by its share of the L; None means L (ALBERT: its groups).
-      tie_embeddings: whether the vocabulary product uses the token embedding.
-      logits_scale: factor on the vectors that the vocabulary product reads.
-      mlp_dropout: rate between the feed-forward network's products. output_dropout: rate behind the last layer.
+      position_offset: row of the position table that position 0 uses (RoBERTa: pad_id + 1).
+      pad_positions: whether padding takes a position when the model counts positions itself (RoBERTa: it does not).
+      unique_layers: number of layers with parameters of their own, each run L / unique_layers times in turn; None means
+        L (ALBERT: its groups).
+      tie_embeddings: whether the output projection to the vocabulary is the token embedding.
+      logits_scale: factor on the vectors that the output projection reads.
+      mlp_dropout: rate inside the feed-forward network. output_dropout: rate after the last layer.
       classifier_dropout: rate before a classifier; None means `hidden_dropout`.
-      init_std: standard deviation of random kernels and embeddings, or a factor on it where `init` goes by the fan.
+      init_std: standard deviation of random kernels and embeddings, or a factor on it where `init` depends on the fan.
       init_depth_scaled: whether residual output kernels start smaller by sqrt(2 L) (GPT-2, section 2.3).
-      stack: how the layers run; both read the same parameters.
-      remat: what the backward pass computes anew. `none` is nothing; `cheap` is norms, activations, dropout and the
-        output projection, some 3 % of a step's operations; `mlp` is the first half of the feed-forward network as well,
-        some 14 %; `full` is all, 33 %.
-      dtype: computation. param_dtype: storage.
-      decoder_start_id: what a decoder reads before the first token. suppress_tokens: tokens that generation never says.
+      execution: how the model runs; `replace` takes its fields by their own names.
+      decoder_start_id: the id that a decoder reads first. suppress_tokens: tokens that are never generated.
     """
 
     family: str
@@ -141,10 +139,7 @@ class TransformerConfig:
     init: Init = "normal"
     init_std: float = 0.02
     init_depth_scaled: bool = False
-    stack: StackKind = "scan"
-    remat: Remat = "none"
-    dtype: str = "float32"
-    param_dtype: str = "float32"
+    execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
     pad_id: int | None = None
     bos_id: int | None = None
     eos_id: int | None = None
@@ -155,8 +150,6 @@ class TransformerConfig:
 
     def __post_init__(self):
         check_fields(self)
-        for name in ("dtype", "param_dtype"):
-            _check_dtype(name, getattr(self, name))
         for name in ("vocab_size", "width", "num_layers", "num_heads", "mlp_width", "max_length", "num_labels"):
             _check_range(self, name, 1)
         for name in ("embed_width", "kv_width", "decoder_layers", "unique_layers"):
@@ -167,11 +160,11 @@ class TransformerConfig:
         _check_range(self, "position_buckets", 4)
         _check_range(self, "position_span", self.position_buckets)
         if self.kv_width is None and self.width % self.num_heads:
-            raise ConfigError(f"width {self.width} does not divide by num_heads {self.num_heads}; change one of them.")
-        if self.stack == "scan" and self.num_layers % len(self.attention.pattern):
+            raise ConfigError(f"width {self.width} is not divisible by num_heads {self.num_heads}; change one.")
+        if self.execution.stack == "scan" and self.num_layers % len(self.attention.window):
             raise ConfigError(
-                f"num_layers {self.num_layers} does not divide by the {len(self.attention.pattern)} windows of "
-                "attention.pattern, which a scan needs; set stack='loop'."
+                f"num_layers {self.num_layers} is not divisible by the {len(self.attention.window)} windows of "
+                "attention.window, which a scan needs; set stack='loop'."
             )
         if self.layers_stored > self.num_layers:
             raise ConfigError(
@@ -190,7 +183,7 @@ class TransformerConfig:
             raise ConfigError(f"positions='distances' needs an even width; found {self.width}.")
         if self.pad_positions == "skipped" and self.pad_id is None:
             raise ConfigError(
-                "pad_positions='skipped' needs a pad_id, to know padding when it sees it; set one, or "
+                "pad_positions='skipped' needs a pad_id, by which padding is recognized; set one, or "
                 "pad_positions='taken'."
             )
         if self.label_names and len(self.label_names) != self.num_labels:
@@ -221,21 +214,36 @@ class TransformerConfig:
         depth = self.num_layers if self.decoder_layers is None else self.decoder_layers
         return self.replace(num_layers=depth, attention=dataclasses.replace(self.attention, causal=True))
 
-    def replace(self, **changes) -> "TransformerConfig":
-        """A copy with some fields changed; an unknown name is a ConfigError."""
-        unknown = set(changes) - {field.name for field in dataclasses.fields(self)}
-        if unknown:
-            raise ConfigError(f"TransformerConfig has no field {', '.join(sorted(unknown))}; see its docstring.")
+    def replace(self, **changes: Any) -> "TransformerConfig":
+        """A copy with some fields changed, those of `execution` by their own names.
+
+        Raises:
+          ConfigError: an unknown name, or a value that does not fit.
+        """
+        for name in changes:
+            if name not in _FIELDS and name not in EXECUTION_FIELDS:
+                hint = suggest(name, [*_FIELDS, *EXECUTION_FIELDS], CONFIG_ALIASES)
+                raise ConfigError(f"TransformerConfig has no field {name!r}; {hint}")
+        attention = changes.get("attention")
+        if isinstance(attention, Mapping):
+            changes["attention"] = _replace_attention(self.attention, attention)
+        flat = {name: changes.pop(name) for name in EXECUTION_FIELDS if name in changes}
+        if flat:
+            changes["execution"] = dataclasses.replace(changes.get("execution", self.execution), **flat)
         return dataclasses.replace(self, **changes)
 
 
-def _check_dtype(name: str, value: str) -> None:
-    try:
-        floating = jnp.issubdtype(jnp.dtype(value), jnp.floating)
-    except TypeError:
-        floating = False
-    if not floating:
-        raise ConfigError(f"{name} must be a floating-point dtype, such as 'bfloat16'; found {value!r}.")
+EXECUTION_FIELDS = tuple(field.name for field in dataclasses.fields(ExecutionConfig))
+_FIELDS = tuple(field.name for field in dataclasses.fields(TransformerConfig))
+
+
+def _replace_attention(attention: AttentionConfig, changes: Mapping[str, Any]) -> AttentionConfig:
+    known = [field.name for field in dataclasses.fields(attention)]
+    for name in changes:
+        if name not in known:
+            hint = suggest(name, known, {"pattern": "window", "implementation": "model.attention_kernel"})
+            raise ConfigError(f"AttentionConfig has no field {name!r}; {hint}")
+    return dataclasses.replace(attention, **changes)
 
 
 def _check_range(config, name: str, low: int) -> None:

@@ -23,10 +23,10 @@ class Embedding(nnx.Module):
     """A table of vectors. An id outside it gives NaN where a host check cannot see it, never a neighbour's vector."""
 
     def __init__(self, size: int, axis: str, config: TransformerConfig, *, rngs: nnx.Rngs):
-        self.dtype = jnp.dtype(config.dtype)
+        self.dtype = jnp.dtype(config.execution.dtype)
         self.tuned: Literal["cpu"] | None = None
         shape = (size, config.embedding_width)
-        table = embedding_init(config)(rngs.params(), shape, jnp.dtype(config.param_dtype))
+        table = embedding_init(config)(rngs.params(), shape, jnp.dtype(config.execution.param_dtype))
         self.embedding = nnx.Param(table, axes=(axis, "embed"))
         self.letters = LETTERS.get(axis, "_") + LETTERS["embed"]
 

@@ -143,7 +143,7 @@ class MaskedLMHead(VocabularyHead):
         self.transform = Linear({"embed": config.width}, {"features": width}, config, rngs=rngs)
         self.norm = Norm(width, config)
         self.vocabulary = output_table(config, width, rngs=rngs)
-        self.bias = nnx.Param(jnp.zeros((vocab,), jnp.dtype(config.param_dtype)), axes=("vocab",))
+        self.bias = nnx.Param(jnp.zeros((vocab,), jnp.dtype(config.execution.param_dtype)), axes=("vocab",))
 
     def vectors(self, features: Features) -> Float[Array, "B M E"]:
         return self.norm(ACTIVATIONS[self.kind](self.transform(features.wanted())))

@@ -39,11 +39,11 @@ class Linear(nnx.Module):
         init: Initializer | None = None,
         rngs: nnx.Rngs,
     ):
-        param_dtype = jnp.dtype(config.param_dtype)
+        param_dtype = jnp.dtype(config.execution.param_dtype)
         self.num_inputs, self.outputs = len(inputs), tuple(outputs.values())
         self.order: KernelOrder = "inputs_first"
         self.letters = "".join(LETTERS.get(axis, "_") for axis in (*inputs, *outputs))
-        self.dtype = jnp.dtype(config.dtype)
+        self.dtype = jnp.dtype(config.execution.dtype)
         # Initializers see a matrix: fan-in and truncation do not depend on how an axis is split.
         matrix = (init or kernel_init(config))(
             rngs.params(), (math.prod(inputs.values()), math.prod(outputs.values())), param_dtype

@@ -14,9 +14,9 @@ class Norm(nnx.Module):
     """Normalizes the last axis, then scales it, and shifts it unless the kind is `rms`."""
 
     def __init__(self, width: int, config: TransformerConfig):
-        param_dtype = jnp.dtype(config.param_dtype)
+        param_dtype = jnp.dtype(config.execution.param_dtype)
         self.eps = config.norm_eps
-        self.dtype = jnp.dtype(config.dtype)
+        self.dtype = jnp.dtype(config.execution.dtype)
         self.scale = nnx.Param(jnp.ones((width,), param_dtype), axes=("width",))
         self.bias = nnx.Param(jnp.zeros((width,), param_dtype), axes=("width",)) if config.norm == "layer" else None
 

@@ -46,7 +46,7 @@ class BucketBias(nnx.Module):
         self.config = config
         shape = (config.position_buckets, config.num_heads)
         std = config.init_std / math.sqrt(config.width)
-        table = jax.nn.initializers.normal(std)(rngs.params(), shape, jnp.dtype(config.param_dtype))
+        table = jax.nn.initializers.normal(std)(rngs.params(), shape, jnp.dtype(config.execution.param_dtype))
         self.embedding = nnx.Param(table, axes=("buckets", "heads"))
 
     def __call__(

@@ -81,7 +81,7 @@ class Stack(nnx.Module):
             seen = dataclasses.replace(mask, window=window)
             return block(x, seen, source=source, bias=bias, dropout_key=key, cache=cache, layer=index)
 
-        scans = self.config.stack == "scan" and not self.is_unstacked
+        scans = self.config.execution.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop
         if cache is None:  # what reads a cache generates, and has no backward pass to hold anything for
             layer = self._remat(layer)
@@ -97,7 +97,7 @@ class Stack(nnx.Module):
             layers = [nnx.state(block) for block in self.blocks]
         else:
             layers = split_layers(nnx.state(self.blocks))
-        num_layers, pattern, states = self.config.num_layers, self.config.attention.pattern, []
+        num_layers, pattern, states = self.config.num_layers, self.config.attention.window, []
         for index in range(num_layers):
             params = layers[index * len(layers) // num_layers]
             x, cache = layer(params, x, cache, index, pattern[index % len(pattern)])
@@ -106,7 +106,7 @@ class Stack(nnx.Module):
 
     def _scan(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
         """Scans over whole periods of the attention pattern, so that the windows stay static."""
-        num_layers, pattern = self.config.num_layers, self.config.attention.pattern
+        num_layers, pattern = self.config.num_layers, self.config.attention.window
         stored = self.config.layers_stored
         params, starts = nnx.state(self.blocks), jnp.arange(0, num_layers, len(pattern), dtype=jnp.int32)
 
@@ -131,11 +131,11 @@ class Stack(nnx.Module):
         return StackOutput(x, cache, tuple(kept))
 
     def _remat(self, layer: Callable) -> Callable:
-        if self.config.remat == "none":
+        if self.config.execution.remat == "none":
             return layer
-        policy = jax.checkpoint_policies.save_only_these_names(*_SAVED[self.config.remat])
+        policy = jax.checkpoint_policies.save_only_these_names(*_SAVED[self.config.execution.remat])
         # Inside a scan the loop itself keeps the compiler from merging the two computations.
-        return jax.checkpoint(layer, policy=policy, prevent_cse=self.config.stack == "loop", static_argnums=4)
+        return jax.checkpoint(layer, policy=policy, prevent_cse=self.config.execution.stack == "loop", static_argnums=4)
 
 
 def _variables(module: nnx.Module) -> list[nnx.Variable]:

@@ -67,7 +67,7 @@ class RelativeAttention(Attention):
         super().__init__(config, rngs=rngs)
         heads = {"heads": config.num_heads, "kv": config.head_width}
         self.position = Linear({"embed": config.width}, heads, config, bias=False, rngs=rngs)
-        shape, dtype, draw = tuple(heads.values()), jnp.dtype(config.param_dtype), kernel_init(config)
+        shape, dtype, draw = tuple(heads.values()), jnp.dtype(config.execution.param_dtype), kernel_init(config)
         self.content_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
         self.position_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
         self.segment_bias = nnx.Param(draw(rngs.params(), shape, dtype), axes=tuple(heads))
@@ -111,16 +111,16 @@ class RelativeAttention(Attention):
             relative=relative,
             dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
-            dropout_bits=self.config.attention.dropout_bits,
+            dropout_bits=self.config.execution.dropout_bits,
             scale=self.config.head_width**-0.5,
-            implementation=self.config.attention.implementation,
+            implementation=self.config.execution.attention_kernel,
         )
         if places is not None:
             mixed = jnp.einsum("BTNH,BMT->BMNH", mixed, places.astype(mixed.dtype))
         return self.out(mixed)
 
     def _row(self, param: nnx.Param) -> Float[Array, "1 1 N H"]:
-        return param[...].astype(jnp.dtype(self.config.dtype))[None, None]
+        return param[...].astype(jnp.dtype(self.config.execution.dtype))[None, None]
 
 
 class TwoStreamBlock(Block):

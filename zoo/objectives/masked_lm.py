@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masked language modelling (BERT, arXiv:1810.04805, section 3.1 and appendix A.1), with new masks at every epoch.
 
-Differs from the original code in three points: a sequence is masked each time it is read and not ten times ahead of the
-run (RoBERTa, arXiv:1907.11692, section 4.1); the share to hide is taken of the tokens that may be hidden and not of all;
-and a random replacement is drawn from the ordinary vocabulary, where the original draws special tokens too.
+Differs from the original code in three points: a sequence is masked each time it is read and not ten times ahead of
+the run (RoBERTa, arXiv:1907.11692, section 4.1); the share to hide is taken of the tokens that may be hidden and not of
+all; and a random replacement is drawn from the ordinary vocabulary, where the original draws special tokens too.
 """
 
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,11 +43,11 @@ class MaskedLM(Objective):
         if self.max_predictions < 0:
             raise ConfigError(f"objective.max_predictions must be 0 (automatic) or more; found {self.max_predictions}.")
 
-    def bind(self, info: DataInfo) -> Self:
+    def bind(self, info: DataInfo) -> "MaskedLM":
         if info.vocabulary.mask_id is None:
             raise ConfigError(
                 "Masked language modelling needs a tokenizer with a mask token, and this one has none; use a WordPiece "
-                "tokenizer (data.tokenizer.kind=wordpiece), or one trained with special tokens (data.tokenizer.special)."
+                "tokenizer (data.tokenizer.kind=wordpiece), or one that has it."
             )
         return super().bind(info)
 
@@ -62,7 +62,7 @@ class MaskedLM(Objective):
         return np.setdiff1d(np.arange(vocabulary.vocab_size, dtype=np.int32), sorted(vocabulary.special_ids))
 
     def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
-        """Hides tokens, and adds `mask_positions`, `mask_targets` (int32 [B, M]) and `mask_weights` (float32 [B, M])."""
+        """Hides tokens, and adds `mask_positions`, `mask_targets` and `mask_weights`, [B, M] each."""
         mask_id = self.data.vocabulary.mask_id
         return mask_tokens(
             batch,

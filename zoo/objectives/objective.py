@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import numpy as np
@@ -25,6 +25,7 @@ from zoo.nn.transformer import Transformer
 
 Batch = Mapping[str, Any]
 Sums = dict[str, Float[Array, ""]]
+Bound = TypeVar("Bound", bound="Objective")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Objective(abc.ABC):
     sums: ClassVar[tuple[str, ...]] = ("loss", "weight", "correct")
     info: DataInfo | None = dataclasses.field(default=None, compare=False, repr=False, metadata=hidden())
 
-    def bind(self, info: DataInfo) -> Self:
+    def bind(self: Bound, info: DataInfo) -> Bound:
         """The objective for these data.
 
         Raises:
@@ -102,7 +103,15 @@ class Objective(abc.ABC):
         Args:
           config: of the model to make; what the checkpoint's own config says otherwise is overridden.
         """
-        return zoo.load(source, head=self.head, mesh=mesh, rules=rules if mesh is not None else None, seed=seed)
+        return zoo.load(
+            source,
+            head=self.head,
+            dtype=config.execution.dtype,
+            param_dtype=config.execution.param_dtype,
+            mesh=mesh,
+            rules=None if mesh is None else rules,
+            seed=seed,
+        )
 
     @abc.abstractmethod
     def loss(self, module: Any, batch: Batch, *, dropout_key: jax.Array | None = None) -> Sums:

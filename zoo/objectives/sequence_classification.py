@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ class SequenceClassification(Objective):
                 f"objective.label_smoothing must be at least 0 and below 1; found {self.label_smoothing}."
             )
 
-    def bind(self, info: DataInfo) -> Self:
+    def bind(self, info: DataInfo) -> "SequenceClassification":
         bound = super().bind(info)
         kind = bound.label.kind
         if kind not in ("class", "float"):
@@ -58,8 +58,8 @@ class SequenceClassification(Objective):
 
     def configure(self, config: TransformerConfig) -> TransformerConfig:
         names = self.label.classes
-        labels = {"num_labels": 1, "label_names": ()} if self.is_regression else _labels(names)
-        return super().configure(config.replace(**labels))
+        labels = (1, ()) if self.is_regression else (len(names), names)
+        return super().configure(config.replace(num_labels=labels[0], label_names=labels[1]))
 
     def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "B C"]:
         """The model's answer, in float32."""
@@ -83,8 +83,3 @@ class SequenceClassification(Objective):
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         found = super().metrics(sums)
         return {name: found[name] for name in self.metric_names}
-
-
-def _labels(names: tuple[str, ...]) -> dict[str, Any]:
-    # A config that names its labels LABEL_0, LABEL_1, ... is Transformers' way of naming none.
-    return {"num_labels": len(names), "label_names": names}

@@ -72,8 +72,8 @@ class Best:
             kept: Any = self._manager.restore(best["step"], args=ocp.args.StandardRestore(like))
         except Exception as error:  # Orbax raises whatever its storage layers raise
             raise IntegrityError(
-                f"{self._record.parent / FOLDER / str(best['step'])}, the best step by {best['metric']}, cannot be read "
-                f"({error}); with keep_best='' the last step is exported instead."
+                f"{self._record.parent / FOLDER / str(best['step'])}, the best step by {best['metric']}, cannot be "
+                f"read ({error}); with keep_best='' the last step is exported instead."
             ) from error
         _log.info("the best step by %s is %d (%.4g)", best["metric"], best["step"], best["value"])
         return state._replace(**kept)
@@ -84,4 +84,6 @@ class Best:
         try:
             return json.loads(self._record.read_text())
         except ValueError as error:
-            raise IntegrityError(f"{self._record} is damaged ({error}); delete it to choose the best anew.") from error
+            raise IntegrityError(
+                f"{self._record} is damaged ({error}); delete it to start the search for the best again."
+            ) from error

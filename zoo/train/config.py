@@ -63,7 +63,8 @@ class RunConfig:
     """One experiment.
 
     Attributes:
-      objective: a type of `zoo.objectives.OBJECTIVES` and its fields. data: a type of `zoo.data.DATASETS` and its fields.
+      objective: a type of `zoo.objectives.OBJECTIVES` and its fields.
+      data: a type of `zoo.data.DATASETS` and its fields.
       model: `name` in the registry, and fields of `TransformerConfig` that differ from it.
       init_from: a registry name, a Hub folder or the workdir of another run to start from; "" is random weights.
       evals: evaluators by name, each a type of `zoo.evals.EVALUATORS` and its fields.
@@ -120,6 +121,11 @@ class RunConfig:
         for name in self.evals:
             if not name or name in ("train",) or set(name) & set("/."):
                 raise ConfigError(f"An evaluator is called {name!r}; use another name, without '/' and '.'.")
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: in the registry, or the checkpoint that it starts from."""
+        return self.model.name or self.init_from
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":

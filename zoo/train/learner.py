@@ -60,13 +60,13 @@ class Learner(NamedTuple):
         _check_batch(config, mesh)
         module = nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0))))
         graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
-        where = [nnx.to_pure_dict(shardings(part, mesh, config.rules)) for part in (params, frozen)]
+        where, fixed = (nnx.to_pure_dict(shardings(part, mesh, config.rules)) for part in (params, frozen))
         params, frozen = nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
         if not params:
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
         optimizer = make_optimizer(config.optimizer, config.num_steps)
         shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
-        lie = _state_shardings(shapes, *where, optimizer, replicated(mesh))
+        lie = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, lie)
         return cls(spec, mesh, config.rules, graphdef, optimizer, abstract, lie, options)
 
@@ -86,6 +86,11 @@ class Learner(NamedTuple):
         _check_shapes(self.spec.source, self.abstract, params, frozen)
         create = jax.jit(lambda p, f: TrainState.create(p, f, self.optimizer, seed), out_shardings=self.shardings)
         return create(params, frozen)
+
+    @property
+    def modules(self) -> tuple[Any, Any]:
+        """The trainable and the frozen parameters, as shapes with shardings."""
+        return self.abstract.params, self.abstract.frozen
 
     def module(self, state: TrainState) -> nnx.Module:
         """What is trained, with the state's parameters."""
@@ -115,7 +120,7 @@ class Learner(NamedTuple):
 
     def describe(self) -> str:
         """What each device holds of it."""
-        held = footprint([self.abstract.params, self.abstract.frozen], self.abstract.opt_state)
+        held = footprint(self.modules, self.abstract.opt_state)
         return describe(held, self.mesh, self.rules)
 
     def context(self) -> contextlib.AbstractContextManager[None]:
@@ -133,7 +138,7 @@ class Learner(NamedTuple):
         return {name: _put(rows, sharding, shard) for name, rows in batch.items()}
 
     def prefetched(self, batches: grain.IterDataset) -> grain.DatasetIterator:
-        """The batches on the devices, a few ahead of the step; the iterator's state is the place of the last one taken."""
+        """The batches on the devices, a few ahead of the step; the iterator's state is that of the last one used."""
         ready = grain.experimental.ThreadPrefetchIterDataset(batches.map(self.put), prefetch_buffer_size=_READY)
         return iter(ready)
 
@@ -160,8 +165,8 @@ def _check_shapes(source: str, abstract: TrainState, params: Any, frozen: Any) -
             f"\n  {name}: {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing
         )
         raise ConfigError(
-            f"{source} holds another model than the config's:{''.join(lines)}\nLeave out the fields of config.model that "
-            "change its sizes."
+            f"{source} holds another model than the config's:{''.join(lines)}\nLeave out the fields of config.model "
+            "that change its sizes."
         )
 
 

@@ -61,7 +61,7 @@ def train(
     step.
 
     Raises:
-      ZooError: for anything the user can mend, most of it before a device is touched.
+      ZooError: for anything that the user can fix, most of it before a device is touched.
     """
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
@@ -225,6 +225,8 @@ def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path)
     zoo.save(learner.spec.objective.export(learner.module(state)), folder)
     if leads():
         dataset.tokenizer.save(folder)
+        if dataset.inputs is not None:
+            dataset.inputs.save(folder)
 
 
 @contextlib.contextmanager

@@ -16,16 +16,16 @@ _DECAYS = {"kernel": True, "embedding": True, "bias": False, "scale": False}
 
 
 def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
-    """Learning rate by step: a linear warm-up from 0, then the schedule's fall to its end at `num_steps`."""
+    """Learning rate by step: a linear warm-up from 0, then the schedule's decay to its end at `num_steps`."""
     peak, end = config.learning_rate, config.learning_rate * config.end_fraction
-    fall_steps = max(1, num_steps - config.warmup_steps)
-    fall = {
-        "linear": lambda: optax.linear_schedule(peak, end, fall_steps),
-        "cosine": lambda: optax.cosine_decay_schedule(peak, fall_steps, alpha=config.end_fraction),
+    decay_steps = max(1, num_steps - config.warmup_steps)
+    decay = {
+        "linear": lambda: optax.linear_schedule(peak, end, decay_steps),
+        "cosine": lambda: optax.cosine_decay_schedule(peak, decay_steps, alpha=config.end_fraction),
         "constant": lambda: optax.constant_schedule(peak),
     }[config.schedule]()
     warmup = optax.linear_schedule(0.0, peak, max(1, config.warmup_steps))
-    return optax.join_schedules([warmup, fall], [config.warmup_steps])
+    return optax.join_schedules([warmup, decay], [config.warmup_steps])
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:

@@ -100,8 +100,8 @@ def source_of(init_from: str) -> str:
         return str(folder) if init_from and folder.exists() else init_from
     if not (folder / MODEL).is_dir():
         raise ConfigError(
-            f"init_from {init_from!r} is the workdir of a run that has not ended, so that it holds no {MODEL}/; train it "
-            "to its end first."
+            f"init_from {init_from!r} is the workdir of a run that has not ended, so that it holds no {MODEL}/; "
+            "train it to its end first."
         )
     return str(folder / MODEL)
 

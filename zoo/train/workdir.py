@@ -5,6 +5,7 @@
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ from typing import Any
 from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import index, leads
 from zoo.train.config import RunConfig
+
+_log = logging.getLogger(__name__)
 
 CONFIG, MANIFEST, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
 
@@ -110,7 +113,23 @@ def _check_experiment(workdir: Path, config: RunConfig) -> None:
         return
     if not (workdir / CONFIG).exists():
         raise IntegrityError(f"{workdir} holds checkpoints, but its {CONFIG} is missing; choose another --workdir.")
-    _compare(read_config(workdir).identity(), config.identity(), f"{workdir} holds checkpoints of another experiment")
+    before = read_config(workdir)
+    there, here = before.identity(), config.identity()
+    if config.num_steps > before.num_steps:
+        there["num_steps"] = config.num_steps
+        _say_extended(before, config)
+    _compare(there, here, f"{workdir} holds checkpoints of another experiment")
+
+
+def _say_extended(before: RunConfig, config: RunConfig) -> None:
+    schedule = config.optimizer.schedule
+    meaning = (
+        "its learning rate is the same at any step"
+        if schedule == "constant"
+        else f"from here on its learning rate follows a {schedule} schedule that ends at step {config.num_steps}, "
+        f"while its steps so far followed one that ends at step {before.num_steps}"
+    )
+    _log.warning("the run is extended from %d to %d steps: %s.", before.num_steps, config.num_steps, meaning)
 
 
 def has_checkpoints(workdir: Path) -> bool:

@@ -52,12 +52,12 @@ _KINDS = {"global": False, "local": True}
 
 def _encode_pattern(config: TransformerConfig) -> list:
     """`[[kinds of one period, number of periods]]`."""
-    pattern = config.attention.pattern
+    pattern = config.attention.window
     return [[["global" if window is None else "local" for window in pattern], config.num_layers // len(pattern)]]
 
 
 def _encode_window(config: TransformerConfig) -> int:
-    windows = {window for window in config.attention.pattern if window is not None} or {gpt3.WINDOW}
+    windows = {window for window in config.attention.window if window is not None} or {gpt3.WINDOW}
     if len(windows) > 1:
         raise ConfigError(f"config.json has one window for all layers; the pattern has {sorted(windows)}.")
     return windows.pop()
@@ -91,7 +91,7 @@ def _maker(base: Callable[..., TransformerConfig], attention: AttentionConfig) -
     def make(*, attention_types: list | None, window: int, num_layers: int, **fields: Any) -> TransformerConfig:
         periods = [[["global", "local"], 12]] if attention_types is None else attention_types
         pattern = _decode_pattern(periods, window, num_layers)
-        return base(num_layers=num_layers, attention=dataclasses.replace(attention, pattern=pattern), **fields)
+        return base(num_layers=num_layers, attention=dataclasses.replace(attention, window=pattern), **fields)
 
     return make
 

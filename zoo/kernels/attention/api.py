@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
 from zoo.kernels.attention import check, cudnn, dispatch, pallas_gpu, pallas_tpu, reference, xla
-from zoo.kernels.attention.check import DropoutBits
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.relative import Relative
+from zoo.kernels.names import DropoutBits
 
 Attend = Callable[..., Array]  # `(query, key, value, *, mask, bias, dropout_rate, dropout_key, scale)`
 

@@ -3,7 +3,7 @@
 """What the attention call is given, checked before anything is computed. Each function raises InputError."""
 
 import numbers
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,7 @@ import jax.numpy as jnp
 from zoo.errors import InputError
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.relative import Relative
-
-DropoutBits = Literal["fastest", "portable"]
+from zoo.kernels.names import DropoutBits
 
 
 def check_arrays(query: Any, key: Any, value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import jax
 
-from zoo.kernels.attention.check import DropoutBits
+from zoo.kernels.names import DropoutBits
 
 Bias = Literal["heads", "relative"]
 

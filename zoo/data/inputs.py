@@ -1,0 +1,38 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which columns of a table a trained model reads: kept beside its weights, so that predicting needs no flags."""
+
+import dataclasses
+from pathlib import Path
+
+from zoo import checks
+from zoo.files import read_json, write_json
+
+FILE = "inputs.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a model was trained on.
+
+    Attributes:
+      text, text_pair: names of columns; "" for none. seq_len: the longest sequence in tokens.
+    """
+
+    text: str = "text"
+    text_pair: str = ""
+    seq_len: int = 128
+
+    def save(self, folder: Path) -> None:
+        """Writes the file into a model's folder."""
+        write_json(folder / FILE, checks.plain(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Inputs | None":
+        """What a model's folder says; None if it says nothing.
+
+        Raises:
+          FormatError, ConfigError: the file is damaged.
+        """
+        values = read_json(folder / FILE, default={})
+        return checks.build(cls, values, str(folder / FILE)) if values else None
