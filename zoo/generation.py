@@ -17,8 +17,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError, InputError
 from zoo.nn.cache import Cache
+from zoo.nn.check import check_inputs
 from zoo.nn.encoder_decoder import EncoderDecoder
-from zoo.nn.inputs import check_inputs
 from zoo.nn.transformer import Output, Transformer
 
 _log = logging.getLogger(__name__)

@@ -55,6 +55,7 @@ HUB_NAMES = re.compile(
     r"LayerNorm|attention\.self|\bc_(attn|proj|fc)\b|\bln_[12f]\b|\bw[tp]e\b|(word|position|token_type)_embeddings"
     r"|cls\.(predictions|seq_relationship)|\blm_head\b"
 )
+ALIASES = {ROOT / "zoo" / "nn" / "field_names.py"}  # what users may write by habit, to answer with our names
 VAGUE = {"utils", "util", "helpers", "common", "misc"}
 
 
@@ -150,7 +151,9 @@ def test_no_other_framework_is_needed():
 
 
 def test_hub_names_stay_in_hub():
-    assert not report(hub_names, [path for path in files("zoo", "launch") if "hub" not in path.parts])
+    assert not report(
+        hub_names, [path for path in files("zoo", "launch") if "hub" not in path.parts and path not in ALIASES]
+    )
 
 
 def test_every_file_has_its_licence():

@@ -17,7 +17,7 @@ from zoo.data.config import TokenizerConfig
 from zoo.data.prepare import read_manifest
 from zoo.data.tokens import TokenFiles, TokenWriter
 from zoo.errors import ConfigError, FormatError, InputError, IntegrityError
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
 

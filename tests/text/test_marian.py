@@ -10,7 +10,7 @@ import pytest
 
 from zoo.errors import FormatError, InputError
 from zoo.hub.fetch import TOKENIZER_FILES
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 FOLDER = Path(__file__).parents[1] / "golden" / "marian_tokenizer"
 GOLDEN = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))

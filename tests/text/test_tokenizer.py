@@ -12,7 +12,9 @@ import pytest
 
 import zoo
 from zoo.errors import ConfigError, FormatError, InputError
-from zoo.text.tokenizer import Tokenizer, each_checked, load_tokenizer, word_bpe
+from zoo.text.bpe import word_bpe
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer, each_checked
 from zoo.text.train import train_tokenizer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tokenizers.json").read_text(encoding="utf-8"))

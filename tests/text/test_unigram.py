@@ -12,7 +12,7 @@ import pytest
 
 from zoo.errors import FormatError
 from zoo.text import unigram
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 SPACE = "\u2581"
 

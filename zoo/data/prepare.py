@@ -18,7 +18,8 @@ from zoo.data.staging import staged
 from zoo.data.tokens import TokenWriter
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.files import write_json
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
 
 MANIFEST, TOKENIZER = "prepare.json", "tokenizer"

@@ -165,7 +165,7 @@ class TableConfig(DatasetConfig):
 
             return zoo.tokenizer(source)
         _log.info("Learning a %s vocabulary of at most %d tokens.", self.tokenizer.kind, self.tokenizer.vocab_size)
-        settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case")}
+        settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case", "special")}
         return train_tokenizer([*train.texts, *(train.pairs or ())], **settings)
 
     def _encode(self, tokenizer: Tokenizer, rows: LabelledRows, split: str, types: bool) -> SequenceExamples:

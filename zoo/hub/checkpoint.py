@@ -30,7 +30,8 @@ from zoo.multihost import processes
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
 from zoo.sharding import rules as sharding_rules
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 
 MAX_SHARD_BYTES = 5_000_000_000  # the torch library's default, too
 FORMS = ("safetensors", "orbax", "msgpack")

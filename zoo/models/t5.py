@@ -9,7 +9,6 @@ and no bias, no product has a bias, scores are not scaled, and the tied output i
 
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.models.family import Family
@@ -79,9 +78,7 @@ class EndClassifier(heads.DenseClassifier):
         self.eos_id = config.eos_id
 
     def read(self, features: heads.Features) -> Float[Array, "B D"]:
-        places = jnp.arange(features.tokens.shape[1], dtype=jnp.int32)[None]
-        last = jnp.max(jnp.where(features.tokens == self.eos_id, places, 0), axis=1)
-        return jnp.take_along_axis(features.hidden, last[:, None, None], axis=1).squeeze(1)
+        return features.at_last_of(features.inputs.tokens == self.eos_id)
 
 
 HEADS = {

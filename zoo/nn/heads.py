@@ -8,12 +8,13 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
 from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.embed import Embedding
+from zoo.nn.inputs import Inputs
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
@@ -22,45 +23,51 @@ from zoo.nn.placed import placed
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a head may look at.
+    """What a head reads.
 
     Attributes:
-      hidden: the stack's output. pooled: the first token's, through the pooler, or None.
-      tokens, segments: the model's inputs; the encoder's, if it has a decoder too.
+      hidden: the stack's output. pooled: the first token's vector through the pooler, or None.
       token: the token embedding, for tied logits.
-      logits_at: the positions whose vocabulary logits are wanted; None is all.
-      targets: what should be said there; None asks for the logits themselves.
+      inputs: the model's; its ids are the encoder's, if it has a decoder too.
     """
 
     hidden: Float[Array, "B T D"]
     pooled: Float[Array, "B D"] | None
-    tokens: Int[Array, "B S"]
-    segments: Int[Array, "B S"] | None
     token: Embedding
-    logits_at: Int[Array, "B M"] | None
-    dropout_key: Array | None
-    targets: Int[Array, "B M"] | None = None
+    inputs: Inputs
+
+    @property
+    def dropout_key(self) -> Array | None:
+        """The key of the head's dropout."""
+        return self.inputs.dropout_key
 
     def wanted(self) -> Float[Array, "B M D"]:
-        """The hidden vectors at `logits_at`."""
-        if self.logits_at is None:
+        """The hidden vectors at `logits_at`, or all of them."""
+        places = self.inputs.logits_at
+        if places is None:
             return self.hidden
-        return jnp.take_along_axis(self.hidden, self.logits_at[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
+        return jnp.take_along_axis(self.hidden, places[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
 
     def first(self) -> Float[Array, "B D"]:
-        """The pooled vector of each row's first token; for heads that say `needs_pooler`."""
+        """The pooled vector of each row's first token; for heads that set `needs_pooler`."""
         if self.pooled is None:
             raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
         return self.pooled
 
     def at_last(self, pad_id: int | None) -> Float[Array, "B D"]:
-        """The hidden vector of each row's last token; without segments, `pad_id` tells what is padding."""
-        if self.segments is not None:
-            real = self.segments != 0
-        else:
-            real = jnp.ones_like(self.tokens, bool) if pad_id is None else self.tokens != pad_id
-        places = jnp.arange(self.tokens.shape[1], dtype=jnp.int32)[None]
-        last = jnp.max(jnp.where(real, places, 0), axis=1)
+        """The hidden vector of each row's last token that is not padding, by `segments` or, without them, by `pad_id`.
+
+        Without either it is that of the last position.
+        """
+        tokens, segments = self.inputs.tokens, self.inputs.segments
+        if segments is not None:
+            return self.at_last_of(segments != 0)
+        return self.at_last_of(jnp.ones_like(tokens, bool) if pad_id is None else tokens != pad_id)
+
+    def at_last_of(self, chosen: Bool[Array, "B T"]) -> Float[Array, "B D"]:
+        """The hidden vector at the last chosen position of each row, the first position if none is."""
+        places = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
+        last = jnp.max(jnp.where(chosen, places, 0), axis=1)
         return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
 
 
@@ -104,9 +111,9 @@ class VocabularyHead(Head):
 
     def __call__(self, features: Features) -> dict[str, Array]:
         x, bias = placed(self.vectors(features), "read", "BTE"), self.logits_bias()
-        if features.targets is not None:
+        if features.inputs.targets is not None:
             table = features.token if self.vocabulary is None else self.vocabulary
-            found = softmax_xent(x.astype(table.dtype), table.rows(), features.targets, bias=bias)
+            found = softmax_xent(x.astype(table.dtype), table.rows(), features.inputs.targets, bias=bias)
             return {"losses": found.loss, "predicted": found.predicted}
         logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
         logits = placed(logits, "logits", "BTV")

@@ -18,7 +18,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels.attention import AttentionMask, Relative, attention
 from zoo.nn.attention import Attention
-from zoo.nn.block import Block
+from zoo.nn.block import Layer
+from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
@@ -49,7 +50,6 @@ class Relations:
     distances: Float[Array, "R D"]
     differs: Bool[Array, "B T S"] | None
     places: Float[Array, "B M T"] | None
-    window: None = dataclasses.field(default=None, metadata={"static": True})
 
 
 class Offer(NamedTuple):
@@ -123,22 +123,26 @@ class RelativeAttention(Attention):
         return param[...].astype(jnp.dtype(self.config.execution.dtype))[None, None]
 
 
-class TwoStreamBlock(Block):
-    """The layer for both streams; `source` is the memory of all layers [L, B, S, D]."""
+class TwoStreamBlock(Layer):
+    """The layer for both streams; `source` is the memory of all layers [L, B, S, D].
+
+    Its scores have their own terms for positions, so that there is no bias, and no window.
+    """
 
     attention_type: ClassVar[type[Attention]] = RelativeAttention
 
-    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(
         self,
         x: Streams,
         mask: Relations,
         *,
+        window: int | None = None,
         source: Float[Array, "L B S D"] | None = None,
-        bias: None = None,
+        bias: Any = None,
         dropout_key: Array | None = None,
-        cache: None = None,
+        cache: Cache | None = None,
         layer: Int[Array, ""] | int = 0,
-    ) -> tuple[Streams, None]:
+    ) -> tuple[Streams, Cache | None]:
         keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
         content = x.content
         if source is not None:
@@ -148,7 +152,7 @@ class TwoStreamBlock(Block):
         query = x.query
         if query is not None:
             query = self._stream(query, offer, mask.query, mask, mask.places, keys[1])
-        return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), None
+        return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), cache
 
     @property
     def _attention(self) -> RelativeAttention:

@@ -52,9 +52,7 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
 def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
     if has_checkpoints(workdir) and (workdir / MANIFEST).exists():
-        _compare(
-            _read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on another prepared text"
-        )
+        _compare(_read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on other data")
     if leads():
         write_json(workdir / MANIFEST, manifest)
 
