@@ -253,7 +253,7 @@ def test_a_bias_of_minus_infinity_hides_keys(name, implementation):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)
+CALL = dispatch.Workload(queries=512, keys=512, dropout_rate=0.0)
 
 
 @pytest.mark.parametrize(

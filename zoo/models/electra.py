@@ -69,4 +69,4 @@ HEADS = {
     "multiple_choice": Choice,
 }
 
-FAMILY = Family(name="electra", sizes=SIZES, heads=HEADS)
+FAMILY = Family(name="electra", sizes=SIZES, heads=HEADS, organisation="google", licence="Apache-2.0")

@@ -67,4 +67,4 @@ HEADS = {
 }
 
 FAMILY = Family(name="gpt3", sizes=SIZES, heads=HEADS)
-NEO = Family(name="gpt-neo", sizes=NEO_SIZES, heads=HEADS)
+NEO = Family(name="gpt-neo", sizes=NEO_SIZES, heads=HEADS, organisation="EleutherAI", licence="MIT")

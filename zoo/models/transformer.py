@@ -89,4 +89,6 @@ MARIAN = Family(
     name="marian",
     sizes={"opus-mt-en-de": marian_config(6, 512, 8, 2048)},
     heads={"seq2seq_lm": FixedBiasLMHead},
+    organisation="Helsinki-NLP",
+    licence="Apache-2.0",
 )

@@ -260,8 +260,7 @@ class Choice(LastClassifier):
 class TokenClassifier(heads.TokenClassifier):
     """One label a token, without dropout."""
 
-    def dropout_rate(self, config: TransformerConfig) -> float:
-        return 0.0
+    dropout = "none"
 
 
 HEADS = {
@@ -277,4 +276,6 @@ FAMILY = Family(
     sizes={"xlnet-base-cased": config(12, 768, 12), "xlnet-large-cased": config(24, 1024, 16)},
     heads=HEADS,
     model=XLNet,
+    organisation="xlnet",
+    licence="MIT",
 )

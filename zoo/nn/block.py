@@ -16,10 +16,10 @@ from zoo.kernels.attention import AttentionMask
 from zoo.nn.attention import Attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.linear import dropout
 from zoo.nn.mlp import Mlp
 from zoo.nn.norm import Norm
-from zoo.nn.placed import placed
 
 Attends = Literal["itself", "source"]
 
@@ -70,8 +70,8 @@ class Layer(nnx.Module):
 
     def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
         before = norm(x) if self.config.norm_order == "pre" else x
-        added = placed(sublayer(before), "added", "BTD")
-        x = x + dropout(added, self.config.hidden_dropout, dropout_key)
+        added = constrain(sublayer(before), "added", "BTD")
+        x = x + dropout(added.astype(x.dtype), self.config.hidden_dropout, dropout_key)
         return x if self.config.norm_order == "pre" else norm(x)
 
 

@@ -15,7 +15,7 @@ from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
 
-# Names that `placed` and the kernels give. A norm behind the sum reads what the feed-forward network gave, "fed".
+# Names given by `constrain` and the kernels. A norm after the sum reads the feed-forward network's output, "fed".
 _ATTENTION = ("query", "key", "value", "attended", "normalizer")
 _SAVED = {"cheap": (*_ATTENTION, "up", "gate", "fed"), "mlp": (*_ATTENTION, "fed"), "full": ()}
 

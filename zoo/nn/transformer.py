@@ -25,6 +25,7 @@ from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
+from zoo.nn.summary import summary
 
 ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "logits_at", "targets", "cache")
 
@@ -135,6 +136,12 @@ class Transformer(nnx.Module):
         )
         return self._run(inputs.replace(targets=self._targets(targets, logits_at, inputs.tokens.shape)))
 
+    def __repr__(self) -> str:
+        return summary(self.config, type(self).__name__, self.head_name, jax.tree.leaves(nnx.state(self)))
+
+    def __str__(self) -> str:
+        return repr(self)
+
     def for_inference(self) -> "Transformer":
         """The same model laid out for speed; save and train the model that it came from.
 
@@ -172,6 +179,7 @@ class Transformer(nnx.Module):
             segments = jnp.ones_like(inputs.tokens) if segments is None else segments
             cache = cache.admit(segments)
         embedded = self.embed(inputs.tokens, inputs.token_types, positions, dropout_key=embed_key)
+        embedded = embedded.astype(self.config.residual_dtype)
         mask = AttentionMask(causal=stack.config.attention.causal, query_segments=segments, key_segments=segments)
         keep = inputs.return_hidden_states
         x, cache, layers = stack(

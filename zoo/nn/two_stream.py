@@ -21,9 +21,9 @@ from zoo.nn.attention import Attention
 from zoo.nn.block import Layer
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
-from zoo.nn.placed import placed
 from zoo.nn.positions import encode_places
 
 
@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
 
     def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
         """What both streams attend to: the content stream and its memory, `source`."""
-        key, value = placed(self.key(source), "key", "BTNH"), placed(self.value(source), "value", "BTNH")
+        key, value = constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")
         return Offer(key, value, self.position(relations.distances[None])[0])
 
     def relate(
@@ -89,7 +89,7 @@ class RelativeAttention(Attention):
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
-        query = placed(self.query(x), "query", "BTNH")
+        query = constrain(self.query(x), "query", "BTNH")
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None

@@ -23,7 +23,7 @@ from zoo.models import registry
 from zoo.multihost.processes import batch_blocks
 from zoo.nn.config import TransformerConfig
 from zoo.objectives import Task
-from zoo.sharding.memory import describe, footprint
+from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh, parse_mesh
 from zoo.sharding.rules import batch_sharding, partitioned, preset, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options, parse_options
@@ -127,7 +127,7 @@ class Machine(NamedTuple):
 
     def describe(self) -> str:
         """What each device holds of it."""
-        return describe(footprint(self.abstract.params, self.abstract.opt_state), self.mesh, self.rules)
+        return describe(memory_per_device(self.abstract.params, self.abstract.opt_state), self.mesh, self.rules)
 
     def context(self) -> contextlib.AbstractContextManager[None]:
         """That in which steps are traced."""
