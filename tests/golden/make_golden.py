@@ -7,7 +7,8 @@
     export ZOO_ASSETS=FOLDER                         # with `weights/` of released models
     python tests/golden/make_golden.py [NAME ...]    # writes tests/golden/*.npz; each takes under a second
 
-Made with torch 2.13.0 and transformers 5.23.0 on CPU. The tests read the files with numpy alone. A file holds
+Made with torch 2.13.0 and transformers 5.23.0 on CPU, XLNet's classifiers with 5.24.0. The tests read the files with
+numpy alone. A file holds
 
     config                JSON text of config.json
     layout                JSON text: the name and shape of every tensor that the library saved, in order

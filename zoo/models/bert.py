@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BERT (arXiv:1810.04805): a bidirectional encoder pretrained on masked words and sentence pairs.
+"""BERT (arXiv:1810.04805): a bidirectional encoder pretrained on masked tokens and sentence pairs.
 
 Sizes are those released at github.com/google-research/bert: base and large (2018), whole-word masking (2019) and the
 24 smaller models (arXiv:1908.08962), of which tiny, mini, small and medium have names. The paper's GELU is computed by

@@ -27,7 +27,7 @@ SIZES = {
 
 
 class Classifier(heads.DenseClassifier):
-    """One label a sequence, through a dense layer with a ReLU; dropout only behind it."""
+    """One label a sequence, through a dense layer with a ReLU; dropout only after it."""
 
     activation = "relu"
     drops_input = False

@@ -74,5 +74,5 @@ class Family:
         return self.model(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 
     def abstract(self, config: TransformerConfig, *, head: str | None) -> Transformer:
-        """The same model with shapes in place of parameters: nothing is allocated."""
+        """The same model with shapes instead of parameters; nothing is allocated."""
         return nnx.eval_shape(lambda: self.build(config, head=head, rngs=nnx.Rngs(jax.random.key(0))))

@@ -31,7 +31,7 @@ class Embedding(nnx.Module):
         self.letters = LETTERS.get(axis, "_") + LETTERS["embed"]
 
     def __call__(self, ids: Int[Array, "B T"]) -> Float[Array, "B T E"]:
-        # Uncast, for the gradients of frequent words are long sums; and these are formed whole before they are split.
+        # Not cast, since the gradients of frequent tokens are long sums, which are formed whole before they are split.
         table = partition.constrain(gather(self.embedding[...], self.letters, "W"), self.letters.replace("W", "_"))
         # Negative ids would count from the end; sent past the end they are filled as well.
         ids = jnp.where(ids < 0, table.shape[0], ids)
@@ -47,7 +47,7 @@ class Embedding(nnx.Module):
         return gather(self.embedding[...].astype(self.dtype), self.letters, "W")
 
     def tune_for_cpu(self) -> None:
-        """Multiplies with the table as is fastest there: see `zoo.nn.linear.multiply_rows`."""
+        """Switches to the product that is fastest on a CPU: see `zoo.nn.linear.multiply_rows`."""
         self.tuned = "cpu"
 
 

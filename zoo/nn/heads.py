@@ -194,7 +194,7 @@ class PairHead(Head):
 
 
 class PretrainingHead(MaskedLMHead):
-    """The masked-LM head, and beside it the pair head's layer: both objectives at once."""
+    """The masked-LM head, and the layer of the pair head: both objectives at once."""
 
     needs_pooler = True
     pooled_dropout: ClassVar[Rate] = "none"
@@ -258,7 +258,7 @@ class DenseClassifier(Classifier):
 
 
 class LastTokenClassifier(Classifier):
-    """One label a sequence, from its last token, as decoders need; no bias, as released."""
+    """One label a sequence, from its last token, as causal models need; without a bias, as in the released weights."""
 
     bias = False
 
@@ -291,7 +291,7 @@ class PooledChoice(PooledClassifier):
 
 
 class LastTokenChoice(LastTokenClassifier):
-    """A score for each of the C sequences beside the language model's logits (GPT, section 3.2)."""
+    """A score for each of the C sequences in addition to the language model's logits (GPT, section 3.2)."""
 
     bias = True
     classes = 1

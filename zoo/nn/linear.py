@@ -90,8 +90,8 @@ class Linear(nnx.Module):
 def multiply_rows(x: Float[Array, "*B I"], weight: Float[Array, "O I"]) -> Float[Array, "*B O"]:
     """`x @ weight.T` in the form that XLA runs fastest on a CPU.
 
-    Few rows make `weight @ x.T`, since XLA then reads the weight as it lies and need not pack it: twice as fast for 8
-    rows. Without the barrier it would fold the transposition and turn the product around again.
+    Few rows make `weight @ x.T`, since XLA then reads the weight in its own layout and does not pack it: twice as fast
+    for 8 rows. Without the barrier it would fold the transposition and turn the product around again.
     """
     rows = x.reshape(-1, x.shape[-1])
     if rows.shape[0] > _FEW_ROWS:

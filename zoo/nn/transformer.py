@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The model that every family is: embeddings, a stack of blocks, and a head."""
+"""The model of every family: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
 from typing import Any, ClassVar, NamedTuple
@@ -33,17 +33,17 @@ ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "l
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Output:
-    """What a model computed; a field is None if the head or the call does not give it.
+    """The output of a model; a field is None if the head or the call does not give it.
 
     Attributes:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
       pooled: the first token's vector through the pooler.
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
       losses: nats at each position that has vocabulary logits, in their place when targets were given; NaN where the
-        target is outside the vocabulary. predicted: the likeliest id there.
+        target is outside the vocabulary. predicted: the most likely id there.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
-      memory: what each layer read, for the next call (XLNet).
+      memory: the input of each layer, for the next call (XLNet).
       encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
@@ -62,7 +62,7 @@ class Output:
 
 
 class Layers(NamedTuple):
-    """What a stack made of its tokens, from embedding to final norm, and all that lies between if it was asked for."""
+    """The output of a stack, from embeddings to final norm, and all hidden states if requested."""
 
     hidden: Float[Array, "B T D"]
     hidden_states: tuple[Float[Array, "B T D"], ...] | None
@@ -70,10 +70,10 @@ class Layers(NamedTuple):
 
 
 class Transformer(nnx.Module):
-    """One stack with a head. Made by `zoo.create` and `zoo.load`; holds nothing but parameters.
+    """One stack with a head, as `zoo.create` and `zoo.load` make it; its state is only parameters.
 
     Attributes:
-      config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
+      config: architecture and execution. head_name: the name under which `zoo.create` made the head, or None.
     """
 
     block_type: ClassVar[type[Layer]] = Block
@@ -143,9 +143,9 @@ class Transformer(nnx.Module):
         return repr(self)
 
     def for_inference(self) -> "Transformer":
-        """The same model laid out for speed; save and train the model that it came from.
+        """The same model in a layout that is faster at inference; save and train the original.
 
-        Each layer has arrays of its own: a slice of a stacked one is a copy, made anew at every call. On a CPU the
+        Each layer has arrays of its own: a slice of a stacked one is a copy at every call. On a CPU the
         kernels are transposed as well. Parameters are then held twice if the model is kept.
         """
         model, on_cpu = nnx.merge(*nnx.split(self)), _platform(self) == "cpu"
@@ -159,7 +159,7 @@ class Transformer(nnx.Module):
 
     @property
     def is_for_inference(self) -> bool:
-        """Whether `for_inference` made it."""
+        """Whether this is a result of `for_inference`."""
         return self.stack.is_unstacked
 
     def _run(self, inputs: Inputs) -> Output:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one attention call of the package, and the choice of the implementation behind it."""
+"""The one attention call of the package, and the choice of its implementation."""
 
 import dataclasses
 import functools

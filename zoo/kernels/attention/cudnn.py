@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVIDIA's own fused attention, through `jax.nn.dot_product_attention`, for the calls that it takes.
 
-Causality and a causal window it knows by itself; what else a mask says goes in as one array [B, 1, T, S] for all heads.
-The gradient of a bias it has for some shapes only, and dropout not at all.
+It has causality and a causal window of its own; the rest of a mask is passed as one array [B, 1, T, S] for all heads.
+It has the gradient of a bias for some shapes only, and no dropout.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ def attention(call: Call) -> Float[Array, "B T N H"]:
 
 
 def _rest(mask: AttentionMask) -> AttentionMask:
-    """What cuDNN must be given as an array."""
+    """The part of a mask that cuDNN takes as an array."""
     if not (mask.causal and isinstance(mask.query_offset, int) and mask.query_offset == 0):
         return mask
     return dataclasses.replace(mask, causal=False, window=None)

@@ -64,7 +64,7 @@ TABLE = (
 
 
 def choose(call: Workload, platform: Platform, lacks: Callable[[Implementation], str | None]) -> Implementation:
-    """The implementation for a call; `lacks` says why one cannot do it."""
+    """The implementation for a call; `lacks` gives the reason why one cannot compute it."""
     for row in TABLE:
         if row.platform == platform and row.applies(call):
             reason = lacks(row.implementation)

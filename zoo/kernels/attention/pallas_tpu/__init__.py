@@ -125,7 +125,7 @@ def lacks(call: Call) -> str | None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """What a call says besides its arrays; `spread` are the mesh axes over which the queries are spread."""
+    """The settings of a call other than its arrays; `spread` are the mesh axes over which the queries are spread."""
 
     causal: bool
     window: int | None
