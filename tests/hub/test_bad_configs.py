@@ -20,7 +20,7 @@ from zoo.sharding.mesh import make_mesh
         ({"hidden_size": True}, "'hidden_size' must be int; found True"),
         ({"hidden_size": ..., "hiden_size": 16}, "lacks 'hidden_size'. Is 'hiden_size' a misspelling"),
         ({"num_hidden_layers": 10**9}, "between 1 and"),
-        ({"num_attention_heads": 3}, "does not divide"),
+        ({"num_attention_heads": 3}, "is not divisible by"),
         ({"hidden_dropout_prob": None}, "must be float; found None"),
         ({"layer_norm_eps": math.inf}, "Infinity is no JSON"),
         ({"hidden_act": "mish"}, "'hidden_act' is 'mish'"),

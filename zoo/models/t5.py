@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from zoo.models.family import Family
+from zoo.models.family import Family, Release
 from zoo.nn import heads
 from zoo.nn.config import AttentionConfig, TransformerConfig
 
@@ -89,4 +89,12 @@ HEADS = {
     "encoder": heads.EncoderHead,
 }
 
-FAMILY = Family(name="t5", sizes=SIZES, heads=HEADS, encoder_heads=("token_classification", "encoder"))
+FAMILY = Family(
+    name="t5",
+    sizes=SIZES,
+    heads=HEADS,
+    encoder_heads=("token_classification", "encoder"),
+    organisation="google",
+    licence="Apache-2.0",
+    releases={name: Release(f"google-t5/{name}", "Apache-2.0") for name in SIZES if not name.startswith("t5-v1_1")},
+)

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""XLNet (arXiv:1906.08237): an encoder that predicts words in permuted orders, with memory of what came before.
+"""XLNet (arXiv:1906.08237): an encoder that predicts tokens in permuted orders, with memory of earlier tokens.
 
-Sizes are those released at github.com/zihangdai/xlnet (section 3.1 and appendix A.4). Padding comes first in its texts,
+Sizes are those released at github.com/zihangdai/xlnet (section 3.1 and appendix A.4). In its texts padding comes first,
 and the classifying token last.
 """
 
@@ -260,8 +260,7 @@ class Choice(LastClassifier):
 class TokenClassifier(heads.TokenClassifier):
     """One label a token, without dropout."""
 
-    def dropout_rate(self, config: TransformerConfig) -> float:
-        return 0.0
+    dropout = "none"
 
 
 HEADS = {
@@ -277,4 +276,6 @@ FAMILY = Family(
     sizes={"xlnet-base-cased": config(12, 768, 12), "xlnet-large-cased": config(24, 1024, 16)},
     heads=HEADS,
     model=XLNet,
+    organisation="xlnet",
+    licence="MIT",
 )

@@ -16,10 +16,10 @@ from zoo.kernels.attention import AttentionMask
 from zoo.nn.attention import Attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.linear import dropout
 from zoo.nn.mlp import Mlp
 from zoo.nn.norm import Norm
-from zoo.nn.placed import placed
 
 Attends = Literal["itself", "source"]
 
@@ -27,14 +27,14 @@ Attends = Literal["itself", "source"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a decoder reads besides its own tokens: an encoder's output, and which of it is no padding (not 0)."""
+    """What a decoder reads besides its own tokens: an encoder's output, and its segments, 0 for padding."""
 
     hidden: Float[Array, "B S D"]
     segments: Int[Array, "B S"] | None
 
 
 class Layer(nnx.Module):
-    """The parts of a layer and the residual sums around them; the subclasses say what flows through them."""
+    """The parts of a layer and the residual sums around them; subclasses define the streams that run through them."""
 
     attention_type: ClassVar[type[Attention]] = Attention
 
@@ -70,8 +70,8 @@ class Layer(nnx.Module):
 
     def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
         before = norm(x) if self.config.norm_order == "pre" else x
-        added = placed(sublayer(before), "added", "BTD")
-        x = x + dropout(added, self.config.hidden_dropout, dropout_key)
+        added = constrain(sublayer(before), "added", "BTD")
+        x = x + dropout(added.astype(x.dtype), self.config.hidden_dropout, dropout_key)
         return x if self.config.norm_order == "pre" else norm(x)
 
 
@@ -111,7 +111,7 @@ class Block(Layer):
 
 
 def _sees(source: Source, length: int) -> AttentionMask:
-    """Every token sees all of the source but its padding."""
+    """A mask by which every token attends to all of the source but its padding."""
     if source.segments is None:
         return AttentionMask()
     real = (source.segments != 0).astype(jnp.int32)

@@ -109,7 +109,7 @@ def is_batch(tokens: Any) -> bool:
 
 
 def arguments(batch: Any, **others: Any) -> dict[str, Any]:
-    """The arguments in `batch` and those given beside it, which are None or False where they were not given.
+    """The arguments in `batch` and those given in addition, which are None or False where they were not given.
 
     Raises:
       InputError: an argument that was given twice.

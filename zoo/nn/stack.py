@@ -15,13 +15,13 @@ from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
 
-# Names that `placed` and the kernels give. A norm behind the sum reads what the feed-forward network gave, "fed".
+# Names given by `constrain` and the kernels. A norm after the sum reads the feed-forward network's output, "fed".
 _ATTENTION = ("query", "key", "value", "attended", "normalizer")
 _SAVED = {"cheap": (*_ATTENTION, "up", "gate", "fed"), "mlp": (*_ATTENTION, "fed"), "full": ()}
 
 
 class StackOutput(NamedTuple):
-    """The last layer's output, the cache with every layer's keys, and each layer's output if it was asked for."""
+    """The last layer's output, the cache with every layer's keys, and each layer's output if requested."""
 
     hidden: Any
     cache: Cache | None
@@ -52,7 +52,7 @@ class Stack(nnx.Module):
         return isinstance(self.blocks, nnx.List)
 
     def unstack(self) -> None:
-        """Splits the stored layers once, in place, so that a call need not slice them again."""
+        """Splits the stored layers once, in place, so that calls do not slice them again."""
         if self.is_unstacked:
             return
         graphdef, params = nnx.split(self.blocks)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The model that every family is: embeddings, a stack of blocks, and a head."""
+"""The model of every family: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
 from typing import Any, ClassVar, NamedTuple
@@ -25,6 +25,7 @@ from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
+from zoo.nn.summary import summary
 
 ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "logits_at", "targets", "cache")
 
@@ -32,17 +33,17 @@ ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "l
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Output:
-    """What a model computed; a field is None if the head or the call does not give it.
+    """The output of a model; a field is None if the head or the call does not give it.
 
     Attributes:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
       pooled: the first token's vector through the pooler.
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
       losses: nats at each position that has vocabulary logits, in their place when targets were given; NaN where the
-        target is outside the vocabulary. predicted: the likeliest id there.
+        target is outside the vocabulary. predicted: the most likely id there.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
-      memory: what each layer read, for the next call (XLNet).
+      memory: the input of each layer, for the next call (XLNet).
       encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
@@ -61,7 +62,7 @@ class Output:
 
 
 class Layers(NamedTuple):
-    """What a stack made of its tokens, from embedding to final norm, and all that lies between if it was asked for."""
+    """The output of a stack, from embeddings to final norm, and all hidden states if requested."""
 
     hidden: Float[Array, "B T D"]
     hidden_states: tuple[Float[Array, "B T D"], ...] | None
@@ -69,10 +70,10 @@ class Layers(NamedTuple):
 
 
 class Transformer(nnx.Module):
-    """One stack with a head. Made by `zoo.create` and `zoo.load`; holds nothing but parameters.
+    """One stack with a head, as `zoo.create` and `zoo.load` make it; its state is only parameters.
 
     Attributes:
-      config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
+      config: architecture and execution. head_name: the name under which `zoo.create` made the head, or None.
     """
 
     block_type: ClassVar[type[Layer]] = Block
@@ -135,10 +136,16 @@ class Transformer(nnx.Module):
         )
         return self._run(inputs.replace(targets=self._targets(targets, logits_at, inputs.tokens.shape)))
 
-    def for_inference(self) -> "Transformer":
-        """The same model laid out for speed; save and train the model that it came from.
+    def __repr__(self) -> str:
+        return summary(self.config, type(self).__name__, self.head_name, jax.tree.leaves(nnx.state(self)))
 
-        Each layer has arrays of its own: a slice of a stacked one is a copy, made anew at every call. On a CPU the
+    def __str__(self) -> str:
+        return repr(self)
+
+    def for_inference(self) -> "Transformer":
+        """The same model in a layout that is faster at inference; save and train the original.
+
+        Each layer has arrays of its own: a slice of a stacked one is a copy at every call. On a CPU the
         kernels are transposed as well. Parameters are then held twice if the model is kept.
         """
         model, on_cpu = nnx.merge(*nnx.split(self)), _platform(self) == "cpu"
@@ -152,7 +159,7 @@ class Transformer(nnx.Module):
 
     @property
     def is_for_inference(self) -> bool:
-        """Whether `for_inference` made it."""
+        """Whether this is a result of `for_inference`."""
         return self.stack.is_unstacked
 
     def _run(self, inputs: Inputs) -> Output:
@@ -172,6 +179,7 @@ class Transformer(nnx.Module):
             segments = jnp.ones_like(inputs.tokens) if segments is None else segments
             cache = cache.admit(segments)
         embedded = self.embed(inputs.tokens, inputs.token_types, positions, dropout_key=embed_key)
+        embedded = embedded.astype(self.config.residual_dtype)
         mask = AttentionMask(causal=stack.config.attention.causal, query_segments=segments, key_segments=segments)
         keep = inputs.return_hidden_states
         x, cache, layers = stack(

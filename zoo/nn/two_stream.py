@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two-stream attention with relative positions (XLNet, arXiv:1906.08237, sections 2.3 to 2.5).
 
-The content stream is an ordinary layer. The query stream knows where a token stands and not which it is; it runs
-through the same layer, with its own queries and the content stream's keys. Positions enter the scores by distance
-(arXiv:1901.02860, section 3.3), as do segments, by whether two tokens share one.
+The content stream is an ordinary layer. The query stream knows the position of a token and not its id; it runs through
+the same layer, with its own queries and the content stream's keys. Positions enter the scores by distance
+(arXiv:1901.02860, section 3.3), as do token types, by whether two tokens have the same.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ from zoo.nn.attention import Attention
 from zoo.nn.block import Layer
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
-from zoo.nn.placed import placed
 from zoo.nn.positions import encode_places
 
 
 class Streams(NamedTuple):
-    """What the layers carry; there is no query stream unless something is to be predicted."""
+    """The activations of both streams; there is no query stream unless something is to be predicted."""
 
     content: Float[Array, "B T D"]
     query: Float[Array, "B M D"] | None
@@ -37,12 +37,12 @@ class Streams(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relations:
-    """How tokens see and find one another.
+    """Which tokens attend to which, and at what distance.
 
     Attributes:
-      content, query: which of the S keys, memory first, each token of the stream sees; None is all.
-      distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in segment.
-      places: one-hot, where each of the M predictions stands; None has the query stream stand everywhere.
+      content, query: which of the S keys, memory first, each token of the stream attends to; None is all.
+      distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in type.
+      places: one-hot, the position of each of the M predictions; None predicts at every position.
     """
 
     content: Bool[Array, "#B T S"] | None
@@ -53,7 +53,7 @@ class Relations:
 
 
 class Offer(NamedTuple):
-    """What a layer's queries meet."""
+    """The keys, values and encoded distances that the queries of a layer attend to."""
 
     keys: Float[Array, "B S N H"]
     values: Float[Array, "B S N H"]
@@ -61,7 +61,7 @@ class Offer(NamedTuple):
 
 
 class RelativeAttention(Attention):
-    """Attention whose scores also have the distance and the segments of the two tokens."""
+    """Attention whose scores also depend on the distance and the types of the two tokens."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
 
     def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
         """What both streams attend to: the content stream and its memory, `source`."""
-        key, value = placed(self.key(source), "key", "BTNH"), placed(self.value(source), "value", "BTNH")
+        key, value = constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")
         return Offer(key, value, self.position(relations.distances[None])[0])
 
     def relate(
@@ -89,7 +89,7 @@ class RelativeAttention(Attention):
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
-        query = placed(self.query(x), "query", "BTNH")
+        query = constrain(self.query(x), "query", "BTNH")
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None

@@ -5,7 +5,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from zoo.hub.config_fields import ConfigTable, Field, override
+from zoo.hub.config_fields import ID, ConfigTable, Field, override
 from zoo.hub.families import bert
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
@@ -56,8 +56,8 @@ def _config(model_type: str, family: str) -> ConfigTable:
             "max_position_embeddings", "max_length", encode=lambda config: config.max_length + config.position_offset
         ),
         Field("pad_token_id", "pad_id", int, 1),
-        Field("bos_token_id", "bos_id", int, 0),
-        Field("eos_token_id", "eos_id", int, 2),
+        Field("bos_token_id", "bos_id", ID, 0),
+        Field("eos_token_id", "eos_id", ID, 2),
     )
     return ConfigTable(model_type=model_type, make=make, fields=fields)
 
