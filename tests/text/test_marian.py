@@ -93,6 +93,10 @@ def test_text_that_is_none(tokenizer):
         ("tokenizer_config.json", b'{"separate_vocabs": true}', "separate vocabularies"),
         ("config.json", b'{"vocab_size": 236}', "vocab_size 236, but .* 237 tokens"),
         ("tokenizer_config.json", b'{"unk_token": "?!"}', r"unk_token '\?!'"),
+        ("tokenizer_config.json", b'{"tokenizer_class": "T5Tokenizer"}', "'T5Tokenizer', but source.spm"),
+        ("tokenizer_config.json", b'{"split_special_tokens": true}', "split_special_tokens is not supported"),
+        ("tokenizer_config.json", b'{"additional_special_tokens": ["<x>"]}', "declares the special tokens .*<x>"),
+        ("added_tokens.json", b'{"<x>": 237}', "adds the token '<x>' with id 237"),
     ],
 )
 def test_damaged_files(folder, name, content, message):
