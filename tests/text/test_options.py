@@ -64,6 +64,7 @@ def test_an_additional_special_token_is_special_wherever_it_is_declared(words):
         assert tokenizer.encode("hello <user> covid world") == [2, 5, 11, 12, 6, 3]
         assert tokenizer.special_ids == (0, 1, 2, 3, 4, 11) and tokenizer.vocab_size == 13
         assert tokenizer.decode([2, 5, 11, 12, 6, 3]) == "hello covid world"
+        assert tokenizer.encode("<USER> COVID") == [2, 7, 8, 9, 12, 3]  # a special token is matched as it stands
         (words / file).unlink()
 
 
