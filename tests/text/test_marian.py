@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Marian's tokenizer does what the torch library's class does, on both sides, and refuses damaged files."""
+"""Marian's tokenizer does what Transformers' class does, on both sides, and refuses damaged files."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_torch_librarys_ids_on_both_sides(tokenizer):
+def test_transformers_ids_on_both_sides(tokenizer):
     assert tokenizer.target.target.encode("to be") == tokenizer.target.encode("to be") != tokenizer.encode("to be")
     for text, source, target in zip(GOLDEN["texts"], GOLDEN["source"], GOLDEN["target"], strict=True):
         assert tokenizer.encode(text) == source, repr(text)
@@ -37,7 +37,7 @@ def test_the_torch_librarys_ids_on_both_sides(tokenizer):
     assert tokenizer.encode("thee", "thou") == GOLDEN["pair"]
 
 
-def test_the_torch_librarys_texts(tokenizer):
+def test_transformers_texts(tokenizer):
     for row, kept, skipped in zip(GOLDEN["rows"], GOLDEN["kept"], GOLDEN["skipped"], strict=True):
         assert tokenizer.decode(row, special_tokens="keep") == kept
         assert tokenizer.decode(row) == tokenizer.target.decode(row) == skipped
