@@ -117,7 +117,7 @@ def test_a_model_with_its_columns_predicts(trained, tmp_path):
     assert [row["id"] for row in rows] == ["1", "2"]
     assert [row["prediction"] for row in rows] == ["negative", "positive"]
     for row in rows:
-        assert row["probability_negative"] + row["probability_positive"] == pytest.approx(1, abs=1e-5)
+        assert row["probability:negative"] + row["probability:positive"] == pytest.approx(1, abs=1e-5)
     with pytest.raises(ConfigError, match="exists"):
         predict(workdir / "model", table, tmp_path / "out.jsonl")
     with pytest.raises(ConfigError, match="body"):

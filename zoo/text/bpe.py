@@ -44,7 +44,7 @@ def frame_roberta(
 
 
 def word_bpe(vocab: dict[str, int], merges: Merges, *, unk: str = "<unk>") -> tokenizers.Tokenizer:
-    """GPT's (Radford et al. 2018, section 4.1): of lower-cased words, whose last piece says that it is the last."""
+    """GPT's (Radford et al. 2018, section 4.1): of lower-cased words, whose last piece is marked as such."""
     return _of_words(vocab, merges, unk, normalizers.BertNormalizer(lowercase=True))
 
 

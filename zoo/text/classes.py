@@ -140,10 +140,10 @@ SINGLE_TYPE_MODELS = {
     "bart",
     "longformer",
 }
-GENERIC = ("PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend")  # whatever tokenizer.json says
-# Of these a tokenizer.json says everything, but their vocabulary files are not read.
+GENERIC = ("PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend")  # tokenizer.json alone decides
+# Of these a tokenizer.json is complete, but their vocabulary files are not read.
 _ONLY_JSON = frozenset(
-    "MPNet Deberta DebertaV2 GPTNeoX CodeGen Llama BigBird Funnel MBart MBart50 RemBert NllbTokenizer Pegasus Splinter "
+    "MPNet Deberta DebertaV2 GPTNeoX CodeGen Llama BigBird Funnel MBart MBart50 RemBert Nllb Pegasus Splinter "
     "Blenderbot CLIP Whisper Gemma Qwen2 Cohere Bloom FNet Reformer RoFormer ModernBert".split()
 )
 
