@@ -28,12 +28,12 @@ def main(argv: list[str]) -> None:
 
     data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
     config = RunConfig.from_dict(_CONFIG.value)
-    from zoo.multihost.processes import leads
+    from zoo.multihost.processes import is_primary
     from zoo.train import evaluate_workdir
 
     with hosts.joined():
         result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
-        if leads():
+        if is_primary():
             print(json.dumps(result, indent=2))
 
 

@@ -141,7 +141,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written, or it holds another model.
     """
     folder = Path(folder)
-    if not processes.leads():
+    if not processes.is_primary():
         tensors = _pending(FAMILIES[model.config.family].weights, model)
         for name in itertools.chain(*safetensors.plan(tensors, max_shard_bytes)):
             tensors[name].make()

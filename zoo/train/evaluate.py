@@ -14,7 +14,7 @@ from flax import nnx
 import zoo
 from zoo.errors import ConfigError
 from zoo.multihost import watch
-from zoo.multihost.processes import leader_first, leads
+from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Task
 from zoo.train.build import Machine, Plan
 from zoo.train.checkpoint import Checkpoints
@@ -44,7 +44,7 @@ def evaluate_workdir(
     if model is None and not has_checkpoints(workdir):
         raise ConfigError(f"{workdir} holds no checkpoint to evaluate; train first, or give --model.")
     config = config or read_config(workdir)
-    with leader_first("the data"):
+    with primary_first("the data"):
         corpus = Corpus.open(config, workdir / DATA, data_dir)
     plan = Plan.create(config, corpus.tokenizer)
     machine = Machine.create(plan)
@@ -52,7 +52,7 @@ def evaluate_workdir(
     batches = watch.marked(corpus.validation_batches(plan.task, machine.share), "batch of the evaluation")
     batches = map(machine.put, batches)
     result = {**origin, **evaluate(machine.eval_step(plan, graphdef), params, batches, plan.task)}
-    if leads():
+    if is_primary():
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / EVALUATION, result)
         _log.info("evaluation: %s", workdir / EVALUATION)

@@ -22,7 +22,7 @@ from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
 from zoo.errors import ConfigError
 from zoo.multihost import watch
-from zoo.multihost.processes import Consensus, leader_first, leads
+from zoo.multihost.processes import Consensus, is_primary, primary_first
 from zoo.train.build import Machine, Plan, check_names
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
@@ -63,7 +63,7 @@ def train(
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
         check_names(config)
-        with leader_first("the data"):
+        with primary_first("the data"):
             stack.enter_context(claim(workdir, config))
             data = Corpus.open(config, workdir / DATA, data_dir)
             pin_data(workdir, data.recipe)
@@ -87,11 +87,11 @@ def train(
         if not signalled:
             _export(plan, machine, data, state, workdir / MODEL)
     if signalled:
-        if leads():
+        if is_primary():
             name = signal.Signals(signalled).name
             _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
         raise SystemExit(SIGNALLED + signalled)
-    if leads():
+    if is_primary():
         print(describe(summary, workdir))
     return summary
 
@@ -123,9 +123,9 @@ class _Run:
         with _signals() as told:
             for step in range(first, config.num_steps + 1):
                 # A process that others have left behind here hangs, unless this is where things start and compile.
-                watch.mark(f"loading the batch of step {step}", patient=step < first + 2)
+                watch.heartbeat(f"loading the batch of step {step}", patient=step < first + 2)
                 batch = self.machine.put(next(batches))
-                watch.mark(f"step {step}", patient=step < first + 2)
+                watch.heartbeat(f"step {step}", patient=step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
                 self.profile.after(step - first + 1, sums)
@@ -143,12 +143,12 @@ class _Run:
                 if evaluating:
                     self._validate(step, state)
                 if saving or signalled:
-                    watch.mark(f"saving step {step}", patient=True)
+                    watch.heartbeat(f"saving step {step}", patient=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock(step)
                 if signalled:
                     break
-        watch.mark("the end of the steps", patient=True)
+        watch.heartbeat("the end of the steps", patient=True)
         return state, signalled if signalled and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
@@ -187,7 +187,7 @@ class _Run:
 
 
 def _open_report(plan: Plan, machine: Machine, workdir: Path, start: int) -> Report | Silence:
-    if not leads():
+    if not is_primary():
         return Silence(start)
     config = plan.config
     work = Work(
@@ -201,7 +201,7 @@ def _open_report(plan: Plan, machine: Machine, workdir: Path, start: int) -> Rep
 def _export(plan: Plan, machine: Machine, data: Corpus, state: TrainState, folder: Path) -> None:
     """The model as the torch library would save it, with its tokenizer beside it."""
     zoo.save(nnx.merge(machine.graphdef, state.params), folder)
-    if leads():
+    if is_primary():
         data.tokenizer.save(folder)
 
 

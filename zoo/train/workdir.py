@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, IntegrityError
-from zoo.multihost.processes import index, leads
+from zoo.multihost.processes import index, is_primary
 from zoo.train.config import RunConfig
 
 CONFIG, RECIPE, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
@@ -28,7 +28,7 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
       ConfigError: the folder cannot be written, or another job holds it, or not all hosts see the same one.
       IntegrityError: it holds checkpoints of another experiment.
     """
-    if not leads():
+    if not is_primary():
         _check_shared(workdir, config)
         yield workdir
         return
@@ -50,7 +50,7 @@ def pin_data(workdir: Path, recipe: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
     if has_checkpoints(workdir) and (workdir / RECIPE).exists():
         _compare(_read_json(workdir / RECIPE), recipe, f"{workdir} holds checkpoints of a run on another prepared text")
-    if leads():
+    if is_primary():
         write_json(workdir / RECIPE, recipe)
 
 
