@@ -4,7 +4,7 @@
 
 The others would wait for it in a collective: JAX alone does so for 100 s, and then aborts without a name. Here each
 process holds a connection to process 0, which closes with it, and says over it several times a second that it lives
-and how far it is. `heartbeat` says how far: since all processes run the same program, they pass the same marks, and one that
+and how far it is. `heartbeat` says how far: as all run the same program, they pass the same marks, and one that
 stays behind while another has gone on hangs, even if its threads live. Compiling and saving take what they take: such
 marks are `patient`. When all wait at the same mark, as in a collective over a dead network, nobody is behind or blamed.
 
