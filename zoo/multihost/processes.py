@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of one job, one or more on each host: how they meet, and who does what.
 
-Process 0 is the primary: it alone writes reports and prints. All of them run the same program, step by step. Nothing here asks
+Process 0 is the primary: it alone writes reports and prints. All run the same program, step by step. Nothing asks
 for a device before the processes have met, since JAX must know of its peers first.
 """
 
