@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, Sharding
 
 from zoo.errors import ConfigError, ZooError
 from zoo.files import write_json
-from zoo.hub import weights
+from zoo.hub import generation_config, weights
 from zoo.hub.fetch import CONFIG, TOKENIZER_FILES, locate
 from zoo.hub.formats import msgpack, orbax, safetensors
 from zoo.hub.table import Row, Source, Table, conditions, match
@@ -88,7 +88,7 @@ def load(
     graphdef, state = nnx.split(registry.family_of(config).abstract(config, head=named))
     shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
     if is_orbax:
-        return nnx.merge(graphdef, orbax.read(path, state, shardings))
+        return generation_config.attach(nnx.merge(graphdef, orbax.read(path, state, shardings)), path)
     found = match(
         table_of(config, named, path),
         config=config,
@@ -104,7 +104,7 @@ def load(
     values = _draw(config, named, found.new, places, seed) | _read(found.sources, tensors, state, places, str(path))
     _report(source, named, found.new, found.passed_over)
     filled = [(path, param.replace(values[_name(path)])) for path, param in nnx.to_flat_state(state)]
-    return nnx.merge(graphdef, nnx.from_flat_state(filled))
+    return generation_config.attach(nnx.merge(graphdef, nnx.from_flat_state(filled)), path)
 
 
 def tokenizer(source: str | os.PathLike) -> Tokenizer:
@@ -142,7 +142,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
       ConfigError: the torch library has no such model, or the folder cannot be written, or it holds another model.
     """
     folder = Path(folder)
-    if not processes.leads():
+    if not processes.is_primary():
         tensors = _pending(FAMILIES[model.config.family].weights, model)
         for name in itertools.chain(*safetensors.plan(tensors, max_shard_bytes)):
             tensors[name].make()
