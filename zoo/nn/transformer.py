@@ -3,7 +3,7 @@
 """The model that every family is: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -73,9 +73,13 @@ class Transformer(nnx.Module):
 
     Attributes:
       config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
+      pooling: how a sentence's vector is made (`zoo.nn.pooling.Pooling`), or None.
+      unread: tensors of the checkpoint that no computation uses, kept to be saved again (`zoo.hub.tensors.Unread`).
     """
 
     block_type: ClassVar[type[Block]] = Block
+    pooling: Any = None
+    unread: Any = None
 
     def __init__(
         self,

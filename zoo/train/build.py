@@ -18,7 +18,7 @@ from zoo import objectives
 from zoo.cost import flops
 from zoo.data.pipeline import Sharding
 from zoo.errors import ConfigError
-from zoo.hub.tables import hub_config
+from zoo.hub.model_config import hub_config
 from zoo.models import registry
 from zoo.multihost.processes import batch_blocks
 from zoo.nn.config import TransformerConfig

@@ -4,6 +4,7 @@
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import albert
@@ -70,3 +71,5 @@ FIELDS = override(
 )
 
 CONFIG = ConfigTable(model_type="albert", make=albert.config, fields=FIELDS)
+
+FAMILY = HubFamily("albert", CONFIG, TABLE)

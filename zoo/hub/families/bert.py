@@ -3,6 +3,7 @@
 """BERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import bert
@@ -102,3 +103,5 @@ FIELDS = (
 )
 
 CONFIG = ConfigTable(model_type="bert", make=bert.config, fields=FIELDS)
+
+FAMILY = HubFamily("bert", CONFIG, TABLE)

@@ -4,6 +4,7 @@
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import distilbert
@@ -75,3 +76,5 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, None),
     ),
 )
+
+FAMILY = HubFamily("distilbert", CONFIG, TABLE)

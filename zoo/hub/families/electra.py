@@ -4,6 +4,7 @@
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import electra
@@ -53,3 +54,5 @@ FIELDS = override(
 )
 
 CONFIG = ConfigTable(model_type="electra", make=electra.config, fields=FIELDS)
+
+FAMILY = HubFamily("electra", CONFIG, TABLE)

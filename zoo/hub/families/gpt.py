@@ -4,6 +4,7 @@
 
 from zoo.hub.config_fields import ID, ConfigTable, Field
 from zoo.hub.families import bert, gpt2
+from zoo.hub.family import HubFamily
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import gpt
 
@@ -57,3 +58,5 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, None),
     ),
 )
+
+FAMILY = HubFamily("gpt", CONFIG, TABLE)

@@ -7,6 +7,7 @@ Its layers are `Conv1D`s, whose kernels lie as ours do, [in, out]; query, key an
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import conv1d, linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import gpt2
@@ -88,5 +89,8 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, 50256),
         Field("add_cross_attention", None, bool, False, only=(False,)),
         Field("scale_attn_by_inverse_layer_idx", None, bool, False, only=(False,)),
+        Field("reorder_and_upcast_attn", None, bool, False),  # scores are float32 here, whatever it is
     ),
 )
+
+FAMILY = HubFamily("gpt2", CONFIG, TABLE)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import roberta
@@ -73,3 +74,9 @@ XLM_TABLE = _renamed(lambda hub_class: hub_class.replace("Roberta", "XLMRoberta"
 XLM_CONFIG = _config("xlm-roberta", "xlm-roberta")
 CAMEMBERT_TABLE = _renamed(lambda hub_class: hub_class.replace("Roberta", "Camembert"))
 CAMEMBERT_CONFIG = _config("camembert", "camembert")
+
+FAMILIES = (
+    HubFamily("roberta", CONFIG, TABLE),
+    HubFamily("xlm-roberta", XLM_CONFIG, XLM_TABLE),
+    HubFamily("camembert", CAMEMBERT_CONFIG, CAMEMBERT_TABLE),
+)

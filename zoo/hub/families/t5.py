@@ -8,6 +8,7 @@ from typing import Any
 from zoo.errors import ConfigError
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import t5
@@ -143,3 +144,5 @@ CONFIG = ConfigTable(
         Field("is_encoder_decoder", None, bool, True),
     ),
 )
+
+FAMILY = HubFamily("t5", CONFIG, TABLE)
