@@ -9,9 +9,11 @@ import sys
 import weakref
 from pathlib import Path
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 import zoo
@@ -61,6 +63,7 @@ def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
     assert_same(zoo.load(tmp_path / "back"), model)
     assert (tmp_path / "back" / "vocab.txt").exists()
     assert_same(zoo.load(tmp_path / "there", mesh=make_mesh("fsdp:8")), model)
+    assert not any(leaf._committed for leaf in jax.tree.leaves(nnx.state(zoo.load(tmp_path / "there"))))
     with pytest.raises(ConfigError, match="not overwritten"):
         convert(bert, tmp_path / "there", form=form)
 

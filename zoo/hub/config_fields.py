@@ -67,7 +67,7 @@ class Field:
     Attributes:
       hub: the key. ours: the field; `attention.` reaches into AttentionConfig; None is a key that is only checked.
       kind: what the value must be.
-      default: the torch library's for an absent key, or a function of config.json for an absent or null one.
+      default: Transformers' for an absent key, or a function of config.json for an absent or null one.
       values: the key's spellings and our value for each; the first spelling of a value is the one written.
       only: the values that this version supports.
       read_only: whether the key is never written, because another one has the same meaning.
@@ -136,7 +136,7 @@ class Field:
             return value
         spellings = [hub for hub, ours in self.values.items() if ours == value]
         if not spellings:
-            raise ConfigError(f"The torch library has no {self.hub!r} for {self.ours} = {value!r}; it cannot be saved.")
+            raise ConfigError(f"Transformers has no {self.hub!r} for {self.ours} = {value!r}; it cannot be saved.")
         return spellings[0]
 
 
@@ -222,10 +222,10 @@ class ConfigTable:
     def write(
         self, config: TransformerConfig, hub_class: str, num_labels: int, head_fields: tuple[Field, ...] = ()
     ) -> dict[str, Any]:
-        """What config.json says of a model of the given class of the torch library.
+        """What config.json says of a model of the given class of Transformers.
 
         Raises:
-          ConfigError: the config has a value that the torch library's class cannot express.
+          ConfigError: the config has a value that Transformers' class cannot express.
         """
         hub = {"architectures": [hub_class], "model_type": self.model_type, "dtype": config.param_dtype}
         fields = (*self.fields, *head_fields)
@@ -239,7 +239,7 @@ class ConfigTable:
 
 
 def override(fields: tuple[Field, ...], *changes: Field) -> tuple[Field, ...]:
-    """The fields of a kindred family, but for some keys."""
+    """The fields of a related family, but for some keys."""
     keys = {field.hub for field in changes}
     return (*(field for field in fields if field.hub not in keys), *changes)
 
@@ -254,7 +254,7 @@ def _check_expressed(config: TransformerConfig, again: TransformerConfig, hub_cl
             )
         elif value != found:
             raise ConfigError(
-                f"{name} is {value!r}; the torch library's {hub_class} has {found!r} there and no key to change it, so "
+                f"{name} is {value!r}; Transformers' {hub_class} has {found!r} there and no key to change it, so "
                 "that the model cannot be saved as one."
             )
 
@@ -278,7 +278,7 @@ def refuse_keys(hub: Mapping[str, Any], where: str) -> None:
 
 
 def default_labels(count: int) -> tuple[str, ...]:
-    """The names that the torch library gives to labels without names."""
+    """The names that Transformers gives to labels without names."""
     return tuple(f"LABEL_{number}" for number in range(count))
 
 

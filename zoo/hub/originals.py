@@ -3,7 +3,7 @@
 """The checkpoints as their authors released them: TensorFlow's names for the tensors, the files of their configs.
 
 These are github.com/google-research/bert, albert and electra, github.com/zihangdai/xlnet, github.com/openai/gpt-2 and
-github.com/openai/finetune-transformer-lm. They are read like the torch library's, by tables of rows, and mean what that
+github.com/openai/finetune-transformer-lm. They are read like Transformers', by tables of rows, and mean what that
 library made of them: BERT's `gelu` is the exact one, as in its folder on the Hub.
 """
 
@@ -88,7 +88,7 @@ _PAIR = (
 
 
 def _table(hub: Table, body: Rows, parts: Mapping[Rows, Rows], others: Rows = ()) -> Table:
-    """The torch library's table with other rows: those of the body, of some parts of heads, and of `others`' models."""
+    """Transformers' table with other rows: those of the body, of some parts of heads, and of `others`' models."""
     heads = {
         name: dataclasses.replace(head, parts=tuple(parts.get(part, part) for part in head.parts))
         for name, head in hub.heads.items()
@@ -243,7 +243,7 @@ class Release:
     Attributes:
       scope: what the name of some tensor of every model starts with.
       tables: the table for a head, or for all others under None.
-      config_file: what its authors called their config, which the torch library reads but for the keys in `renamed`.
+      config_file: what its authors called their config, which Transformers reads but for the keys in `renamed`.
       infer: what config.json would say by the tensors' shapes and the head, where there is no such file.
     """
 

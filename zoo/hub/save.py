@@ -154,7 +154,7 @@ def _fetch(value: jax.Array, layer: int | None) -> np.ndarray:
 
 @functools.lru_cache
 def _gather(mesh: Mesh) -> Callable[[jax.Array, int | None], jax.Array]:
-    """A function that brings a parameter, or the one layer of it that is asked for, whole to every device."""
+    """A function that brings a parameter, or the one requested layer of it, whole to every device."""
 
     def gather(value: jax.Array, layer: int | None) -> jax.Array:
         return value if layer is None else jax.lax.dynamic_index_in_dim(value, layer, keepdims=False)

@@ -102,9 +102,9 @@ class Tie:
     """A tensor that repeats another one, and may be left out.
 
     Attributes:
-      when: of which models. Of untied ones it may differ, since the torch library then saves but does not use it; of
+      when: of which models. Of untied ones it may differ, since Transformers then saves but does not use it; of
         others a copy that differs is an error.
-      saved: of which models the torch library wants the copy, too.
+      saved: of which models Transformers wants the copy, too.
     """
 
     copy: str
@@ -125,7 +125,7 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class HubHead:
-    """The torch library's class for a head.
+    """Transformers' class for a head.
 
     Attributes:
       parts: groups of rows; a file has a group as a whole, or lacks it.
@@ -176,7 +176,7 @@ class Table:
     Attributes:
       prefix: what the names of the body start with in a model with a head, and in a bare one do not.
       untied_by: a tensor whose presence unties embeddings where logits are not scaled, whatever config.json says (T5).
-      body: rows of the parameters that every head shares. heads: by the names of the public door.
+      body: rows of the parameters that every head shares. heads: by the names of the public API.
       constants: tensors of known values. ties: tensors that repeat others.
       buffers: saved tensors that are no parameters, and are passed over.
       respell: old endings of names and today's.
@@ -192,7 +192,7 @@ class Table:
     untied_by: str | None = None
 
     def head_of(self, hub_class: str) -> str | None:
-        """The head that a class of the torch library carries; KeyError for a class that is not in the table."""
+        """The head that a class of Transformers carries; KeyError for a class that is not in the table."""
         return {head.hub_class: name for name, head in self.heads.items()}[hub_class]
 
     def parts(self, head: str | None, when: Container[When], params: Container[str]) -> Iterator[list[Row]]:
@@ -201,7 +201,7 @@ class Table:
             yield [row for row in part if row.when in when and row.paths[0] in params]
 
     def saved_name(self, name: str, head: str | None, when: Container[When]) -> str:
-        """The name as the torch library saves it."""
+        """The name as Transformers saves it."""
         if "tied" in when:
             name = dict(self.heads[head].tied_names).get(name, name)
         return name.removeprefix(self.prefix) if head is None or self.heads[head].bare_names else name
@@ -214,7 +214,7 @@ class Table:
         return self.prefix + name if _pattern(self.prefix + name) in self._known else name
 
     def is_passed_over(self, name: str) -> bool:
-        """Whether a tensor is a buffer, a tied copy, or belongs to a head that was not asked for."""
+        """Whether a tensor is a buffer, a tied copy, or belongs to a head that was not requested."""
         return _pattern(name) in self._known
 
     @functools.cached_property

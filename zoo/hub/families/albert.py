@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ALBERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""ALBERT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
@@ -40,7 +40,7 @@ TABLE = Table(
         None: HubHead("AlbertModel", (POOLER,)),
         "pretraining": HubHead("AlbertForPreTraining", (POOLER, VOCABULARY, ORDER), num_labels=2),
         "masked_lm": HubHead("AlbertForMaskedLM", (VOCABULARY,)),
-        # The library has no such class; the name is as it would call it.
+        # Transformers has no such class; the name is as it would call it.
         "sentence_order": HubHead("AlbertForSentenceOrderPrediction", (POOLER, ORDER), num_labels=2),
         "sequence_classification": HubHead("AlbertForSequenceClassification", (POOLER, bert.CLASSIFIER)),
         "token_classification": HubHead("AlbertForTokenClassification", (bert.CLASSIFIER,)),

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""BERT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.family import HubFamily
@@ -35,7 +35,7 @@ def embeddings(prefix: str) -> tuple[Row, ...]:
 
 
 def buffers(prefix: str) -> tuple[str, ...]:
-    """What older versions of the library saved beside the parameters."""
+    """What older versions of Transformers saved beside the parameters."""
     return f"{prefix}.embeddings.position_ids", f"{prefix}.embeddings.token_type_ids"
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ELECTRA's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""ELECTRA's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x).
+"""GPT-2's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x).
 
 Its layers are `Conv1D`s, whose kernels lie as ours do, [in, out]; query, key and value are fused in one.
 """
@@ -38,7 +38,7 @@ VOCABULARY = (Row("lm_head.weight", "head.vocabulary.kernel", "V D -> D V", when
 SCORE = (Row("score.weight", "head.classifier.kernel", "C D -> D C"),)
 CHOICE = linear("multiple_choice_head.summary", "head.classifier")
 
-# The library drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
+# Transformers drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
 NO_DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.0)
 DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.1)
 SUMMARY = (

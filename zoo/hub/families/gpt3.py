@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-Neo's checkpoints (transformers 5.x), and folders of our own for GPT-3, which the torch library does not have.
+"""GPT-Neo's checkpoints (transformers 5.x), and folders of our own for GPT-3, which Transformers does not have.
 
 A GPT-3 folder has GPT-2's tensors and keys, and GPT-Neo's keys for the attention pattern.
 """

@@ -46,7 +46,7 @@ TABLE = Table(
 
 
 def _config(model_type: str, family: str) -> ConfigTable:
-    """The library counts the rows of the position table, of which the first `pad_id + 1` belong to no place."""
+    """Transformers counts the rows of the position table, of which the first `pad_id + 1` belong to no place."""
 
     def make(*, max_length: int, pad_id: int, **fields) -> TransformerConfig:
         return roberta.config(family=family, max_length=max_length - pad_id - 1, pad_id=pad_id, **fields)
@@ -64,7 +64,7 @@ def _config(model_type: str, family: str) -> ConfigTable:
 
 
 def _renamed(name: Callable[[str], str]) -> Table:
-    """The table with other names for the library's classes."""
+    """The table with other names for Transformers' classes."""
     heads = {key: dataclasses.replace(head, hub_class=name(head.hub_class)) for key, head in TABLE.heads.items()}
     return dataclasses.replace(TABLE, heads=heads)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""T5's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""T5's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -111,7 +111,7 @@ def _encode_feed_forward(config: TransformerConfig) -> str:
 
 def _encode_scale(config: TransformerConfig) -> bool:
     if config.logits_scale != "none" and not config.tie_embeddings:
-        raise ConfigError("The torch library scales tied logits alone; set logits_scale='none' for untied embeddings.")
+        raise ConfigError("Transformers scales tied logits alone; set logits_scale='none' for untied embeddings.")
     return config.logits_scale != "none"
 
 

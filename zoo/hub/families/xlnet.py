@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""XLNet's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""XLNet's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from typing import Any
 
