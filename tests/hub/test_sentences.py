@@ -93,7 +93,7 @@ def test_what_is_not_supported_is_refused_by_name(folder, file, change, message)
     assert message in str(error.value)
 
 
-def test_bad_arguments_of_embed(folder):
+def test_bad_arguments_of_embed(folder, unchecked_types):
     model, tokenizer = zoo.load(folder), zoo.tokenizer(folder)
     with pytest.raises(ConfigError, match="No prompt 'query'"):
         zoo.embed(model, TEXTS, tokenizer=tokenizer, prompt="query")

@@ -143,7 +143,7 @@ def _by_tensors(where: Path, checkpoint: Checkpoint) -> HubFamily:
     Raises:
       ConfigError: no family, or several.
     """
-    names = () if checkpoint.form == "orbax" or checkpoint.file is None else checkpoint.tensors
+    names = () if checkpoint.form != "transformers" or checkpoint.file is None else checkpoint.tensors
     fits: list[HubFamily] = []
     for record in FAMILIES.values():
         table = record.weights
