@@ -74,9 +74,13 @@ class Transformer(nnx.Module):
 
     Attributes:
       config: architecture and execution. head_name: the name under which `zoo.create` made the head, or None.
+      pooling: how a sentence's vector is made (`zoo.nn.pooling.Pooling`), or None.
+      unread: tensors of the checkpoint that no computation uses, kept to be saved again (`zoo.hub.tensors.Unread`).
     """
 
     block_type: ClassVar[type[Layer]] = Block
+    pooling: Any = None
+    unread: Any = None
 
     def __init__(
         self,
