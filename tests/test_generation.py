@@ -198,6 +198,6 @@ def test_a_vanishing_temperature_takes_the_likeliest_token(model, temperature):
 
 
 @pytest.mark.parametrize("eos_id", [[0, 99], "7", 1.5, [True]])
-def test_a_bad_end_token_is_refused(model, eos_id):
+def test_a_bad_end_token_is_refused(unchecked_types, model, eos_id):
     with pytest.raises(ConfigError, match="eos_id"):
         zoo.generate(model, [[1]], eos_id=eos_id)

@@ -25,7 +25,7 @@ PACKAGES: dict[str, set[str]] = {
     "multihost": set(),
     "nn": {"kernels", "sharding"},
     "models": {"nn"},
-    "generation": {"models", "nn"},
+    "generation": {"models", "nn", "hub"},
     "text": set(),
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes finetune_*.npz: one AdamW step of fine-tuning by Transformers, from small random models.
+"""Writes finetune/*.npz: one AdamW step of fine-tuning by Transformers, from small random models.
 
 Run by hand with the `parity` extra: `python tests/golden/make_finetune_golden.py`. A file holds the parameters before
 and after the step, by their names on the Hub, the batch, and the config.json.
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import transformers
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "finetune"
 LEARNING_RATE, WEIGHT_DECAY, EPS, CLIP = 1e-3, 0.01, 1e-6, 1.0
 SIZES = dict(
     vocab_size=61, hidden_size=20, num_hidden_layers=2, num_attention_heads=5, intermediate_size=28,
@@ -36,7 +36,7 @@ def main() -> None:
         arrays |= {f"after/{key}": value.numpy() for key, value in model.state_dict().items()}
         arrays |= {f"batch/{key}": value.numpy() for key, value in batch.items()}
         arrays["config"] = np.array(json.dumps(config.to_dict() | {"architectures": [type(model).__name__]}))
-        np.savez_compressed(FOLDER / f"finetune_{name}.npz", **arrays)
+        np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
 
 
 def inputs(num_labels: int) -> dict[str, torch.Tensor]:

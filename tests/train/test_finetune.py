@@ -34,7 +34,7 @@ LABELS = {
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_one_step_gives_the_parameters_of_transformers(tmp_path, kind):
-    golden = dict(np.load(GOLDEN / f"finetune_{kind}.npz"))
+    golden = dict(np.load(GOLDEN / "finetune" / f"{kind}.npz"))
     source, target = tmp_path / "before", tmp_path / "after"
     source.mkdir()
     (source / "config.json").write_text(str(golden["config"]))
@@ -155,7 +155,7 @@ def test_a_new_head_is_drawn_and_named(trained, tmp_path, caplog):
         ({"init_from": "MODEL", "model": {"width": 32}}, "another model|is .* there"),
         ({"keep_best": "metrics/f1"}, "metrics/f1_macro"),
         ({"objective": {"type": "mlm"}}, "reads 'positions'"),
-        ({"model": {"name": "gpt3-125m"}}, "sequence_classification head, which gpt3 lacks"),
+        ({"model": {"name": "transformer-base"}}, "sequence_classification head, which transformer lacks"),
     ],
 )
 def test_refused(trained, tmp_path, changes, words):
