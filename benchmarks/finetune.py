@@ -91,9 +91,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     given = parser.parse_args()
     steps = given.epochs * ROWS // BATCH_SIZE
-    print(
-        "| seed | zoo accuracy | Trainer accuracy | zoo s a step | Trainer s a step | ratio |\n|---|---|---|---|---|---|"
-    )
+    print("| seed | zoo accuracy | Trainer accuracy | zoo s a step | Trainer s a step | ratio |")
+    print("|---|---|---|---|---|---|")
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -141,7 +141,7 @@ BAD = {
         (CSV.encode() + b"a,1\nna\xefve,1\n", FormatError, "line 3: not UTF-8: found 0xEF at byte 17.*latin1"),
         (CSV.encode() + b"a,1\nb,\xe2\x82", FormatError, "line 3: not UTF-8: found a character cut short at byte 17"),
         (CSV.encode("utf-16"), FormatError, "line 1: not UTF-8: found 0xFF at byte 0. It is UTF-16"),
-        (gzip.compress(CSV.encode(), mtime=0, mtime=0), FormatError, r"not UTF-8: found 0x8B at byte 1. .*add \.gz"),
+        (gzip.compress(CSV.encode(), mtime=0), FormatError, r"not UTF-8: found 0x8B at byte 1. .*add \.gz"),
     ],
     "a.csv.gz": [
         (CSV, FormatError, "not a whole gzip file"),
