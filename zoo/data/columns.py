@@ -5,13 +5,13 @@
 import contextlib
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from zoo.data.formats import ADVICE, HEADERS, READERS, SUFFIXES, Row, table_format
+from zoo.data.stamp import stamp
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
 from zoo.files import open_regular
 
@@ -67,7 +67,7 @@ class Table:
             self._check_stamp()
 
     def _check_stamp(self) -> None:
-        if _stamp(self.path) != self._stamp:
+        if stamp(self.path) != self._stamp:
             raise FormatError(
                 f"{self.path} changed while it was read (its size, its time or the file itself); wait until whatever "
                 "writes it is done, then start again."
@@ -84,10 +84,10 @@ def open_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
     suffix = table_format(path)
     _check_is_file(path)
     with open_regular(path) as file:
-        stamp = _stamp(path)
+        before = stamp(path)
         columns, arrow_schema = HEADERS[suffix](path, file)
     _check_names(path, columns, required)
-    return Table(path, columns, arrow_schema, stamp)
+    return Table(path, columns, arrow_schema, before)
 
 
 def _check_is_file(path: Path) -> None:
@@ -98,14 +98,6 @@ def _check_is_file(path: Path) -> None:
         raise ConfigError(f"{path} is a folder; name one table (in it are: {', '.join(tables[:8]) or 'none'}).")
     if not path.exists():
         raise ConfigError(f"{path} does not exist; {ADVICE}.")
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
