@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""CONTRIBUTING.md: its table of packages is the tests' own, and its examples run in a copy of the checkout as written."""
+"""CONTRIBUTING.md: its table of packages is the tests' own, and its examples run as written."""
 
 import json
 import os
