@@ -17,7 +17,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.gpu_static import CASE, CASES, Case
-from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask
+from zoo.kernels.attention import IMPLEMENTATIONS, AttentionMask, Call
 
 IMPLEMENTATION = flags.DEFINE_enum("implementation", "pallas_gpu", list(IMPLEMENTATIONS), "the one that is checked")
 NAMES = ("out", "query", "key", "value", "bias")
@@ -52,16 +52,9 @@ def results(implementation: str, case: Case, arrays: list[jax.Array], mask: Atte
     @jax.jit
     def both(query, key, value, bias, gradient):
         def call(query, key, value, bias):
-            return attend(
-                query,
-                key,
-                value,
-                mask=mask,
-                bias=bias,
-                dropout_rate=case.rate,
-                dropout_key=jax.random.key(1) if case.rate else None,
-                scale=case.width**-0.5,
-            )
+            key_ = jax.random.key(1) if case.rate else None
+            options = dict(bias=bias, dropout_rate=case.rate, dropout_key=key_)
+            return attend(Call(query, key, value, mask=mask, scale=case.width**-0.5, **options))
 
         out, vjp = jax.vjp(call, query, key, value, bias)
         return out, *vjp(gradient)
@@ -76,7 +69,9 @@ def check(name: str) -> bool | None:
     case = CASES[name]
     arrays, mask = draw(case)
     bias = arrays[4] if case.bias else None
-    lacks = IMPLEMENTATIONS[IMPLEMENTATION.value].lacks(*arrays[:2], mask=mask, bias=bias, dropout_rate=case.rate)
+    lacks = IMPLEMENTATIONS[IMPLEMENTATION.value].lacks(
+        Call(*arrays[:3], mask=mask, bias=bias, dropout_rate=case.rate, scale=1.0)
+    )
     if lacks:
         print(f"{name:22} not taken: {lacks}", flush=True)
         return None

@@ -96,7 +96,7 @@ def compile_case(case: Case) -> None:
     import numpy as np
     from jax.experimental import topologies
 
-    from zoo.kernels.attention import AttentionMask, pallas_gpu
+    from zoo.kernels.attention import AttentionMask, Call, pallas_gpu
 
     topology = topologies.get_topology_desc("", platform="cuda", target_config=chip_description(), topology="1x1x1")
     mesh = jax.sharding.Mesh(np.array(topology.devices), ("device",))
@@ -120,7 +120,7 @@ def compile_case(case: Case) -> None:
             key_segments=segments,
             allowed=allowed,
         )
-        out = pallas_gpu.attention(
+        call = Call(
             *inputs[:3],
             mask=mask,
             bias=inputs[3],
@@ -128,10 +128,13 @@ def compile_case(case: Case) -> None:
             dropout_key=jax.random.key(seed) if case.rate else None,
             scale=case.width**-0.5,
         )
+        out = pallas_gpu.attention(call)
         return out.astype(jnp.float32).sum()
 
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        missing = pallas_gpu.lacks(query, key, mask=AttentionMask(), bias=bias, dropout_rate=case.rate)
+        missing = pallas_gpu.lacks(
+            Call(query, key, key, mask=AttentionMask(), bias=bias, dropout_rate=case.rate, scale=1.0)
+        )
         if missing:
             sys.exit(missing)
         step = jax.jit(jax.value_and_grad(loss)).lower((query, key, key, bias), segments, allowed, array((), jnp.int32))

@@ -30,7 +30,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks import bundles
 from zoo.aot import topology
-from zoo.kernels.attention import AttentionMask, Relative, pallas_tpu, xla
+from zoo.kernels.attention import AttentionMask, Call, Relative, pallas_tpu, xla
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Spec
 from zoo.kernels.attention.specs import AttentionCase, case
 
@@ -62,12 +62,13 @@ def ours(row: AttentionCase, chip: str, setting: Setting) -> Side:
     def run(query, key, value, segments, bias):
         query, key, value = (x.transpose(0, 3, 1, 2) for x in (query, key, value))
         mask = AttentionMask(causal=row.causal, window=row.window, query_segments=segments, key_segments=segments)
-        out = pallas_tpu.attention(
+        call = Call(
             query, key, value, mask=mask, dropout_rate=row.dropout, scale=row.H**-0.5,
-            dropout_key=jax.random.key(0) if row.dropout else None, blocks=(chosen, chosen),
-            generator="hardware" if row.dropout_bits == "fastest" else "hash",
-            **{"bias": None, "relative" if isinstance(bias, Relative) else "bias": bias},
+            dropout_key=jax.random.key(0) if row.dropout else None,
+            **{"relative" if isinstance(bias, Relative) else "bias": bias},
         )  # fmt: skip
+        generator = "hardware" if row.dropout_bits == "fastest" else "hash"
+        out = pallas_tpu.attention(call, generator=generator, blocks=(chosen, chosen))
         return out.transpose(0, 2, 3, 1)
 
     runs = our_runs(row, chosen)
@@ -157,9 +158,8 @@ def plain(row: AttentionCase, chip: str, setting: Setting) -> Side:
         key_ = jax.random.key(0) if row.dropout else None
         if isinstance(bias, Relative):
             bias = bias.bias(row.keys) * row.H**-0.5
-        out = xla.attention(
-            query, key, value, mask=mask, bias=bias, dropout_rate=row.dropout, dropout_key=key_, scale=row.H**-0.5
-        )
+        options = dict(bias=bias, dropout_rate=row.dropout, dropout_key=key_)
+        out = xla.attention(Call(query, key, value, mask=mask, scale=row.H**-0.5, **options))
         return out.transpose(0, 2, 1, 3)
 
     return Side(run, "H", {"forward": {}, "backward": {}})

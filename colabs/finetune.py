@@ -131,5 +131,5 @@ print((folder / "out.csv").read_text()[:500])
 # %%
 model, tokenizer = zoo.load(workdir / "model"), zoo.tokenizer(workdir / "model")
 batch = tokenizer.encode_batch(["from start to finish the film feels gripping ."])
-out = model(batch.tokens, token_types=batch.token_types, segments=batch.segments)
+out = model(batch)
 dict(zip(model.config.label_names, jax.nn.softmax(out.logits)[0].tolist(), strict=True))

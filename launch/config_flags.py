@@ -6,6 +6,7 @@ The file is loaded once. A value is read as the field's annotation in the packag
 file leaves at their default can be set as well; `RunConfig.from_dict` then checks the whole.
 """
 
+import functools
 import importlib.util
 import re
 import sys
@@ -26,12 +27,20 @@ class Config:
     """A launcher's config: the flag and its overrides, as they are after `parse`."""
 
     def __init__(self):
-        self.values: dict[str, Any] = {}
+        self.name: str = ""
+        self.overrides: list[tuple[str, str]] = []
 
-    @property
+    @functools.cached_property
     def value(self) -> dict[str, Any]:
-        """What the file defines, with the overrides of the command line."""
-        return self.values
+        """What the file defines, with the overrides of the command line.
+
+        They are read when they are first asked for: that imports JAX, for which a launcher may have to set the
+        environment before.
+
+        Raises:
+          ConfigError: as `load` and `override`.
+        """
+        return override(load(self.name), self.overrides)
 
 
 _CONFIG = Config()
@@ -59,8 +68,7 @@ def parse(argv: list[str]) -> list[str]:
         raise ConfigError(f"{str(error).rstrip(' .')}; --help lists the flags.") from error
     if len(rest) > 1:
         raise ConfigError(f"unexpected argument {rest[1]!r}; flags are written --name=value.")
-    if name := flags.FLAGS.config:
-        _CONFIG.values = override(load(name), overrides)
+    _CONFIG.name, _CONFIG.overrides = flags.FLAGS.config or "", overrides
     return rest
 
 

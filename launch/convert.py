@@ -17,9 +17,9 @@ _MAX_SHARD = flags.DEFINE_integer("max_shard_bytes", 5_000_000_000, "Larger weig
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.hub import checkpoint as hub
+    from zoo.hub.convert import convert
 
-    hub.convert(_SOURCE.value, _TARGET.value, form=_FORMAT.value, max_shard_bytes=_MAX_SHARD.value)
+    convert(_SOURCE.value, _TARGET.value, form=_FORMAT.value, max_shard_bytes=_MAX_SHARD.value)
     print(f"{_SOURCE.value} -> {_TARGET.value} ({_FORMAT.value})")
 
 

@@ -24,14 +24,14 @@ flags.adopt_module_key_flags(hosts)
 
 def main(argv: list[str]) -> None:
     del argv
-    from zoo.multihost.processes import leads
+    from zoo.multihost.processes import is_primary
     from zoo.train import RunConfig, evaluate_workdir
 
     data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
     config = RunConfig.from_dict(_CONFIG.value)
     with hosts.joined():
         result = evaluate_workdir(Path(_WORKDIR.value), config=config, data_dir=data_dir, model=_MODEL.value)
-        if leads():
+        if is_primary():
             print(json.dumps(result, indent=2))
 
 

@@ -13,11 +13,12 @@ _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry
 _PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
 _MAX_NEW_TOKENS = flags.DEFINE_integer("max_new_tokens", 64, "Most tokens to add to each prompt.")
 _TEMPERATURE = flags.DEFINE_float(
-    "temperature", 0.0, "Divides the logits before sampling; 0 takes the likeliest token."
+    "temperature", None, "Divides the logits before sampling; 0, the default, takes the likeliest token."
 )
 _TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many likeliest tokens.")
 _TOP_P = flags.DEFINE_float("top_p", None, "Sample among the likeliest tokens that hold this much probability.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
+_IGNORE = flags.DEFINE_multi_string("ignore", [], "Option of generation_config.json to leave out, such as num_beams.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
 
 
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> None:
         top_k=_TOP_K.value,
         top_p=_TOP_P.value,
         seed=_SEED.value,
+        ignore=_IGNORE.value,
         tokenizer=zoo.tokenizer(_MODEL.value),
     )
     for prompt, text, finish in zip(_PROMPT.value, out.texts or (), out.finish, strict=True):

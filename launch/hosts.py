@@ -43,11 +43,11 @@ def joined() -> Iterator[None]:
     """
     from zoo.multihost import processes
 
-    meeting = processes.Meeting.create(_ADDRESS.value, _COUNT.value, _INDEX.value)
-    if meeting is None:
+    rendezvous = processes.Rendezvous.create(_ADDRESS.value, _COUNT.value, _INDEX.value)
+    if rendezvous is None:
         yield
         return
-    meeting.join(_JOIN_TIMEOUT.value)
+    rendezvous.join(_JOIN_TIMEOUT.value)
     try:
         _start_watch(_PEER_TIMEOUT.value)
         _speak_for_one()
@@ -63,7 +63,7 @@ def joined() -> Iterator[None]:
 def _start_watch(timeout: float) -> None:
     from zoo.multihost import processes, watch
 
-    if processes.leads():
+    if processes.is_primary():
         processes.publish("watch", "{} {}".format(*watch.lead(processes.count(), timeout)))
         return
     port, token = processes.look_up("watch", watch.GREETING * timeout).split()
@@ -81,7 +81,7 @@ def _speak_for_one() -> None:
     """Process 0 logs as ever; the others only what is wrong, with their number."""
     from zoo.multihost import processes
 
-    if processes.leads():
+    if processes.is_primary():
         return
     logging.getLogger("zoo").setLevel(logging.WARNING)
     absl.logging.get_absl_handler().addFilter(_Prefix(f"process {processes.index()}: "))

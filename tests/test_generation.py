@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generation: what the cache may not change, how sampling behaves, and when it stops."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from flax import nnx
 import zoo
 from zoo import generation
 from zoo.errors import ConfigError, InputError
+from zoo.hub import generation_config
 from zoo.nn.config import AttentionConfig
 
 PROMPTS = [[5, 1, 7], [2], [9, 9, 3, 4, 8]]
@@ -156,3 +159,45 @@ def test_a_tokenizer_of_another_model_is_refused(model, caplog):
 def test_refuses_a_model_without_a_language_head():
     with pytest.raises(ConfigError, match="causal_lm"):
         zoo.generate(zoo.create(zoo.config("bert-tiny", num_layers=1), head="masked_lm"), [[1]])
+
+
+def declare(model, folder, fields):
+    """The model as a folder with this generation_config.json would give it."""
+    (folder / "generation_config.json").write_text(json.dumps(fields))
+    return generation_config.attach(nnx.merge(*nnx.split(model)), folder)
+
+
+def test_any_of_several_end_tokens_stops_a_row(model, tmp_path):
+    tokens = zoo.generate(model, [PROMPTS[0]], max_new_tokens=9).tokens[0]
+    unused = next(token for token in range(37) if token not in tokens)
+    out = zoo.generate(model, [PROMPTS[0]], max_new_tokens=9, eos_id=[unused, tokens[2]])
+    assert out.finish == ["eos"] and out.tokens[0] == tokens[: tokens.index(tokens[2]) + 1]
+    named = declare(model, tmp_path, {"eos_token_id": [unused, tokens[2]]})
+    assert zoo.generate(named, [PROMPTS[0]], max_new_tokens=9) == out
+    assert zoo.generate(named, [PROMPTS[0]], max_new_tokens=9, eos_id=-1).tokens[0] == tokens
+
+
+def test_options_that_are_not_supported_are_refused_by_name(model, tmp_path):
+    beams = declare(model, tmp_path, {"num_beams": 4, "repetition_penalty": 1.0})
+    with pytest.raises(ConfigError, match=r"num_beams=4.*ignore=\['num_beams'\]"):
+        zoo.generate(beams, PROMPTS, max_new_tokens=2)
+    plain = zoo.generate(model, PROMPTS, max_new_tokens=2)
+    assert zoo.generate(beams, PROMPTS, max_new_tokens=2, ignore=["num_beams"]) == plain
+
+
+def test_a_suppressed_token_is_not_generated(model, tmp_path):
+    first = zoo.generate(model, [[1]], max_new_tokens=1).tokens[0][0]
+    named = declare(model, tmp_path, {"suppress_tokens": [first]})
+    assert first not in zoo.generate(named, [[1]], max_new_tokens=6).tokens[0]
+
+
+@pytest.mark.parametrize("temperature", [1e-46, 1e-40, 1e-31])
+def test_a_vanishing_temperature_takes_the_likeliest_token(model, temperature):
+    likeliest = zoo.generate(model, PROMPTS, max_new_tokens=4)
+    assert zoo.generate(model, PROMPTS, max_new_tokens=4, temperature=temperature) == likeliest
+
+
+@pytest.mark.parametrize("eos_id", [[0, 99], "7", 1.5, [True]])
+def test_a_bad_end_token_is_refused(unchecked_types, model, eos_id):
+    with pytest.raises(ConfigError, match="eos_id"):
+        zoo.generate(model, [[1]], eos_id=eos_id)

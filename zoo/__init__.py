@@ -2,33 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """A JAX/Flax NNX model zoo: shared Transformer blocks composed into BERT, T5, GPT and their relatives.
 
-The public API is `load`, `save`, `create`, `config`, `tokenizer` and `generate`. Each is imported when it is first
-used, as the packages (`zoo.sharding`) are, so that `import zoo` costs nothing and touches no device.
+The public API is `load`, `save`, `create`, `config`, `tokenizer`, `generate` and `embed`. Each is imported when it is
+first used, as the packages (`zoo.sharding`) are, so that `import zoo` costs nothing and touches no device.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.embedding import embed as embed
     from zoo.generation import generate as generate
-    from zoo.hub.checkpoint import config as config
-    from zoo.hub.checkpoint import load as load
-    from zoo.hub.checkpoint import save as save
-    from zoo.hub.checkpoint import tokenizer as tokenizer
+    from zoo.hub.load import config as config
+    from zoo.hub.load import load as load
+    from zoo.hub.load import tokenizer as tokenizer
+    from zoo.hub.save import save as save
     from zoo.models.registry import create as create
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "config": "zoo.hub.checkpoint",
+    "config": "zoo.hub.load",
     "create": "zoo.models.registry",
+    "embed": "zoo.embedding",
     "generate": "zoo.generation",
-    "load": "zoo.hub.checkpoint",
-    "save": "zoo.hub.checkpoint",
-    "tokenizer": "zoo.hub.checkpoint",
+    "load": "zoo.hub.load",
+    "save": "zoo.hub.save",
+    "tokenizer": "zoo.hub.load",
 }
 
-__all__ = ["config", "create", "generate", "load", "save", "tokenizer"]
+__all__ = ["config", "create", "embed", "generate", "load", "save", "tokenizer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,30 +36,46 @@ def read_json(path: Path, *, default: dict[str, Any] | None = None, max_bytes: i
     """
     if default is not None and not os.path.lexists(path):
         return default
+    return parse_json(_read_text(path, max_bytes), str(path))
+
+
+def read_json_list(path: Path, *, max_bytes: int = _MAX_BYTES) -> list[Any]:
+    """Parses a file that holds an array; FormatError as `read_json` raises it."""
+    value = _parse(_read_text(path, max_bytes), str(path))
+    if not isinstance(value, list):
+        raise FormatError(f"{path} must hold a JSON array; found {type(value).__name__}.")
+    return value
+
+
+def _read_text(path: Path, max_bytes: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
                 raise FormatError(f"{path} must be a regular file of at most {max_bytes} bytes.")
-            return parse_json(file.read(max_bytes), str(path))
+            return file.read(max_bytes)
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}. A model's folder needs it.") from error
 
 
 def parse_json(text: bytes, where: str) -> dict[str, Any]:
     """An object without repeated keys or NaN, after a byte order mark or not; FormatError for anything else."""
-    try:
-        value = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{where} is not valid JSON: {error}. Fetch or save it again.") from error
+    value = _parse(text, where)
     if not isinstance(value, dict):
         raise FormatError(f"{where} must hold a JSON object; found {type(value).__name__}.")
     return value
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes an object."""
+def _parse(text: bytes, where: str) -> Any:
+    try:
+        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{where} is not valid JSON: {error}. Fetch or save it again.") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Writes an object or an array."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 

@@ -16,13 +16,15 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError, InputError
+from zoo.hub.generation_config import GenerationConfig
 from zoo.nn.cache import Cache
+from zoo.nn.check import check_inputs
 from zoo.nn.encoder_decoder import EncoderDecoder
-from zoo.nn.inputs import check_inputs
 from zoo.nn.transformer import Output, Transformer
 
 _log = logging.getLogger(__name__)
 
+_COLDEST = 1e-30  # below this temperature a logit's quotient may overflow float32
 _BUCKET = 32  # prompts are padded to multiples of this many tokens, so that nearby lengths share a compiled program
 
 
@@ -48,8 +50,9 @@ class _Settings:
     greedy: bool
     top_k: int | None
     use_top_p: bool
-    eos_id: int
+    eos_ids: tuple[int, ...]
     banned: tuple[int, ...]
+    decoder_start_id: int | None
 
 
 def generate(
@@ -57,30 +60,40 @@ def generate(
     prompts: Sequence[str] | Sequence[Sequence[int]] | Int[Array, "B T"],
     *,
     max_new_tokens: int = 64,
-    temperature: float = 0.0,
+    temperature: float | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
-    eos_id: int | None = None,
+    eos_id: int | Sequence[int] | None = None,
     tokenizer: Any = None,
+    ignore: Sequence[str] = (),
 ) -> Generation:
     """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
 
-    A second call with like shapes compiles nothing.
+    A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json the end tokens, the
+    decoder's first token and suppressed tokens are honoured; sampling is only as the arguments say.
 
     Args:
       model: with a `causal_lm` or a `seq2seq_lm` head.
       prompts: texts (with a `tokenizer`) or lists of ids.
       max_new_tokens: most tokens to add to each prompt; fewer if the model's positions run out.
-      temperature: divides the logits before sampling; 0 always takes the likeliest token.
+      temperature: divides the logits before sampling; 0, the default, always takes the likeliest token.
       top_k: sample among this many likeliest tokens. top_p: among the likeliest that hold this much probability.
-      eos_id: token that ends a text; None is the config's, -1 is none.
+      eos_id: token or tokens that end a text; None is the checkpoint's, -1 is none.
+      ignore: names of options in generation_config.json that are not supported and may be left out (`num_beams`).
 
     Raises:
       InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
       ConfigError: a setting out of range, a model without such a head, or one whose tokens see ahead.
     """
-    _check_settings(model, max_new_tokens, temperature, top_k, top_p)
+    declared = _declared(model, ignore)
+    if temperature is None and declared.do_sample:
+        _log.warning("generation_config.json recommends sampling; the likeliest token is taken. Pass temperature=1.0.")
+    temperature = 0.0 if temperature is None else temperature
+    start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
+    _check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
+    if temperature < _COLDEST:  # the quotient of a logit would not be finite: the limit is the likeliest token
+        temperature = 0.0
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
         raise ConfigError(
             f"The tokenizer has {tokenizer.vocab_size} tokens and the model {model.config.vocab_size}; they do not "
@@ -93,8 +106,9 @@ def generate(
         greedy=temperature == 0.0,
         top_k=None if temperature == 0.0 else top_k,
         use_top_p=top_p is not None and temperature != 0.0,
-        eos_id=_end_token(model, eos_id),
-        banned=model.config.suppress_tokens,
+        eos_ids=_end_tokens(model, eos_id, declared),
+        banned=_suppressed(model, declared),
+        decoder_start_id=start,
     )
     graphdef, params = _laid_out(model)
     new, counts, ended = _decode(
@@ -174,11 +188,11 @@ def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, sett
             position=state.position + 1,
             new=state.new.at[:, state.step].set(kept),
             counts=state.counts + is_live.astype(jnp.int32),
-            ended=state.ended | (is_live & (token == settings.eos_id)),
+            ended=state.ended | (is_live & _is_any(token, settings.eos_ids)),
             cache=cache,
         )
 
-    begun = prefill(model, tokens, segments, max_new)
+    begun = prefill(model, tokens, segments, max_new, settings.decoder_start_id)
 
     def step(state: _State) -> _State:
         return record(state, *_last(advance(model, state.token, state.position, state.cache, begun.source)))
@@ -211,13 +225,20 @@ class Prefilled(NamedTuple):
     source: Any = None
 
 
-def prefill(model: Transformer, tokens: Int[Array, "B T"], segments: Int[Array, "B T"], max_new: int) -> Prefilled:
+def prefill(
+    model: Transformer,
+    tokens: Int[Array, "B T"],
+    segments: Int[Array, "B T"],
+    max_new: int,
+    decoder_start_id: int | None = None,
+) -> Prefilled:
     """Reads the prompts; the cache then has room for `max_new` tokens more."""
     batch, length = tokens.shape
     if isinstance(model, EncoderDecoder):
         source = model.encode(tokens, segments)
         cache = Cache.empty(model.config.decoder, batch, 1 + max_new, layers="apart")
-        first = jnp.full((batch, 1), cast(int, model.config.decoder_start_id), jnp.int32)
+        start = model.config.decoder_start_id if decoder_start_id is None else decoder_start_id
+        first = jnp.full((batch, 1), cast(int, start), jnp.int32)
         out = model.decode(first, source, cache=cache)
         return Prefilled(*_last(out), jnp.ones((batch,), jnp.int32), source)
     positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
@@ -263,14 +284,14 @@ def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _
     return jnp.take_along_axis(ids, place[:, None], axis=-1).squeeze(1).astype(jnp.int32)
 
 
-def _check_settings(model, max_new_tokens, temperature, top_k, top_p) -> None:
+def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> None:
     if model.head_name not in ("causal_lm", "seq2seq_lm"):
         raise ConfigError(
             f"Generation needs a causal_lm or seq2seq_lm head; this model has {model.head_name!r}. Load it with one."
         )
-    if isinstance(model, EncoderDecoder) and model.config.decoder_start_id is None:
+    if isinstance(model, EncoderDecoder) and start is None:
         raise ConfigError("This model has no decoder_start_id, with which a decoder begins; set it in its config.")
-    if (start := model.config.decoder_start_id) is not None and not 0 <= start < model.config.vocab_size:
+    if start is not None and not 0 <= start < model.config.vocab_size:
         raise ConfigError(f"decoder_start_id {start} is no token of the {model.config.vocab_size}; correct the config.")
     if model.head_name == "causal_lm" and not model.config.attention.causal:
         raise ConfigError(
@@ -330,7 +351,43 @@ def _decode_texts(model: Transformer, tokenizer, rows: list[list[int]]) -> list[
         ) from error
 
 
-def _end_token(model: Transformer, eos_id: int | None) -> int:
+def _declared(model: Transformer, ignore: Sequence[str]) -> GenerationConfig:
+    """What the checkpoint sets for generation; options that would change the result are refused unless ignored."""
+    declared = getattr(model, "generation_config", None) or GenerationConfig()
+    if isinstance(ignore, str):
+        raise ConfigError(f"ignore must be a list of names; found {ignore!r:.80}. Wrap it in brackets.")
+    left = [option for option in declared.unsupported if option.partition("=")[0] not in ignore]
+    if left:
+        names = [option.partition("=")[0] for option in left]
+        raise ConfigError(
+            f"generation_config.json sets {', '.join(left)}, which is not supported and would change the text. To "
+            f"generate without: ignore={names}."
+        )
+    return declared
+
+
+def _suppressed(model: Transformer, declared: GenerationConfig) -> tuple[int, ...]:
+    ids = tuple(dict.fromkeys((*model.config.suppress_tokens, *declared.suppress_tokens)))
+    for token in ids:
+        if not 0 <= token < model.config.vocab_size:
+            raise ConfigError(f"suppress_tokens has {token}; expected 0 to {model.config.vocab_size - 1}. Correct it.")
+    return ids
+
+
+def _end_tokens(model: Transformer, eos_id: int | Sequence[int] | None, declared: GenerationConfig) -> tuple[int, ...]:
+    """The tokens that end a text: the argument's, else generation_config.json's, else config.json's."""
     if eos_id is None:
-        eos_id = model.config.eos_id
-    return -1 if eos_id is None else eos_id
+        eos_id = model.config.eos_id if declared.eos_ids is None else declared.eos_ids
+    if eos_id is None or (isinstance(eos_id, int) and eos_id == -1):
+        return ()
+    ids = tuple(eos_id) if isinstance(eos_id, Sequence | np.ndarray) else (eos_id,)
+    for token in ids:
+        if not isinstance(token, int | np.integer) or isinstance(token, bool):
+            raise ConfigError(f"eos_id must be a token id, or a list of them; found {eos_id!r:.80}.")
+        if not 0 <= token < model.config.vocab_size:
+            raise ConfigError(f"eos_id has {token}; expected 0 to {model.config.vocab_size - 1}, or -1 for none.")
+    return tuple(int(token) for token in ids)
+
+
+def _is_any(token: Int[Array, "B"], ids: tuple[int, ...]) -> Bool[Array, "B"]:
+    return jnp.isin(token, jnp.asarray(ids, jnp.int32))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The labels of new rows of a table, by a fine-tuned classifier or regressor, written beside the table's columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from flax import nnx
 from jaxtyping import Float
 
 import zoo
-from zoo.data.column_writer import check_output, write_table
+from zoo.data.column_writer import check_output, prediction_columns, write_table
 from zoo.data.inputs import Inputs
 from zoo.data.new_rows import NewRows, read_for_prediction
+from zoo.data.schema import Feature
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
 from zoo.objectives import SequenceClassification
 
-PREDICTION, PROBABILITY = "prediction", "probability_"  # columns; the latter is followed by the name of a class
 _DIGITS = 6  # of a probability or number in the output
 
 
@@ -74,7 +74,7 @@ def predict(
         tqdm.tqdm(desc="predicting", unit=" rows", disable=None) as bar,
     ):
         for part, logits in _logits(model, rows):
-            write(part, _values(columns, logits))
+            write(part, _values(config, logits))
             count += len(part)
             bar.update(len(part))
     return count
@@ -95,8 +95,8 @@ def _inputs(source: Path, config: TransformerConfig, **given: Any) -> Inputs:
 
 def _columns(config: TransformerConfig) -> dict[str, type]:
     if config.num_labels == 1:
-        return {PREDICTION: float}
-    return {PREDICTION: str} | {f"{PROBABILITY}{name}": float for name in label_names(config)}
+        return prediction_columns(Feature(kind="float"))
+    return prediction_columns(Feature(kind="class", classes=label_names(config)))
 
 
 def _logits(model: Transformer, rows: NewRows) -> Iterator[tuple[Sequence[Any], Float[np.ndarray, "B C"]]]:
@@ -113,12 +113,13 @@ def _logits(model: Transformer, rows: NewRows) -> Iterator[tuple[Sequence[Any], 
         yield pending[0], np.asarray(pending[1])[: len(pending[0])]
 
 
-def _values(columns: Mapping[str, type], logits: Float[np.ndarray, "B C"]) -> dict[str, list[Any]]:
-    if len(columns) == 1:
-        return {PREDICTION: [round(float(value), _DIGITS) for value in logits[:, 0]]}
+def _values(config: TransformerConfig, logits: Float[np.ndarray, "B C"]) -> dict[str, list[Any]]:
+    prediction, *classes = _columns(config)
+    if not classes:
+        return {prediction: [round(float(value), _DIGITS) for value in logits[:, 0]]}
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    names = [name.removeprefix(PROBABILITY) for name in columns if name != PREDICTION]
-    each = {f"{PROBABILITY}{name}": column for name, column in zip(names, probabilities.T, strict=True)}
-    rounded = {name: [round(float(value), _DIGITS) for value in column] for name, column in each.items()}
-    return {PREDICTION: [names[index] for index in logits.argmax(axis=1)], **rounded}
+    each = zip(classes, probabilities.T, strict=True)
+    rounded = {name: [round(float(value), _DIGITS) for value in column] for name, column in each}
+    names = label_names(config)
+    return {prediction: [names[index] for index in logits.argmax(axis=1)], **rounded}

@@ -86,5 +86,5 @@ def test_a_part():
     leaf = Leaf(("layers", "embed", "mlp"), (2, 8, 12))
     assert leaf.part("fsdp_tp", {"fsdp": 4, "tensor": 2}) == (2, 2, 6)
     assert leaf.part("fsdp_tp", {"fsdp": 4, "tensor": 2}, gathered=True) == (2, 8, 6)
-    with pytest.raises(ConfigError, match="'mlp' = 12 does not divide by the mesh's tensor = 8"):
+    with pytest.raises(ConfigError, match="'mlp' = 12 is not divisible by the mesh's tensor = 8"):
         leaf.part("tp", {"tensor": 8})

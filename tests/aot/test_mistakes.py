@@ -47,8 +47,8 @@ BATCHES = [
 TP = {"rules": "tp", "mesh": "data:1,tensor:8"}
 PRESETS = [
     ("a preset of another library", r"No sharding preset 'ddp'; choose one of dp, fsdp", {"rules": "ddp"}),
-    ("heads that do not divide", r"'heads' = 4 does not divide .*tensor = 8; 4 would", TP),
-    ("words that do not divide", r"= 515 does not divide .* 1 would, or vocab = 640", {
+    ("heads that do not divide", r"'heads' = 4 is not divisible .*tensor = 8; 4 would", TP),
+    ("words that do not divide", r"= 515 is not divisible .* 1 would, or vocab = 640", {
         **TP, "mesh": "data:2,tensor:4", "model.vocab_size": 515}),
     ("inner features that do not divide", r"'mlp' = 130 .*tensor = 4; 2 would", {
         **TP, "mesh": "data:2,tensor:4", "model.mlp_width": 130}),
@@ -61,7 +61,7 @@ MODELS = [
     ("a policy of another version", r"remat", {"model.remat": "dots"}),
     ("a stack that there is not", r"stack", {"model.stack": "unrolled"}),
     ("a dtype abbreviated", r"dtype", {"model.dtype": "bf16"}),
-    ("heads that do not fit the width", r"width 64 does not divide by num_heads 5", {"model.num_heads": 5}),
+    ("heads that do not fit the width", r"width 64 is not divisible by num_heads 5", {"model.num_heads": 5}),
     ("a vocabulary below the tokenizer's", r"is below the tokenizer's 512; raise it", {"model.vocab_size": 100}),
     ("an unknown objective", r"mlmm", {"objective.type": "mlmm"}),
     ("an objective that the model has no head for", r"needs a masked_lm head, which gpt3 lacks", {

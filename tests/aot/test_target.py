@@ -111,8 +111,8 @@ def test_what_stands_in_for_a_tokenizer():
         ({}, ["trian"], r"No step 'trian'; choose of train, eval"),
         ({"objective": "mlm"}, ["decode"], r"masked_lm head generates no text.*drop it"),
         ({"mesh": "data:7"}, ["train"], r"needs 7 devices; there are 8. This fills them: data:8"),
-        ({"batch_size": 20}, ["train"], r"The nearest batch_size that does is 16 or 24"),
-        ({"mesh": "tensor:8", "rules": "tp"}, ["train"], r"'heads' = 4 does not divide .* tensor = 8; 4 would"),
+        ({"batch_size": 20}, ["train"], r"The nearest batch_size that is divisible is 16 or 24"),
+        ({"mesh": "tensor:8", "rules": "tp"}, ["train"], r"'heads' = 4 is not divisible .* tensor = 8; 4 would"),
         (
             {"mesh": "fsdp:-1,tensor:4", "rules": "tp", "model": {"vocab_size": 515}},
             ["train"],

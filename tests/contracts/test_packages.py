@@ -25,7 +25,7 @@ PACKAGES: dict[str, set[str]] = {
     "multihost": set(),
     "nn": {"kernels", "sharding"},
     "models": {"nn"},
-    "generation": {"models", "nn"},
+    "generation": {"models", "nn", "hub"},
     "text": set(),
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},
@@ -45,7 +45,8 @@ PACKAGES: dict[str, set[str]] = {
         "kernels",
         "api",
     },  # compiles what these trace
-    "api": {"models", "generation", "hub"},
+    "embedding": {"models", "nn", "text"},
+    "api": {"models", "generation", "embedding", "hub"},
 }
 
 CODE_RUNNERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
@@ -55,6 +56,7 @@ HUB_NAMES = re.compile(
     r"LayerNorm|attention\.self|\bc_(attn|proj|fc)\b|\bln_[12f]\b|\bw[tp]e\b|(word|position|token_type)_embeddings"
     r"|cls\.(predictions|seq_relationship)|\blm_head\b"
 )
+ALIASES = {ROOT / "zoo" / "nn" / "field_names.py"}  # what users may write by habit, to answer with our names
 VAGUE = {"utils", "util", "helpers", "common", "misc"}
 
 
@@ -150,7 +152,9 @@ def test_no_other_framework_is_needed():
 
 
 def test_hub_names_stay_in_hub():
-    assert not report(hub_names, [path for path in files("zoo", "launch") if "hub" not in path.parts])
+    assert not report(
+        hub_names, [path for path in files("zoo", "launch") if "hub" not in path.parts and path not in ALIASES]
+    )
 
 
 def test_every_file_has_its_licence():
@@ -197,7 +201,7 @@ def test_the_checks_see(check, source):
     "source, target",
     [
         ("zoo.nn.block", "zoo.models.bert"),
-        ("zoo.data.packed", "zoo.hub.checkpoint"),
+        ("zoo.data.packed", "zoo.hub.load"),
         ("zoo.hub.fetch", "zoo.data.packed"),
         ("zoo.kernels.a", "zoo.nn"),
     ],

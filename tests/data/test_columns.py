@@ -6,15 +6,18 @@ import gzip
 import json
 import os
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zoo.data.column_writer import write_table
+from zoo.data import column_writer
+from zoo.data.column_writer import prediction_columns, write_table
 from zoo.data.columns import open_table
 from zoo.data.formats import Row
+from zoo.data.schema import Feature
 from zoo.errors import ConfigError, FormatError, InputError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
@@ -109,7 +112,7 @@ def test_long_fields(tmp_path):
 
 
 def test_compressed(tmp_path):
-    path = write(tmp_path / "a.JSONL.gz", gzip.compress(b'{"text": "a"}\n\n{"text": "b"}'))
+    path = write(tmp_path / "a.JSONL.gz", gzip.compress(b'{"text": "a"}\n\n{"text": "b"}', mtime=0))
     assert rows(path) == [(1, "a"), (3, "b")]
 
 
@@ -142,8 +145,8 @@ BAD = {
     ],
     "a.csv.gz": [
         (CSV, FormatError, "not a whole gzip file"),
-        (gzip.compress((CSV + "a,1\n" * 999).encode())[:-9], FormatError, "not a whole gzip file"),
-        (gzip.compress(CSV.encode() + b"\xff"), FormatError, "line 2: not UTF-8: found 0xFF at byte 11"),
+        (gzip.compress((CSV + "a,1\n" * 999).encode(), mtime=0)[:-9], FormatError, "not a whole gzip file"),
+        (gzip.compress(CSV.encode() + b"\xff", mtime=0), FormatError, "line 2: not UTF-8: found 0xFF at byte 11"),
     ],
     "a.tsv": [
         ("text,label\na,b\n", ConfigError, "expected a column 'text', 'label'.*'text,label'.*by tabs"),
@@ -245,6 +248,53 @@ def test_output_is_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
 
 
+def test_predictions_have_columns_of_their_own(tmp_path):
+    source, target = write(tmp_path / "a.csv", CSV + "a,1\nb,0\n"), tmp_path / "b.jsonl"
+    new = prediction_columns(Feature(kind="class", classes=("neg", "pos")))
+    chances = np.array([[0.1, 0.9], [0.7, 0.3]], np.float32)
+    copy(source, target, new, {"prediction": ["pos", "neg"], **dict(zip([*new][1:], chances.T, strict=True))})
+    assert [row.values for row in open_table(target)] == [
+        {"text": "a", "label": "1", "prediction": "pos", "probability:neg": 0.1, "probability:pos": 0.9},
+        {"text": "b", "label": "0", "prediction": "neg", "probability:neg": 0.7, "probability:pos": 0.3},
+    ]
+    assert prediction_columns(Feature(kind="float")) == {"prediction": float}
+    with pytest.raises(ConfigError, match=r"b\.jsonl has a column 'prediction' already"):
+        copy(target, tmp_path / "c.csv", prediction_columns(Feature(kind="float")), {"prediction": np.zeros(2)})
+
+
+@pytest.mark.parametrize("text", ["", "a\rb", "a\nb", '"', "a,b", "\ufeff"])
+def test_what_looks_like_the_marks_of_a_format(tmp_path, text):
+    source = write(tmp_path / "a.jsonl", json.dumps({"\ufefftext": text}) + "\n")
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        like, target = open_table(source), tmp_path / f"b{suffix}"
+        with write_table(target, like, {}) as append:
+            append(list(like), {})
+        assert [row.values for row in open_table(target)] == [{"\ufefftext": text}]
+
+
+@pytest.mark.parametrize("column, match", [("\ufefftext", "line 1: .*cannot be"), ("text", "line 1: '' cannot be")])
+def test_what_cannot_begin_a_tsv_line(tmp_path, column, match):
+    like = open_table(write(tmp_path / "a.jsonl", json.dumps({column: ""}) + "\n"))
+    with pytest.raises(FormatError, match=match), write_table(tmp_path / "a.tsv", like, {}) as append:
+        append(list(like), {})
+
+
+def test_parquet_is_written_in_groups_of_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(column_writer, "_ROW_GROUP", 2)
+    like = open_table(write(tmp_path / "a.csv", CSV + "a,1\nb,2\nc,3\n"))
+    with write_table(tmp_path / "b.parquet", like, {}) as append:
+        for row in like:
+            append([row], {})
+    assert rows(tmp_path / "b.parquet") == [(1, "a", "1"), (2, "b", "2"), (3, "c", "3")]
+    assert pyarrow.parquet.ParquetFile(tmp_path / "b.parquet").num_row_groups == 2
+
+
+def test_a_bad_byte_far_into_a_file(tmp_path):
+    path = write(tmp_path / "a.csv", CSV.encode() + ("\u20ac" * 6000 + ",1\n").encode() * 100 + b"a\xff,1\n")
+    with pytest.raises(FormatError, match=f"line 102: not UTF-8: found 0xFF at byte {len(CSV) + 100 * 18003 + 1}"):
+        list(open_table(path))
+
+
 def test_nothing_is_left_of_a_failure(tmp_path):
     source = write(tmp_path / "a.csv", CSV + "a,1\n")
     for suffix in (".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet"):
@@ -292,5 +342,7 @@ def test_parquet_keeps_its_types(tmp_path):
     assert after["prediction"].to_pylist() == ["x", "x"]
     with pytest.raises(FormatError, match=r"row 1, column 'list': a list"):
         copy(source, tmp_path / "b.csv")
-    with pytest.raises(FormatError, match="row 1: a value that JSON cannot hold"):
-        copy(source, tmp_path / "b.jsonl")
+    for name, values in (("day", columns["day"]), ("number", [float("nan"), 1.0])):
+        pyarrow.parquet.write_table(pyarrow.table({name: values}), source)
+        with pytest.raises(FormatError, match="row 1: a value that JSON cannot hold"):
+            copy(source, tmp_path / "b.jsonl")

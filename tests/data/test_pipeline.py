@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from zoo.data.pipeline import Reading, Shard, evaluation_batches, train_batches
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError, InputError, IntegrityError
 
 
 class Numbered:
@@ -155,3 +155,13 @@ def test_any_step_is_restored_in_fifty_milliseconds():
 def test_training_and_evaluation_draw_different_numbers():
     one, other = _take(1)[0]["noise"], _take(1, evaluation_batches)[0]["noise"]
     assert not np.isin(one, other).any()
+
+
+def test_an_error_of_the_examples_comes_out_as_it_is():
+    class Damaged(Numbered):
+        def read(self, indices, *, batch=None):
+            raise IntegrityError("the file changed; prepare the data again.")
+
+    with pytest.raises(IntegrityError) as caught:
+        _take(1, examples=Damaged())
+    assert str(caught.value) == "the file changed; prepare the data again."

@@ -17,7 +17,7 @@ from zoo.data.config import TokenizerConfig
 from zoo.data.prepare import read_manifest
 from zoo.data.tokens import TokenFiles, TokenWriter
 from zoo.errors import ConfigError, FormatError, InputError, IntegrityError
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
 
@@ -80,9 +80,11 @@ def test_files_of_many_chunks(tmp_path, monkeypatch):
         TokenFiles(tmp_path, "train", recorded)
 
 
-@pytest.mark.parametrize(("kind", "frame"), [("byte_bpe", 0), ("wordpiece", 2)])
-def test_sequences_of_each_family(tmp_path, config, kind, frame):
-    tokenizer = TokenizerConfig(kind=kind, vocab_size=280)
+@pytest.mark.parametrize(
+    ("kind", "special", "frame"), [("byte_bpe", "", 0), ("wordpiece", "", 2), ("byte_bpe", "roberta", 2)]
+)
+def test_sequences_of_each_family(tmp_path, config, kind, special, frame):
+    tokenizer = TokenizerConfig(kind=kind, vocab_size=280, special=special)
     config = dataclasses.replace(config, tokenizer=tokenizer)
     folder = config.prepare(tmp_path / "data")
     tokenizer = load_tokenizer(folder / "tokenizer")
@@ -284,3 +286,10 @@ def test_tokens_that_change_while_they_are_used(tmp_path, config):
         file.write(b"more")
     with pytest.raises(IntegrityError, match="changed while it was in use"):
         examples.read(np.array([0]))
+
+
+def test_a_fingerprint_holds_the_roles_of_special_tokens(tmp_path, config):
+    tokenizer = load_tokenizer(config.prepare(tmp_path / "data") / "tokenizer")
+    before = prepare_module.fingerprint(tokenizer)
+    tokenizer.special["cls"] = tokenizer.special["eos"]
+    assert prepare_module.fingerprint(tokenizer) != before

@@ -1,6 +1,7 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tokenizers.json: ids that the torch library's tokenizers give. Run by hand; needs `transformers`.
+"""Writes tokenizers.json and tokenizer_options.json: ids that Transformers' tokenizers give. Run by hand; needs
+`transformers`.
 
 python tests/golden/make_tokenizer_golden.py ASSETS/tokenizers
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from tokenizers.models import BPE, WordPiece
 from transformers import (
     AlbertTokenizer,
+    AutoTokenizer,
     BertTokenizer,
     GPT2Tokenizer,
     OpenAIGPTTokenizer,
@@ -98,7 +100,120 @@ def _bert(folder: Path, *, lower_case: bool) -> BertTokenizer:
     return BertTokenizer(vocab=WordPiece.read_file(str(folder / "vocab.txt")), do_lower_case=lower_case)
 
 
-if __name__ == "__main__":
-    target = Path(__file__).with_name("tokenizers.json")
-    target.write_text(json.dumps(make(Path(sys.argv[1]))) + "\n", encoding="utf-8")
+BERT_WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] hello world < user > new".split()
+HERBERT_WORDS = "<s> <pad> </s> <unk> <mask> K o t</w> k Kot</w> Ko kot</w> ko ot</w>".split()
+HERBERT = {
+    "vocab.json": {token: index for index, token in enumerate(HERBERT_WORDS)},
+    "merges.txt": "#version: 0.2\nK o\nKo t</w>\nk o\nko t</w>\n",
+}
+MASK = {"content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False}
+USER = {"content": "<user>", "lstrip": False, "rstrip": False, "single_word": False, "normalized": False}
+ALBERT, XLNET, T5 = ("albert-base-v2/spiece.model", "xlnet-base-cased/spiece.model", "t5/spiece.model")
+CASED, ROBERTA = "bert-base-cased/tokenizer.json", "roberta-base/tokenizer.json"
+
+
+def option_cases() -> list[dict]:
+    """Folders to read: files copied from the assets (`copy`) and files written (`write`)."""
+    words = {"vocab.txt": "\n".join(BERT_WORDS) + "\n"}
+    added = {"11": {**USER, "special": True}, "12": {**USER, "content": "covid", "normalized": True, "special": False}}
+    gpt2 = {"gpt2/encoder.json": "vocab.json", "gpt2/vocab.bpe": "merges.txt"}
+    roberta = {"roberta-base/vocab.json": "vocab.json", "roberta-base/merges.txt": "merges.txt"}
+    cases = [
+        _case(
+            "bert",
+            words,
+            {"additional_special_tokens": ["<user>"]},
+            **{"added_tokens.json": {"<user>": 11, "covid": 12}},
+        ),
+        _case("bert", words, {"added_tokens_decoder": added}),
+        _case("bert", words, {"added_tokens_decoder": added, "split_special_tokens": True}),
+        _case("bert", HERBERT, {"tokenizer_class": "HerbertTokenizer"}),
+        _case("bert", HERBERT, {"tokenizer_class": "HerbertTokenizerFast"}),
+        _case("roberta", roberta, {"mask_token": {**MASK, "__type": "AddedToken"}}),
+        _case("roberta", roberta, {}, **{"special_tokens_map.json": {"mask_token": MASK}}),
+    ]
+    options: list[tuple[str, dict, list[dict]]] = [
+        (
+            "bert",
+            {CASED: "tokenizer.json"},
+            [
+                {"do_lower_case": True},
+                {"do_lower_case": True, "strip_accents": False},
+                {"do_lower_case": False, "strip_accents": True},
+                {"do_lower_case": False, "tokenize_chinese_chars": False},
+                {"do_lower_case": False, "cls_token": "[MASK]"},
+                {"tokenizer_class": "BertTokenizerFast"},
+                {"tokenizer_class": "ElectraTokenizer", "do_lower_case": False},
+                {"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": True},
+            ],
+        ),
+        ("roberta", {ROBERTA: "tokenizer.json"}, [{"add_prefix_space": True}, {"do_lower_case": True}]),
+        (
+            "albert",
+            {ALBERT: "spiece.model"},
+            [{"keep_accents": True}, {"do_lower_case": False}, {"add_prefix_space": False}],
+        ),
+        ("xlnet", {XLNET: "spiece.model"}, [{"do_lower_case": True}, {"add_prefix_space": False}]),
+        (
+            "xlnet",
+            {"xlnet-base-cased/tokenizer.json": "tokenizer.json"},
+            [{"do_lower_case": True}, {"padding_side": "right"}],
+        ),
+        ("t5", {T5: "spiece.model"}, [{"extra_ids": 0}, {"extra_ids": 3}, {"extra_ids": 105, "legacy": False}]),
+        ("t5", {T5: "spiece.model"}, [{"clean_up_tokenization_spaces": True}, {"add_prefix_space": False}]),
+        ("t5", {"t5/tokenizer.json": "tokenizer.json"}, [{"extra_ids": 3}, {"extra_ids": 105}]),
+        ("gpt2", gpt2, [{"add_eos_token": True}, {"add_bos_token": True, "add_eos_token": True}]),
+        ("gpt2", gpt2, [{"add_prefix_space": True}, {"pad_token": "!"}]),
+    ]
+    return [*cases, *(_case(family, files, each) for family, files, choices in options for each in choices)]
+
+
+def _case(model_type: str, files: dict, config: dict, **others) -> dict:
+    copied = {name: target for name, target in files.items() if "/" in name}
+    written = {name: content for name, content in files.items() if name not in copied}
+    written |= {**others, "config.json": {"model_type": model_type}, "tokenizer_config.json": config}
+    return {"copy": copied, "write": written}
+
+
+OPTION_TEXTS = [
+    "hello <user> covid world",
+    "Kot kot <mask>",
+    "The capital is <mask>.",
+    "Hello Caf\u00e9 Gr\u00fc\u00dfe na\u00efve \u4e2d\u6587x [SEP] <eod>",
+    "a , do n't . <extra_id_0> <extra_id_104>",
+]
+
+
+def make_options(assets: Path) -> list[dict]:
+    """The cases with what Transformers makes of the texts."""
+    return [{**case, **_encoded(assets, case)} for case in option_cases()]
+
+
+def _encoded(assets: Path, case: dict) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        for source, target in case["copy"].items():
+            shutil.copyfile(assets / source, Path(folder) / target)
+        for name, content in case["write"].items():
+            text = content if isinstance(content, str) else json.dumps(content)
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        batch = tokenizer(OPTION_TEXTS[:2], padding=True) if tokenizer.pad_token else None
+        ids = [tokenizer(text)["input_ids"] for text in OPTION_TEXTS]
+        return {
+            "size": len(tokenizer),
+            "ids": ids,
+            "pair": tokenizer(*OPTION_TEXTS[:2])["input_ids"],
+            "batch": None if batch is None else batch["input_ids"],
+            "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in ids],
+        }
+
+
+def write(name: str, value) -> None:
+    target = Path(__file__).with_name(name)
+    target.write_text(json.dumps(value) + "\n", encoding="utf-8")
     print(f"wrote {target}")
+
+
+if __name__ == "__main__":
+    write("tokenizers.json", make(Path(sys.argv[1])))
+    write("tokenizer_options.json", {"texts": OPTION_TEXTS, "cases": make_options(Path(sys.argv[1]))})

@@ -4,12 +4,12 @@
 
 import pytest
 
+import zoo
 from tests.hub.folders import make
-from zoo.hub import checkpoint as hub
 
 
 @pytest.fixture
 def bert(tmp_path):
     """A folder with the body, pooler and both pretraining heads."""
-    hub.save(make("bert", "pretraining"), tmp_path)
+    zoo.save(make("bert", "pretraining"), tmp_path)
     return tmp_path

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo.hub.checkpoint import FAMILIES, save
+from zoo.hub.save import save
+from zoo.hub.tables import FAMILIES
 from zoo.models import registry
 from zoo.nn.encoder_decoder import EncoderDecoder
 

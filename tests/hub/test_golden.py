@@ -13,7 +13,9 @@ from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 from tests.golden.report import record
-from zoo.hub.checkpoint import FAMILIES, load, save
+from zoo.hub.load import load
+from zoo.hub.save import save
+from zoo.hub.tables import FAMILIES
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 _NOT_IN_TORCH = {"albert_sentence_order", "gpt_token_classification", "gpt_question_answering"}  # see test_load.py

@@ -10,9 +10,10 @@ import msgpack as codec
 import numpy as np
 import pytest
 
+import zoo
 from zoo.errors import FormatError
-from zoo.hub import checkpoint as hub
 from zoo.hub import weights
+from zoo.hub.convert import convert
 from zoo.hub.formats.msgpack import read_file
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "flax"
@@ -23,13 +24,13 @@ FAMILIES = sorted(folder.name for folder in GOLDEN.iterdir())
 def test_a_folder_of_the_flax_library_computes_what_it_did_there(family):
     with np.load(GOLDEN / family / "expected.npz") as expected, jax.default_matmul_precision("highest"):
         inputs = {name: expected[name] for name in expected if name != "logits"}
-        logits = hub.load(GOLDEN / family)(**inputs).logits
+        logits = zoo.load(GOLDEN / family)(**inputs).logits
         np.testing.assert_allclose(logits, expected["logits"], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_we_write_holds_the_same_tree(family, tmp_path):
-    hub.convert(GOLDEN / family, tmp_path / "new", form="msgpack")
+    convert(GOLDEN / family, tmp_path / "new", form="msgpack")
     found, expected = (
         codec.unpackb((folder / "flax_model.msgpack").read_bytes(), raw=False)
         for folder in (tmp_path / "new", GOLDEN / family)

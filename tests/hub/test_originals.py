@@ -227,7 +227,7 @@ def test_names_of_no_release_are_refused(tmp_path):
     with pytest.raises(FormatError, match=r"such as 'layer-0.*', are of no known release: those of bert, albert"):
         zoo.load(tmp_path)
     (tmp_path / "config.json").write_text((ORIGINALS / "bert" / "bert_config.json").read_text())
-    with pytest.raises(ConfigError, match="'model_type' is None"):
+    with pytest.raises(ConfigError, match="has neither 'model_type'"):
         zoo.load(tmp_path)
 
 

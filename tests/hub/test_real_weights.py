@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from zoo.hub.checkpoint import load
+from zoo.hub.load import load
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 

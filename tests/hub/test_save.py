@@ -9,14 +9,17 @@ import sys
 import weakref
 from pathlib import Path
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from flax import nnx
 from safetensors.numpy import load_file, save_file
 
+import zoo
 from tests.hub.folders import assert_same, make
 from zoo.errors import ConfigError
-from zoo.hub import checkpoint as hub
+from zoo.hub.convert import FORMS, convert
 from zoo.hub.formats import safetensors
 from zoo.hub.tensors import Pending, partial
 from zoo.models import registry
@@ -25,41 +28,44 @@ from zoo.sharding.mesh import make_mesh
 
 def test_shards_round_trip_and_replace_one_another(tmp_path):
     model = make("gpt2", "causal_lm")
-    hub.save(model, tmp_path)
-    hub.save(model, tmp_path, max_shard_bytes=4000)
+    zoo.save(model, tmp_path)
+    zoo.save(model, tmp_path, max_shard_bytes=4000)
     names = {path.name for path in tmp_path.iterdir()}
     assert "model.safetensors" not in names and "model.safetensors.index.json" in names and len(names) > 5
-    assert_same(hub.load(tmp_path), model)
-    hub.save(model, tmp_path)
+    assert_same(zoo.load(tmp_path), model)
+    zoo.save(model, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1  # whoever may read one may read the other
 
 
 def test_a_save_that_fails_leaves_the_last_one(bert, monkeypatch):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
-    monkeypatch.setattr(hub, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "zoo.hub.save.write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(ConfigError, match="No space left"):
-        hub.save(make("bert", "pretraining"), bert)
+        zoo.save(make("bert", "pretraining"), bert)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
 
 
 def test_what_the_torch_library_cannot_express_is_not_saved(tmp_path):
     with pytest.raises(ConfigError, match="norm_order is 'pre'"):
-        hub.save(make("bert", norm_order="pre"), tmp_path / "never")
+        zoo.save(make("bert", norm_order="pre"), tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
 
-@pytest.mark.parametrize("form", hub.FORMS)
+@pytest.mark.parametrize("form", FORMS)
 def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
-    model = hub.load(bert)
+    model = zoo.load(bert)
     (bert / "vocab.txt").write_text("[PAD]\n")
-    hub.convert(bert, tmp_path / "there", form=form)
-    hub.convert(tmp_path / "there", tmp_path / "back")
-    assert_same(hub.load(tmp_path / "back"), model)
+    convert(bert, tmp_path / "there", form=form)
+    convert(tmp_path / "there", tmp_path / "back")
+    assert_same(zoo.load(tmp_path / "back"), model)
     assert (tmp_path / "back" / "vocab.txt").exists()
-    assert_same(hub.load(tmp_path / "there", mesh=make_mesh("fsdp:8")), model)
+    assert_same(zoo.load(tmp_path / "there", mesh=make_mesh("fsdp:8")), model)
+    assert not any(leaf._committed for leaf in jax.tree.leaves(nnx.state(zoo.load(tmp_path / "there"))))
     with pytest.raises(ConfigError, match="not overwritten"):
-        hub.convert(bert, tmp_path / "there", form=form)
+        convert(bert, tmp_path / "there", form=form)
 
 
 def test_a_full_disk_is_said_and_leaves_the_last_one(bert):
@@ -68,7 +74,7 @@ def test_a_full_disk_is_said_and_leaves_the_last_one(bert):
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["model.safetensors"]) // 2, limits[1]))
     try:
         with pytest.raises(ConfigError, match="File too large"):
-            hub.save(make("bert", "pretraining"), bert)
+            zoo.save(make("bert", "pretraining"), bert)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
@@ -112,19 +118,19 @@ def test_another_model_is_not_overwritten(bert, tmp_path):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
     for other in (make("bert", "masked_lm"), make("gpt2", "causal_lm")):
         with pytest.raises(ConfigError, match=r"another model \(bert, head 'pretraining'\), which is not overwritten"):
-            hub.save(other, bert)
+            zoo.save(other, bert)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
-    model = hub.load(bert)
+    model = zoo.load(bert)
     model.head.bias[...] = model.head.bias[...] + 1.0
-    hub.save(model, bert)
-    assert_same(hub.load(bert), model)
+    zoo.save(model, bert)
+    assert_same(zoo.load(bert), model)
     few, many = (make("bert", "sequence_classification", num_labels=count) for count in (3, 5))
-    hub.save(few, bert / "labels")
+    zoo.save(few, bert / "labels")
     with pytest.raises(ConfigError, match="another model"):
-        hub.save(many, bert / "labels")
+        zoo.save(many, bert / "labels")
     (bert / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ConfigError, match="holds a model that is not this one"):
-        hub.save(model, bert)
+        zoo.save(model, bert)
 
 
 def test_the_launcher_converts_and_refuses(bert, tmp_path):
@@ -142,10 +148,10 @@ def test_a_model_for_inference_computes_the_same_and_is_not_saved(tmp_path):
     fast, tokens = model.for_inference().for_inference(), np.arange(7, dtype=np.int32)[None]
     np.testing.assert_allclose(fast(tokens).logits, model(tokens).logits, atol=1e-5)
     with pytest.raises(ConfigError, match="for_inference"):
-        hub.save(fast, tmp_path)
+        zoo.save(fast, tmp_path)
 
 
 def test_a_dropout_rate_that_config_json_cannot_hold_is_said(tmp_path, caplog):
     config = registry.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
-    hub.save(registry.create(config, head="masked_lm"), tmp_path)
+    zoo.save(registry.create(config, head="masked_lm"), tmp_path)
     assert "hidden_dropout 0.25 from 0.1" in caplog.text or "embed_dropout 0.1 from 0.25" in caplog.text

@@ -135,7 +135,7 @@ def test_large_scores_and_bfloat16(implementation):
     np.testing.assert_allclose(out.astype(jnp.float32), expected(MASKS["causal"]), atol=3e-2)
 
 
-def test_unknown_implementation_is_an_error():
+def test_unknown_implementation_is_an_error(unchecked_types):
     with pytest.raises(ConfigError, match="reference"):
         attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=AttentionMask(), implementation="flash")
 
@@ -253,7 +253,7 @@ def test_a_bias_of_minus_infinity_hides_keys(name, implementation):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-CALL = dispatch.Call(queries=512, keys=512, dropout_rate=0.0)
+CALL = dispatch.Workload(queries=512, keys=512, dropout_rate=0.0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
-from zoo.kernels.attention import AttentionMask, attention, cudnn, reference
+from zoo.kernels.attention import AttentionMask, Call, attention, cudnn, reference
 
 B, N, H = 2, 4, 16
 SEGMENTS = jnp.asarray([[1] * 4 + [2] * 6 + [0] * 2, [1] * 12], jnp.int32)
@@ -44,7 +44,7 @@ def test_equals_the_reference(name):
     args = draw(queries, 0), draw(12, 1, heads=2), draw(12, 2, heads=2)
 
     def total(attend, *args):
-        out = attend(*args, mask=mask, bias=None, dropout_rate=0.0, dropout_key=None, scale=0.3)
+        out = attend(Call(*args, mask=mask, scale=0.3))
         return jnp.sum(jnp.sin(out)), out
 
     found, wanted = (
@@ -64,9 +64,7 @@ def test_causality_and_its_window_need_no_array(monkeypatch):
 
     monkeypatch.setattr(jax.nn, "dot_product_attention", attend)
     halves = draw(12, 0).astype(jnp.bfloat16)
-    cudnn.attention(
-        halves, halves, halves, mask=MASKS["causal window"], bias=None, dropout_rate=0.0, dropout_key=None, scale=1.0
-    )
+    cudnn.attention(Call(halves, halves, halves, mask=MASKS["causal window"], scale=1.0))
     assert asked == [(None, dict(scale=1.0, is_causal=True, local_window_size=(2, 0), implementation="xla"))]
 
 
@@ -85,16 +83,16 @@ LACKS = {
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_it_lacks_is_said(name):
+def test_what_it_lacks_is_said(name, unchecked_types):
     changes, message = LACKS[name]
-    call = dict(query=X, key=X, mask=AttentionMask(), bias=None, dropout_rate=0.0)
-    assert cudnn.lacks(**call) is None
-    assert message in cudnn.lacks(**(call | changes))
+    call = dict(query=X, key=X, value=X, mask=AttentionMask(), scale=1.0)
+    assert cudnn.lacks(Call(**call)) is None
+    assert message in cudnn.lacks(Call(**(call | changes)))
 
 
 def test_odd_lengths_without_an_array_are_taken():
     odd = jax.ShapeDtypeStruct((B, 11, N, 64), jnp.bfloat16)
-    assert cudnn.lacks(odd, odd, mask=MASKS["causal window"], bias=None, dropout_rate=0.0) is None
+    assert cudnn.lacks(Call(odd, odd, odd, mask=MASKS["causal window"], scale=1.0)) is None
 
 
 def test_is_refused_without_a_gpu(monkeypatch):

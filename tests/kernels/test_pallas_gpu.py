@@ -18,7 +18,7 @@ from jax.sharding import AbstractDevice, AbstractMesh
 
 from zoo.errors import InputError
 from zoo.kernels import dropout
-from zoo.kernels.attention import AttentionMask, pallas_gpu
+from zoo.kernels.attention import AttentionMask, Call, pallas_gpu
 from zoo.kernels.attention.pallas_gpu import tiles
 
 HOPPER = "NVIDIA H100 80GB HBM3"
@@ -134,7 +134,7 @@ def found(case: Case, params) -> list[np.ndarray]:
     bias = case.draw_bias()
 
     def attend(query, key, value, bias):
-        return pallas_gpu.attention(
+        call = Call(
             query,
             key,
             value,
@@ -144,6 +144,7 @@ def found(case: Case, params) -> list[np.ndarray]:
             dropout_key=jax.random.key(3) if case.rate else None,
             scale=case.width**-0.5,
         )
+        return pallas_gpu.attention(call)
 
     from jax.experimental.pallas import mosaic_gpu
 
@@ -206,9 +207,10 @@ def test_a_remat_policy_that_keeps_what_attention_gave_does_not_compute_it_anew(
     monkeypatch.setattr(pallas_gpu, "query_gradient", lambda _, given: given["query"] * given["highest"].max())
     monkeypatch.setattr(pallas_gpu, "key_gradients", lambda _, given: (given["key"], given["value"]))
     x = jnp.ones((1, 128, 1, 64), jnp.bfloat16)
-    call = dict(mask=AttentionMask(), bias=None, dropout_rate=0.0, dropout_key=None, scale=1.0)
     kept = jax.checkpoint_policies.save_only_these_names("query", "key", "value", "attended", "normalizer")
-    attend = jax.checkpoint(lambda query: pallas_gpu.attention(query, x, x, **call).sum(), policy=kept)
+    attend = jax.checkpoint(
+        lambda query: pallas_gpu.attention(Call(query, x, x, mask=AttentionMask(), scale=1.0)).sum(), policy=kept
+    )
     assert str(jax.make_jaxpr(jax.grad(attend))(x)).count("cummax") == 1
 
 
@@ -250,7 +252,7 @@ def lacks(shape=(1, 7, 2, 64), dtype=jnp.bfloat16, kind=HOPPER, **other) -> str 
     key = other.pop("key", query)
     device = AbstractDevice(device_kind=kind, num_cores=None, platform="gpu")
     with jax.sharding.use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
-        return pallas_gpu.lacks(query, key, mask=AttentionMask(), bias=None, dropout_rate=0.0)
+        return pallas_gpu.lacks(Call(query, key, key, mask=AttentionMask(), scale=1.0))
 
 
 @pytest.mark.parametrize("kind", [HOPPER, "NVIDIA H200", "NVIDIA GH200 480GB", "NVIDIA H20-3e"])
@@ -307,16 +309,7 @@ def test_lacks_a_compiler_that_gets_masks_right(backend, broken, monkeypatch):
 def test_dtypes_must_agree():
     query, key, value, _ = map(jnp.asarray, Case().draw())
     with pytest.raises(InputError, match="float32"):
-        pallas_gpu.attention(
-            query,
-            key,
-            value.astype(jnp.float32),
-            mask=AttentionMask(),
-            bias=None,
-            dropout_rate=0.0,
-            dropout_key=None,
-            scale=1.0,
-        )
+        pallas_gpu.attention(Call(query, key, value.astype(jnp.float32), mask=AttentionMask(), scale=1.0))
 
 
 def test_importing_is_silent_and_leaves_mosaic_gpu_alone():

@@ -15,7 +15,7 @@ import zoo
 from tests.kernels.tpu import for_tpu, on_tpu
 from zoo.errors import InputError
 from zoo.kernels import dropout
-from zoo.kernels.attention import AttentionMask, Relative, attention, pallas_tpu, reference
+from zoo.kernels.attention import AttentionMask, Call, Relative, attention, pallas_tpu, reference
 from zoo.kernels.attention.pallas_tpu import blocks as tuning
 from zoo.kernels.attention.pallas_tpu import call, tile
 from zoo.kernels.attention.pallas_tpu.spec import Blocks
@@ -125,7 +125,7 @@ def computed(case: Case) -> dict[str, np.ndarray]:
 
     def attend(*args):
         given = dict(zip(names, args, strict=True))
-        return pallas_tpu.attention(
+        call = Call(
             given["query"],
             given["key"],
             given["value"],
@@ -134,6 +134,9 @@ def computed(case: Case) -> dict[str, np.ndarray]:
             dropout_rate=case.rate,
             dropout_key=KEY if case.rate else None,
             scale=case.width**-0.5,
+        )
+        return pallas_tpu.attention(
+            call,
             blocks=case.blocks and (case.blocks, case.blocks),
         )
 
@@ -199,7 +202,7 @@ def test_a_bias_of_minus_infinity_hides_keys():
     hides = jnp.zeros(arrays["bias"].shape).at[:, :, 3].set(-jnp.inf).at[..., 5].set(-jnp.inf)
 
     def total(attend, query, key, value):
-        out = attend(query, key, value, mask=AttentionMask(), bias=hides, dropout_rate=0.0, dropout_key=None, scale=1.0)
+        out = attend(Call(query, key, value, mask=AttentionMask(), bias=hides, scale=1.0))
         return jnp.sum(jnp.sin(out)), out
 
     run, args = jax.grad(total, argnums=(1, 2, 3), has_aux=True), [arrays[name] for name in ("query", "key", "value")]
@@ -274,7 +277,7 @@ def hardware_bits(monkeypatch):
 def dropped_means(value, *, rate, blocks=None, bias=None, key=KEY):
     """Means of the values [B, S, N, H] that are left of them, for 256 or more queries, which have equal weights."""
     query = jnp.zeros((value.shape[0], max(256, value.shape[1]), *value.shape[2:]))
-    return pallas_tpu.attention(
+    call = Call(
         query,
         jnp.zeros_like(value),
         value,
@@ -283,9 +286,8 @@ def dropped_means(value, *, rate, blocks=None, bias=None, key=KEY):
         dropout_rate=rate,
         dropout_key=key,
         scale=1.0,
-        generator="hardware",
-        blocks=blocks,
     )
+    return pallas_tpu.attention(call, generator="hardware", blocks=blocks)
 
 
 @pytest.mark.parametrize("blocks", [SMALL, WHOLE], ids=["a head a step", "two heads a step"])
@@ -346,11 +348,9 @@ def test_relative_terms_are_made_in_the_kernel(name):
         )
         common = dict(mask=AttentionMask(allowed=allowed), dropout_rate=0.2, dropout_key=KEY, scale=0.25)
         if as_bias:
-            out = reference.attention(query, key, value, bias=relative.bias(keys) * 0.25, **common)
+            out = reference.attention(Call(query, key, value, bias=relative.bias(keys) * 0.25, **common))
         else:
-            out = pallas_tpu.attention(
-                query, key, value, bias=None, relative=relative, blocks=options["blocks"], **common
-            )
+            out = pallas_tpu.attention(Call(query, key, value, relative=relative, **common), blocks=options["blocks"])
         return jnp.sum(jnp.sin(out)), out
 
     run = jax.grad(total, argnums=range(1, 7), has_aux=True)
@@ -449,7 +449,7 @@ def test_runs_under_shard_map_on_a_mesh(monkeypatch, preset, axes, changes):
 def test_what_a_mesh_does_not_divide_is_said():
     query = jnp.zeros((2, 256, 3, 16))
     mesh = meshes.make_mesh("data:2,fsdp:2,tensor:2")
-    with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="2 rows do not divide by the 4"):
+    with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="batch 2 is not divisible by the 4"):
         attention(query, query, query, mask=AttentionMask(), implementation="pallas_tpu")
     with for_tpu(mesh):
         assert not runs_kernel(query)

@@ -246,7 +246,7 @@ def compare(found, wanted) -> None:
 def test_words_that_a_mesh_does_not_divide_are_said():
     mesh = jax.make_mesh((2, 4), ("data", "tensor"), axis_types=(AxisType.Auto,) * 2)
     x, table, targets = jnp.ones((2, 100, 8)), jnp.ones((9, 8)), jnp.zeros((2, 100), jnp.int32)
-    with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="9 words do not divide by the 4"):
+    with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="vocab 9 is not divisible by the 4"):
         softmax_xent(x, table, targets, implementation="pallas_tpu")
 
 

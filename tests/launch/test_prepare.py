@@ -37,7 +37,7 @@ def test_folder_of_text(tmp_path):
     ("flag", "said"),
     [
         ("--config.data.tokeniser.kind=wordpiece", "did you mean 'tokenizer'?"),
-        ("--config.data.tokenizer.kind=sentencepiece", "TokenizerConfig.kind must be"),
+        ("--config.data.tokenizer.kind=sentencepiece", "data.tokenizer.kind must be"),
         ("--config.data.source=/nowhere/at/all", "names no text"),
     ],
 )
@@ -45,4 +45,18 @@ def test_mistakes_are_one_line(tmp_path, flag, said):
     done = _prepare(flag, f"--data_dir={tmp_path}/data")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert said in done.stderr
-    assert not (tmp_path / "data").exists()
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_table_needs_no_preparation(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "launch.prepare",
+        "--config=configs/finetune.py:tiny",
+        f"--data_dir={tmp_path}/data",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "need no preparation: run launch.train without --data_dir" in done.stderr
+    assert not any(tmp_path.iterdir())

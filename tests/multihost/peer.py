@@ -26,11 +26,11 @@ def main(argv: list[str]) -> None:
         consensus = Consensus(make_mesh())
         assert consensus.now(jax.process_index()) == jax.process_count() - 1
         for step in range(12 if _FAULT.value == "none" else 10_000):
-            watch.mark(f"loading the batch of step {step}", patient=step < 2)
+            watch.heartbeat(f"loading the batch of step {step}", patient=step < 2)
             if step == 9:
                 print(f"fault {time.time()}", flush=True)
                 fault(_FAULT.value)
-            watch.mark(f"step {step}", patient=step < 2)
+            watch.heartbeat(f"step {step}", patient=step < 2)
             consensus.now(step)
 
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from tests.multihost.jobs import ROOT, Job, free_port
 from zoo.errors import ConfigError
-from zoo.multihost.processes import Blocks, Meeting, batch_blocks
+from zoo.multihost.processes import Blocks, Rendezvous, batch_blocks
 from zoo.sharding.mesh import AXES
 from zoo.sharding.rules import batch_sharding
 
@@ -79,12 +79,12 @@ def test_blocks_need_not_be_adjacent():
 )
 def test_flags_that_cannot_be(flags, words):
     with pytest.raises(ConfigError, match=words):
-        Meeting.create(*flags)
+        Rendezvous.create(*flags)
 
 
 def test_flags():
-    assert Meeting.create("a:1", 1, 0) is None
-    assert Meeting.create("[::1]:8000", 2, 1) == Meeting(
+    assert Rendezvous.create("a:1", 1, 0) is None
+    assert Rendezvous.create("[::1]:8000", 2, 1) == Rendezvous(
         coordinator_address="[::1]:8000", num_processes=2, process_id=1
     )
 
@@ -112,7 +112,7 @@ def elsewhere(monkeypatch):
 def test_machines_without_a_tpu_ask_nobody(elsewhere, variables, cluster):
     for name, value in variables.items():
         elsewhere.setenv(name, value)
-    assert Meeting.create(None, None, None) == (cluster and Meeting(cluster=cluster))
+    assert Rendezvous.create(None, None, None) == (cluster and Rendezvous(cluster=cluster))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_machines_with_a_tpu(elsewhere, variables, metadata, cluster):
     elsewhere.setattr(cloud_tpu_cluster, "running_in_cloud_tpu_vm", True)
     for name, value in variables.items():
         elsewhere.setenv(name, value)
-    assert Meeting.create(None, None, None) == (cluster and Meeting(cluster=cluster))
+    assert Rendezvous.create(None, None, None) == (cluster and Rendezvous(cluster=cluster))
 
 
 def test_who_waits_in_vain_says_so(tmp_path):

@@ -11,6 +11,7 @@ from flax import nnx
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedding
 from zoo.nn.heads import DenseClassifier, Features, LastTokenChoice, LastTokenClassifier
+from zoo.nn.inputs import Inputs
 
 CONFIG = TransformerConfig(
     family="gpt2", vocab_size=11, width=6, num_layers=1, num_heads=2, mlp_width=5, max_length=7, num_labels=3
@@ -23,11 +24,10 @@ def features(hidden, segments=None, dropout_key=None) -> Features:
     return Features(
         hidden=hidden,
         pooled=None,
-        tokens=jnp.asarray(TOKENS, jnp.int32)[: hidden.shape[0]],
-        segments=segments,
         token=Embedding(11, "vocab", CONFIG, rngs=nnx.Rngs(1)),
-        logits_at=None,
-        dropout_key=dropout_key,
+        inputs=Inputs(
+            tokens=jnp.asarray(TOKENS, jnp.int32)[: hidden.shape[0]], segments=segments, dropout_key=dropout_key
+        ),
     )
 
 

@@ -48,9 +48,9 @@ def test_tuning_for_a_cpu_changes_no_result(rows):
 
 def test_the_place_of_padding_trains_no_position():
     for pad_embedding, rows in (("trained", [1, 2]), ("frozen", [2])):
-        config = CONFIG.replace(pad_id=0, pad_positions="skipped", position_offset=2, pad_embedding=pad_embedding)
+        config = CONFIG.replace(pad_id=1, pad_positions="skipped", pad_embedding=pad_embedding)
         graphdef, params = nnx.split(Embedder(config, rngs=nnx.Rngs(0)))
-        tokens, positions = jnp.asarray([[4, 0]], jnp.int32), jnp.asarray([[0, -1]], jnp.int32)
+        tokens, positions = jnp.asarray([[4, 1]], jnp.int32), jnp.asarray([[0, -1]], jnp.int32)
         grads = jax.grad(lambda p: nnx.merge(graphdef, p)(tokens, None, positions).sum())(params)  # noqa: B023
         assert np.flatnonzero(np.asarray(grads["position"]["embedding"][...]).any(axis=1)).tolist() == rows
 
@@ -98,7 +98,7 @@ def test_factorized_embedding_is_projected():
 
 
 def test_position_offset_moves_the_rows():
-    embed = Embedder(CONFIG.replace(position_offset=2), rngs=nnx.Rngs(0))
+    embed = Embedder(CONFIG.replace(pad_id=1, pad_positions="skipped"), rngs=nnx.Rngs(0))
     assert embed.position.embedding.shape == (9, 6)
     tokens, positions = jnp.zeros((1, 7), jnp.int32), jnp.arange(7, dtype=jnp.int32)[None]
     rows = embed(tokens, None, positions) - embed.token(tokens)

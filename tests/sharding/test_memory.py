@@ -9,8 +9,7 @@ from flax import nnx
 
 import zoo
 from zoo.models import registry
-from zoo.sharding import memory as footprint
-from zoo.sharding import mesh, rules
+from zoo.sharding import memory, mesh, rules
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,7 @@ def test_a_device_holds_its_part(preset, line, ways):
     )
     moments = jax.eval_shape(optax.adam(0.1).init, shapes)
     moments = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), moments)
-    found = footprint.footprint(shapes, moments)
+    found = memory.memory_per_device(shapes, moments)
     assert set(found) == {
         "embed.token", "embed.position", "stack.attention", "stack.attention_norm", "stack.mlp", "stack.mlp_norm",
         "final_norm", "counters and keys",
@@ -36,5 +35,5 @@ def test_a_device_holds_its_part(preset, line, ways):
     assert found["stack.mlp"].param_bytes == 4 * (mlp // ways + biases)
     assert found["stack.mlp"].optimizer_bytes == 2 * 4 * found["stack.mlp"].parameters  # which nobody has placed
     assert sum(held.parameters for held in found.values()) == sum(x.size for x in jax.tree.leaves(shapes))
-    text = footprint.describe(found, mesh.make_mesh(line), preset)
+    text = memory.describe(found, mesh.make_mesh(line), preset)
     assert f"on 8 cpu devices ({line}), rules {preset}" in text and "in all" in text

@@ -69,7 +69,7 @@ def test_rules_refuse_what_they_cannot_place():
     mesh = meshes.make_mesh("data:-1,tensor:4")
     with pytest.raises(ConfigError, match="No rule for the logical axis 'experts'"):
         rules.param_sharding(("experts",), (4,), mesh, "tp")
-    with pytest.raises(ConfigError, match="'heads' = 6 does not divide"):
+    with pytest.raises(ConfigError, match="'heads' = 6 is not divisible"):
         rules.param_sharding(("heads",), (6,), mesh, "tp")
     with pytest.raises(ConfigError, match="No sharding preset"):
         rules.preset("ddp")
@@ -116,7 +116,7 @@ def test_what_devices_do_not_divide_is_an_error():
         with rules.partitioned(mesh, "fsdp_cp"):
             return nnx.merge(graphdef, params)(tokens).logits
 
-    with pytest.raises(InputError, match=r"6 rows do not divide by the 4 devices .* \(fsdp\)"):
+    with pytest.raises(InputError, match=r"batch 6 is not divisible by the 4 devices .* \(fsdp\)"):
         run(params, np.ones((6, 4), np.int32))
-    with pytest.raises(InputError, match=r"7 tokens do not divide by the 2 devices .* \(context\)"):
+    with pytest.raises(InputError, match=r"length 7 is not divisible by the 2 devices .* \(context\)"):
         run(params, np.ones((4, 7), np.int32))

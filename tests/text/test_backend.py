@@ -14,7 +14,8 @@ import pytest
 
 from zoo.errors import FormatError
 from zoo.text import vocabulary
-from zoo.text.tokenizer import load_tokenizer, wordpiece
+from zoo.text.load import load_tokenizer
+from zoo.text.wordpiece import wordpiece
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox"]
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Marian's tokenizer does what the torch library's class does, on both sides, and refuses damaged files."""
+"""Marian's tokenizer does what Transformers' class does, on both sides, and refuses damaged files."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from zoo.errors import FormatError, InputError
 from zoo.hub.fetch import TOKENIZER_FILES
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 FOLDER = Path(__file__).parents[1] / "golden" / "marian_tokenizer"
 GOLDEN = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_torch_librarys_ids_on_both_sides(tokenizer):
+def test_transformers_ids_on_both_sides(tokenizer):
     assert tokenizer.target.target.encode("to be") == tokenizer.target.encode("to be") != tokenizer.encode("to be")
     for text, source, target in zip(GOLDEN["texts"], GOLDEN["source"], GOLDEN["target"], strict=True):
         assert tokenizer.encode(text) == source, repr(text)
@@ -37,7 +37,7 @@ def test_the_torch_librarys_ids_on_both_sides(tokenizer):
     assert tokenizer.encode("thee", "thou") == GOLDEN["pair"]
 
 
-def test_the_torch_librarys_texts(tokenizer):
+def test_transformers_texts(tokenizer):
     for row, kept, skipped in zip(GOLDEN["rows"], GOLDEN["kept"], GOLDEN["skipped"], strict=True):
         assert tokenizer.decode(row, special_tokens="keep") == kept
         assert tokenizer.decode(row) == tokenizer.target.decode(row) == skipped
@@ -93,6 +93,10 @@ def test_text_that_is_none(tokenizer):
         ("tokenizer_config.json", b'{"separate_vocabs": true}', "separate vocabularies"),
         ("config.json", b'{"vocab_size": 236}', "vocab_size 236, but .* 237 tokens"),
         ("tokenizer_config.json", b'{"unk_token": "?!"}', r"unk_token '\?!'"),
+        ("tokenizer_config.json", b'{"tokenizer_class": "T5Tokenizer"}', "'T5Tokenizer', but source.spm"),
+        ("tokenizer_config.json", b'{"split_special_tokens": true}', "split_special_tokens is not supported"),
+        ("tokenizer_config.json", b'{"additional_special_tokens": ["<x>"]}', "declares the special tokens .*<x>"),
+        ("added_tokens.json", b'{"<x>": 237}', "adds the token '<x>' with id 237"),
     ],
 )
 def test_damaged_files(folder, name, content, message):

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The tokenizers give the torch library's ids, survive a round trip through a folder, and refuse damaged files."""
+"""The tokenizers give Transformers' ids, survive a round trip through a folder, and refuse damaged files."""
 
 import json
 import shutil
@@ -12,7 +12,9 @@ import pytest
 
 import zoo
 from zoo.errors import ConfigError, FormatError, InputError
-from zoo.text.tokenizer import Tokenizer, each_checked, load_tokenizer, word_bpe
+from zoo.text.bpe import word_bpe
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer, each_checked
 from zoo.text.train import train_tokenizer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tokenizers.json").read_text(encoding="utf-8"))
@@ -47,7 +49,7 @@ def vocabulary(assets, tmp_path):
 
 
 @pytest.mark.parametrize("name", list(GOLDEN["ids"]))
-def test_the_torch_librarys_ids_on_real_vocabularies(vocabulary, name):
+def test_transformers_ids_on_real_vocabularies(vocabulary, name):
     tokenizer = load_tokenizer(vocabulary(name))
     for text, ids, decoded in zip(GOLDEN["texts"], GOLDEN["ids"][name], GOLDEN["decoded"][name], strict=True):
         assert tokenizer.encode(text) == ids, repr(text)
@@ -240,7 +242,7 @@ def test_damaged_files(tmp_path, files, words):
 
 
 def test_a_byte_bpe_begins_with_its_token_if_its_config_says_so(tmp_path):
-    """As the torch library's GPT-2 tokenizer does with the same files."""
+    """As Transformers' GPT-2 tokenizer does with the same files."""
     (tmp_path / "vocab.json").write_text(json.dumps({"<|endoftext|>": 0, "a": 1, "b": 2, "ab": 3, "\u0120": 4}))
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": True}))
@@ -252,7 +254,7 @@ def test_a_byte_bpe_begins_with_its_token_if_its_config_says_so(tmp_path):
 
 
 def test_a_mask_takes_the_space_before_it_if_its_file_says_so(assets, tmp_path):
-    """As the torch library's RoBERTa does, and does still after a round trip."""
+    """As Transformers' RoBERTa does, and does still after a round trip."""
     tokenizer = load_tokenizer(assets / "tokenizers" / "roberta-base")
     expected = [0, 627, 50264, 9, 50264, 6, 10, 50264, 741, 2]
     assert tokenizer.encode("the <mask> of <mask>, a<mask> b") == expected

@@ -12,7 +12,7 @@ import pytest
 
 from zoo.errors import FormatError
 from zoo.text import unigram
-from zoo.text.tokenizer import load_tokenizer
+from zoo.text.load import load_tokenizer
 
 SPACE = "\u2581"
 
@@ -62,6 +62,12 @@ def test_t5_has_its_sentinels_behind_the_pieces(tmp_path):
     assert tokenizer.decode([3, 4, 1]) == "to be"
     tokenizer.save(tmp_path / "saved")
     assert load_tokenizer(tmp_path / "saved").encode("to be <extra_id_0> or") == [3, 4, 108, 5, 1]
+
+
+def test_a_control_piece_is_a_special_token(tmp_path):
+    tokenizer = load_tokenizer(folder(tmp_path, model([*T5, ("<x>", 0.0, 3)])))
+    assert tokenizer.encode("to <x>") == [3, 9, 1] and tokenizer.decode([3, 9, 1]) == "to"
+    assert 9 in tokenizer.special_ids
 
 
 @pytest.mark.parametrize("model_type", [None, "xlm-roberta"])

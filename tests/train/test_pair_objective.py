@@ -128,6 +128,7 @@ def test_a_frozen_half_stays_and_is_restored(tmp_path):
     state, _ = pair.train_step()(state, pair.put(pair.spec.objective.data.placeholder(16)))
     with Checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(1, state, _Place())
+    with Checkpoints(tmp_path, keep=None) as checkpoints:
         restored = checkpoints.restore(pair.abstract)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(restored.frozen), frozen)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(restored.params), jax.device_get(state.params))

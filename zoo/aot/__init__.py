@@ -9,9 +9,40 @@ chip is paid for (as MaxText's train_compile.py and axlearn's run_aot_compilatio
 
     target = Target.create(config, "v5e:4x4")
     print(target.report([target.compile("train")]).text())
+
+Each name is imported when it is first used, so that `zoo.aot.topology` alone costs nothing.
 """
 
-from zoo.aot.report import Exchange, Memory, Overflow, Report, StepReport
-from zoo.aot.target import STEPS, Target
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["STEPS", "Exchange", "Memory", "Overflow", "Report", "StepReport", "Target"]
+if TYPE_CHECKING:
+    from zoo.aot.report import CollectiveTraffic as CollectiveTraffic
+    from zoo.aot.report import Memory as Memory
+    from zoo.aot.report import Overflow as Overflow
+    from zoo.aot.report import Report as Report
+    from zoo.aot.report import StepReport as StepReport
+    from zoo.aot.target import STEPS as STEPS
+    from zoo.aot.target import Target as Target
+
+_REPORT = "zoo.aot.report"
+_TARGET = "zoo.aot.target"
+_PUBLIC = {
+    "STEPS": _TARGET,
+    "CollectiveTraffic": _REPORT,
+    "Memory": _REPORT,
+    "Overflow": _REPORT,
+    "Report": _REPORT,
+    "StepReport": _REPORT,
+    "Target": _TARGET,
+}
+
+__all__ = ["STEPS", "CollectiveTraffic", "Memory", "Overflow", "Report", "StepReport", "Target"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'zoo.aot' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value

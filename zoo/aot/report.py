@@ -42,7 +42,7 @@ class Overflow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Exchange:
+class CollectiveTraffic:
     """Exchanges of one kind along the same axes of the mesh, in one step of one device.
 
     Attributes:
@@ -84,7 +84,7 @@ class StepReport:
     program_flops: int | None = None
     kernel_flops: int | None = None
     main_memory_bytes: int | None = None
-    exchanges: tuple[Exchange, ...] = ()
+    exchanges: tuple[CollectiveTraffic, ...] = ()
     prediction: Prediction | None = None
     operations: tuple[Operations, ...] = ()
     program_bytes: int | None = None

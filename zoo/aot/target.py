@@ -16,7 +16,7 @@ import jax
 from zoo.aot import topology
 from zoo.aot.advice import advise, overflowing
 from zoo.aot.inference import Inference
-from zoo.aot.report import Exchange, Memory, Overflow, Report, StepReport
+from zoo.aot.report import CollectiveTraffic, Memory, Overflow, Report, StepReport
 from zoo.cost import flops, roofline, walk
 from zoo.cost.chips import Chip, lookup
 from zoo.cost.operations import operations
@@ -165,7 +165,7 @@ class Target:
             "operations": tuple(operations(program, self.chip)) if self.chip else (),
         }
 
-    def _exchanges(self, program: walk.Program) -> list[Exchange]:
+    def _exchanges(self, program: walk.Program) -> list[CollectiveTraffic]:
         """By kind and axes, those that send most first."""
         mesh = self.learner.mesh
         torus = self.chip and Torus.create(self.chip, list(mesh.devices.flat))
@@ -173,7 +173,7 @@ class Target:
         for times, op, found in program.exchanges():
             alike[found.kind, found.axes(mesh.shape), found.size].append((times, op, found))
         exchanges = [
-            Exchange(
+            CollectiveTraffic(
                 kind=kind,
                 axes=axes,
                 devices=size,

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo.data.columns import Table
 from zoo.data.formats import Row, table_format
+from zoo.data.schema import Feature
 from zoo.errors import ConfigError, FormatError, InputError
 
 _QUOTED = re.compile('^\ufeff|[,"\r\n]')  # what must stand between quotes; a leading mark would be taken for the file's
@@ -58,6 +59,13 @@ def write_table(path: str | Path, like: Table, new: Mapping[str, type], *, overw
         raise ConfigError(f"{path} cannot be written ({error.strerror or error}); choose another file.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def prediction_columns(label: Feature) -> dict[str, type]:
+    """Names and types of the columns that hold predictions of a label: `prediction`, and `probability:NAME` a class."""
+    if label.kind == "float":
+        return {"prediction": float}
+    return {"prediction": str, **{f"probability:{name}": float for name in label.classes}}
 
 
 def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, overwrite: bool = False) -> None:
@@ -223,7 +231,12 @@ def _records(
     for index, row in enumerate(rows):
         if clash := [name for name in new if name in row.values]:
             raise FormatError(f"{like.place(row.line, clash[0])} has the name of a new column; rename it in the input.")
-        yield row, {**row.values, **{name: kind(values[name][index]) for name, kind in new.items()}}
+        yield row, {**row.values, **{name: kind(_python(values[name][index])) for name, kind in new.items()}}
+
+
+def _python(value: Any) -> Any:
+    """A float32 by its shortest digits: 0.1, and not 0.10000000149011612."""
+    return float(str(value)) if isinstance(value, np.floating) else value
 
 
 def _check_columns(record: Mapping[str, Any], columns: Sequence[str], where: str) -> None:

@@ -10,12 +10,19 @@ from zoo.checks import check_fields
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
-    """Attributes: kind; vocab_size, at most; lower_case; path, folder or name of a ready one instead."""
+    """The tokenizer that a dataset is encoded with.
+
+    Attributes:
+      kind: the algorithm of one that is trained here. vocab_size: its tokens, at most.
+      path: folder or name of a ready one instead.
+      special: the family whose special tokens a new one gets; empty is BERT's for WordPiece and GPT-2's for byte_bpe.
+    """
 
     kind: Literal["wordpiece", "byte_bpe"]
     vocab_size: int
     lower_case: bool = False
     path: str = ""
+    special: Literal["", "bert", "roberta", "gpt2"] = ""
 
     def __post_init__(self):
         check_fields(self)

@@ -69,11 +69,11 @@ def check_varied(table: Table, column: str, names: Sequence[str]) -> None:
         )
 
 
-def class_indices(
+def check_known(
     table: Table, column: str, lines: Sequence[int], names: Sequence[str], classes: Sequence[str], why: str
-) -> np.ndarray:
-    """int32 [N], the index of each name in `classes`; InputError, which says `why`, for a name that is not there."""
-    known = {name: index for index, name in enumerate(classes)}
+) -> None:
+    """InputError, which says `why`, for a name that is not in `classes`."""
+    known = set(classes)
     unknown = collections.Counter(name for name in names if name not in known)
     if unknown:
         first = next(name for name in names if name in unknown)
@@ -83,7 +83,6 @@ def class_indices(
             + f"); expected one of {_list(classes)}. Correct the label, remove its rows, or name it in data.labels and "
             "train with rows that have it."
         )
-    return np.array([known[name] for name in names], np.int32)
 
 
 def numbers(table: Table, column: str, lines: Sequence[int], values: Sequence[Any]) -> np.ndarray:

@@ -18,7 +18,8 @@ from zoo.data.staging import staged
 from zoo.data.tokens import TokenWriter
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.files import write_json
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
 
 MANIFEST, TOKENIZER = "prepare.json", "tokenizer"
@@ -91,8 +92,9 @@ def ready_tokenizer(name: str) -> Tokenizer:
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:
-    """SHA-256 of all that decides which ids a text has."""
-    return hashlib.sha256(tokenizer.backend.to_str().encode()).hexdigest()
+    """SHA-256 of all that decides which ids a text has, and which of them are special."""
+    roles = json.dumps(tokenizer.special, sort_keys=True)  # they decide what frames a sequence
+    return hashlib.sha256((tokenizer.backend.to_str() + roles).encode()).hexdigest()
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

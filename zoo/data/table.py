@@ -15,7 +15,7 @@ from zoo.checks import check_fields
 from zoo.data.columns import Table, open_table
 from zoo.data.inputs import Inputs
 from zoo.data.labelled_rows import LabelledRows, hold_out, read_rows
-from zoo.data.labels import check_varied, class_indices, class_names, distinct_classes, numbers
+from zoo.data.labels import check_known, check_varied, class_names, distinct_classes, numbers
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Vocabulary
 from zoo.errors import ConfigError, InputError
@@ -154,7 +154,7 @@ class TableConfig(DatasetConfig):
             )
         for part, found, reason in zip(rows, names, why, strict=False):
             seen = [name for name in classes if part is train or name in names[0]]
-            class_indices(part.table, self.label, part.lines, found, seen, reason)
+            check_known(part.table, self.label, part.lines, found, seen, reason)
         index = {name: index for index, name in enumerate(classes)}
         labels = [np.array([index[name] for name in found], np.int32) for found in names]
         return classes, [part.labelled(found) for part, found in zip(rows, labels, strict=True)]
@@ -165,7 +165,7 @@ class TableConfig(DatasetConfig):
 
             return zoo.tokenizer(source)
         _log.info("Learning a %s vocabulary of at most %d tokens.", self.tokenizer.kind, self.tokenizer.vocab_size)
-        settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case")}
+        settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case", "special")}
         return train_tokenizer([*train.texts, *(train.pairs or ())], **settings)
 
     def _encode(self, tokenizer: Tokenizer, rows: LabelledRows, split: str, types: bool) -> SequenceExamples:

@@ -24,7 +24,8 @@ from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Schema, V
 from zoo.data.source import open_source
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
-from zoo.text.tokenizer import Tokenizer, load_tokenizer
+from zoo.text.load import load_tokenizer
+from zoo.text.tokenizer import Tokenizer
 
 _SCHEMA: Schema = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
 _TEXT_FIELDS = ("source", "document", "text_field", "validation_fraction")

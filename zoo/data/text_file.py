@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plain-text files as documents: UTF-8, compressed or not, whatever their line ends, and the same at every pass."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from zoo.data.lines import read_lines
+from zoo.data.stamp import stamp
 from zoo.errors import FormatError, ZooError
 from zoo.files import open_regular
 
@@ -18,7 +18,7 @@ class TextFile:
     """A file of text that is read any number of times and must stay as it was when this object was made."""
 
     def __init__(self, path: Path):
-        self.path, self._stamp = path, _stamp(path)
+        self.path, self._stamp = path, stamp(path)
 
     def lines(self) -> Iterator[str]:
         """The lines without their ends, which are LF, CRLF or CR; a byte order mark is left out.
@@ -47,7 +47,7 @@ class TextFile:
         yield from document(lines)
 
     def _check_unchanged(self) -> None:
-        if _stamp(self.path) != self._stamp:
+        if stamp(self.path) != self._stamp:
             raise FormatError(
                 f"{self.path} changed while it was read (its size, its time or the file itself); wait until whatever "
                 "writes it is done, then start again."
@@ -59,11 +59,3 @@ def document(lines: Iterable[str]) -> Iterator[str]:
     text = "\n".join(lines).strip("\n")
     if text.strip():
         yield text
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -3,7 +3,7 @@
 """Tokens on disk: one flat array a split, and where each document ends in it, as `.npy` files that are memory-mapped.
 
 A batch of packed sequences is then a handful of NumPy operations. ArrayRecord, one record a document, costs a Python
-call, a lookup and a decoded message for each: on two cores it gave 0.15 million tokens a second
+call, a lookup and a decoded message for each: it gave less than a fiftieth of the tokens a second
 (`benchmarks/records/input.md`).
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from zoo.data.stamp import stamp
 from zoo.errors import IntegrityError
 from zoo.files import open_regular
 
@@ -67,11 +68,11 @@ class TokenFiles:
         self.tokens, self.ends = (_open(path, recorded[path.name]) for path in self._paths)
         if not len(self.ends) or self.ends[-1] != len(self.tokens):
             raise IntegrityError(f"{self._paths[1]} does not belong to {self._paths[0]}; prepare the data again.")
-        self._stamp = _stamp(self._paths[0])
+        self._stamp = stamp(self._paths[0])
 
     def check_unchanged(self) -> None:
         """IntegrityError if the file of tokens is no longer the one that was opened."""
-        if _stamp(self._paths[0]) != self._stamp:
+        if stamp(self._paths[0]) != self._stamp:
             raise IntegrityError(f"{self._paths[0]} changed while it was in use; prepare the data again.")
 
 
@@ -133,14 +134,6 @@ def _digest(path: Path) -> str:
             file.seek(start)
             digest.update(file.read(_BLOCK if size > _BLOCKS * _BLOCK else size))
     return digest.hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _tokens_path(folder: Path, split: str) -> Path:

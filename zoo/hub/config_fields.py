@@ -64,9 +64,10 @@ class Field:
     Attributes:
       hub: the key. ours: the field; `attention.` reaches into AttentionConfig; None is a key that is only checked.
       kind: what the value must be.
-      default: the torch library's for an absent key, or a function of config.json for an absent or null one.
+      default: Transformers' for an absent key, or a function of config.json for an absent or null one.
       values: the key's spellings and our value for each; the first spelling of a value is the one written.
       only: the values that this version supports.
+      read_only: whether the key is never written, because another one has the same meaning.
       encode: the key's value by the config, where it is not simply the field's; `ConfigTable.make` then reads it.
     """
 
@@ -77,6 +78,7 @@ class Field:
     values: Mapping[Any, Any] | None = None
     only: tuple = ()
     encode: Callable[[TransformerConfig], Any] | None = None
+    read_only: bool = False
 
     def read(self, hub: Mapping[str, Any], where: str) -> Any:
         """The field's value; ConfigError for a key that is absent, of the wrong type, or not supported."""
@@ -87,6 +89,8 @@ class Field:
         value = hub.get(self.hub, self.default)
         if callable(self.default) and hub.get(self.hub) is None:
             value = self.default(hub)
+        if self.ours == "eos_id" and isinstance(value, list):
+            value = self._first_id(value, where)
         if not _is_a(value, self.kind):
             raise ConfigError(f"{where}: {self.hub!r} must be {_name(self.kind)}; found {value!r:.80}.")
         if self.only and value not in self.only:
@@ -99,6 +103,14 @@ class Field:
         if self.kind is float and isinstance(value, int):
             value = float(value)  # JSON has 0 for 0.0
         return value if self.values is None else self.values[value]
+
+    def _first_id(self, ids: list, where: str) -> int | None:
+        """The first of several end tokens; generation stops at any of them."""
+        for token in ids:
+            if not _is_a(token, int):
+                raise ConfigError(f"{where}: {self.hub!r} must be an int or a list of them; found {ids!r:.80}.")
+            self._check_bounds(token, where)
+        return ids[0] if ids else None
 
     def _check_bounds(self, value: int | float, where: str) -> None:
         """Sizes from 1, ids from 0, and any other number between the same bounds on both sides."""
@@ -121,7 +133,7 @@ class Field:
             return value
         spellings = [hub for hub, ours in self.values.items() if ours == value]
         if not spellings:
-            raise ConfigError(f"The torch library has no {self.hub!r} for {self.ours} = {value!r}; it cannot be saved.")
+            raise ConfigError(f"Transformers has no {self.hub!r} for {self.ours} = {value!r}; it cannot be saved.")
         return spellings[0]
 
 
@@ -142,6 +154,15 @@ _SIZES = {
 }
 
 
+# Keys that Transformers gives to every model. What they ask for is not supported, in whatever family.
+_OF_EVERY_FAMILY = (
+    Field("pruned_heads", None, (dict, type(None)), {}, only=({}, None)),
+    Field("add_cross_attention", None, (bool, type(None)), False, only=(False, None)),
+    Field("cross_attention_hidden_size", None, ID, None, only=(None,)),
+    Field("tie_encoder_decoder", None, (bool, type(None)), False, only=(False, None)),
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConfigTable:
     """A family's config.json.
@@ -158,18 +179,29 @@ class ConfigTable:
     fields: tuple[Field, ...]
     of_generation: tuple[str, ...] = ()
 
-    def read(self, hub: Mapping[str, Any], where: str, head_fields: tuple[Field, ...] = ()) -> TransformerConfig:
+    def read(
+        self,
+        hub: Mapping[str, Any],
+        where: str,
+        head_fields: tuple[Field, ...] = (),
+        stored_labels: Callable[[], int | None] | None = None,
+    ) -> TransformerConfig:
         """The config that a parsed config.json describes, with the keys that only one head has.
+
+        Args:
+          stored_labels: the number of classes that the weights have, for a head with labels; None is one without.
 
         Raises:
           ConfigError: a key that is absent, of the wrong type, too large, refused or not supported.
         """
         refuse_keys(hub, where)
+        for field in _OF_EVERY_FAMILY:
+            field.read(hub, where)
         self._warn_of_typos(hub, where)
         found = [(field.ours, field.read(hub, where)) for field in (*self.fields, *head_fields)]
         values = {name: value for name, value in found if name is not None}
         attention = {name.removeprefix("attention."): values.pop(name) for name in list(values) if "." in name}
-        labels = read_labels(hub, where)
+        labels = read_labels(hub, where, stored_labels)
         names = () if labels == default_labels(len(labels)) else labels
         try:
             base = self.make(**values, num_labels=len(labels), label_names=names)
@@ -187,14 +219,14 @@ class ConfigTable:
     def write(
         self, config: TransformerConfig, hub_class: str, num_labels: int, head_fields: tuple[Field, ...] = ()
     ) -> dict[str, Any]:
-        """What config.json says of a model of the given class of the torch library.
+        """What config.json says of a model of the given class of Transformers.
 
         Raises:
-          ConfigError: the config has a value that the torch library's class cannot express.
+          ConfigError: the config has a value that Transformers' class cannot express.
         """
         hub = {"architectures": [hub_class], "model_type": self.model_type, "dtype": config.execution.param_dtype}
         fields = (*self.fields, *head_fields)
-        hub |= {field.hub: field.write(config) for field in fields if field.ours is not None}
+        hub |= {field.hub: field.write(config) for field in fields if field.ours is not None and not field.read_only}
         if config.label_names or num_labels != 2:
             names = config.label_names if len(config.label_names) == num_labels else default_labels(num_labels)
             hub["id2label"] = {str(number): name for number, name in enumerate(names)}
@@ -204,7 +236,7 @@ class ConfigTable:
 
 
 def override(fields: tuple[Field, ...], *changes: Field) -> tuple[Field, ...]:
-    """The fields of a kindred family, but for some keys."""
+    """The fields of a related family, but for some keys."""
     keys = {field.hub for field in changes}
     return (*(field for field in fields if field.hub not in keys), *changes)
 
@@ -219,7 +251,7 @@ def _check_expressed(config: TransformerConfig, again: TransformerConfig, hub_cl
             )
         elif value != found:
             raise ConfigError(
-                f"{name} is {value!r}; the torch library's {hub_class} has {found!r} there and no key to change it, so "
+                f"{name} is {value!r}; Transformers' {hub_class} has {found!r} there and no key to change it, so "
                 "that the model cannot be saved as one."
             )
 
@@ -243,26 +275,50 @@ def refuse_keys(hub: Mapping[str, Any], where: str) -> None:
 
 
 def default_labels(count: int) -> tuple[str, ...]:
-    """The names that the torch library gives to labels without names."""
+    """The names that Transformers gives to labels without names."""
     return tuple(f"LABEL_{number}" for number in range(count))
 
 
-def read_labels(hub: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    """The label names by id, from `id2label`, or unnamed from `num_labels`."""
-    table = hub.get("id2label")
-    if table is None:
-        count = hub.get("num_labels", hub.get("_num_labels", 2))
-        if not _is_a(count, int) or not 1 <= count <= _MOST:
-            raise ConfigError(f"{where}: 'num_labels' must be an int from 1 to {_MOST}; found {count!r}.")
-        return default_labels(count)
+def read_labels(hub: Mapping[str, Any], where: str, stored: Callable[[], int | None] | None = None) -> tuple[str, ...]:
+    """The label names by id, from `id2label`, or unnamed from `num_labels`.
+
+    Where the two disagree the stored classifier decides, else `num_labels`, as in Transformers.
+
+    Args:
+      stored: the number of classes in the weights, for a head that has labels. Of other heads a damaged `id2label` is
+        only logged.
+    """
+    count = hub.get("num_labels", hub.get("_num_labels"))
+    if count is not None and (not _is_a(count, int) or not 1 <= count <= _MOST):
+        raise ConfigError(f"{where}: 'num_labels' must be an int from 1 to {_MOST}; found {count!r}.")
+    if hub.get("id2label") is None:
+        return default_labels(2 if count is None else count)
+    try:
+        labels = _label_names(hub["id2label"], where)
+    except ConfigError as error:
+        if stored is not None:
+            raise
+        _log.warning("%s The head has no labels, so that it is not used.", error)
+        return default_labels(2 if count is None else count)
+    if count in (None, len(labels)):
+        return labels
+    right = (count if stored is None else stored()) or count
+    _log.warning(
+        "%s: 'num_labels' is %d, but 'id2label' has %d entries; the model has %d.", where, count, len(labels), right
+    )
+    return labels if right == len(labels) else default_labels(right)
+
+
+def _label_names(table: Any, where: str) -> tuple[str, ...]:
+    """The names in order; a number as a name is its decimal."""
     try:
         names = {int(number): name for number, name in table.items()}
         labels = tuple(names[number] for number in range(len(names)))
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise ConfigError(f"{where}: 'id2label' must map 0, 1, ... to names; found {table!r}.") from None
-    if not labels or not all(isinstance(name, str) for name in labels):
-        raise ConfigError(f"{where}: 'id2label' must map 0, 1, ... to names; found {table!r}.")
-    return labels
+        labels = ()
+    if not labels or not all(_is_a(name, (str, int)) for name in labels):
+        raise ConfigError(f"{where}: 'id2label' must map 0, 1, ... to names; found {table!r:.80}.")
+    return tuple(map(str, labels))
 
 
 def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:

@@ -3,7 +3,7 @@
 """The checkpoints as their authors released them: TensorFlow's names for the tensors, the files of their configs.
 
 These are github.com/google-research/bert, albert and electra, github.com/zihangdai/xlnet, github.com/openai/gpt-2 and
-github.com/openai/finetune-transformer-lm. They are read like the torch library's, by tables of rows, and mean what that
+github.com/openai/finetune-transformer-lm. They are read like Transformers', by tables of rows, and mean what that
 library made of them: BERT's `gelu` is the exact one, as in its folder on the Hub.
 """
 
@@ -19,7 +19,7 @@ from zoo.hub.families import albert, bert, electra, gpt, gpt2, xlnet
 from zoo.hub.fetch import CONFIG
 from zoo.hub.formats import npy, tf_checkpoint
 from zoo.hub.table import Row, Shape, Table
-from zoo.hub.weights import find_original
+from zoo.hub.weights import Checkpoint
 
 Shapes = Mapping[str, Shape]
 Rows = tuple[Row, ...]
@@ -88,7 +88,7 @@ _PAIR = (
 
 
 def _table(hub: Table, body: Rows, parts: Mapping[Rows, Rows], others: Rows = ()) -> Table:
-    """The torch library's table with other rows: those of the body, of some parts of heads, and of `others`' models."""
+    """Transformers' table with other rows: those of the body, of some parts of heads, and of `others`' models."""
     heads = {
         name: dataclasses.replace(head, parts=tuple(parts.get(part, part) for part in head.parts))
         for name, head in hub.heads.items()
@@ -243,7 +243,7 @@ class Release:
     Attributes:
       scope: what the name of some tensor of every model starts with.
       tables: the table for a head, or for all others under None.
-      config_file: what its authors called their config, which the torch library reads but for the keys in `renamed`.
+      config_file: what its authors called their config, which Transformers reads but for the keys in `renamed`.
       infer: what config.json would say by the tensors' shapes and the head, where there is no such file.
     """
 
@@ -291,15 +291,15 @@ def table(model_type: str, head: str | None, path: Path) -> Table:
     return RELEASES[model_type].table(head)
 
 
-def hub_config(path: Path, head: str | None) -> tuple[dict[str, Any], Path]:
-    """What config.json would say of a release that has none, of the first head that it holds whole; and what says so.
+def hub_config(checkpoint: Checkpoint, head: str | None) -> tuple[dict[str, Any], Path]:
+    """What config.json would say of a release without one, of the first head that it holds whole; and the file read.
 
     Raises:
-      FormatError: no weights, or neither a config.json nor the authors' config. ConfigError: they cannot tell.
+      FormatError: neither a config.json nor the authors' config. ConfigError: a config that lacks what is needed.
     """
-    folder = path if path.is_dir() else path.parent
-    if (file := find_original(path)) is None:
-        return read_json(folder / CONFIG), folder / CONFIG  # which says what is missing
+    folder, file = checkpoint.folder, checkpoint.file
+    if checkpoint.form != "original" or file is None:
+        return _config_beside(folder)
     shapes = npy.read_shapes(file) if file.name == npy.SHAPES else tf_checkpoint.read_shapes(file)
     scoped = {kind: release for kind, release in RELEASES.items() if any(map(release.is_scope_of, shapes))}
     for model_type, release in scoped.items():
@@ -315,9 +315,21 @@ def hub_config(path: Path, head: str | None) -> tuple[dict[str, Any], Path]:
     raise FormatError(f"{folder} lacks {' or '.join([CONFIG, *files])}; put one beside {file.name}.")
 
 
+def _config_beside(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The authors' config beside weights that were converted to torch (`bert_config.json`, as in 2019)."""
+    for model_type, release in RELEASES.items():
+        if release.config_file is not None and (file := folder / release.config_file).exists():
+            return {**_renamed(release, file), "model_type": model_type}, file
+    return read_json(folder / CONFIG), folder / CONFIG  # its error says what is missing
+
+
+def _renamed(release: Release, file: Path) -> dict[str, Any]:
+    return {release.renamed.get(key, key): value for key, value in read_json(file).items()}
+
+
 def _config_of(release: Release, shapes: Shapes, head: str | None, said_by: Path) -> dict[str, Any]:
     if release.infer is None:
-        return {release.renamed.get(key, key): value for key, value in read_json(said_by).items()}
+        return _renamed(release, said_by)
     try:
         return release.infer(shapes, head)
     except ConfigError as error:

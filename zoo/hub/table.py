@@ -21,6 +21,7 @@ from zoo.hub.tensors import aligned, fetch
 from zoo.nn.config import TransformerConfig
 
 Shape = tuple[int, ...]
+NewHead = Literal["allowed", "refused", "drawn"]
 When = Literal["tied", "untied", "plain", "gated", "always"]
 
 _LAYER = re.compile(r"\d+(?=[./])")  # its number in a name is the first that ends a word
@@ -101,9 +102,9 @@ class Tie:
     """A tensor that repeats another one, and may be left out.
 
     Attributes:
-      when: of which models. Of untied ones it may differ, since the torch library then saves but does not use it; of
+      when: of which models. Of untied ones it may differ, since Transformers then saves but does not use it; of
         others a copy that differs is an error.
-      saved: of which models the torch library wants the copy, too.
+      saved: of which models Transformers wants the copy, too.
     """
 
     copy: str
@@ -124,7 +125,7 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class HubHead:
-    """The torch library's class for a head.
+    """Transformers' class for a head.
 
     Attributes:
       parts: groups of rows; a file has a group as a whole, or lacks it.
@@ -175,7 +176,7 @@ class Table:
     Attributes:
       prefix: what the names of the body start with in a model with a head, and in a bare one do not.
       untied_by: a tensor whose presence unties embeddings where logits are not scaled, whatever config.json says (T5).
-      body: rows of the parameters that every head shares. heads: by the names of the public door.
+      body: rows of the parameters that every head shares. heads: by the names of the public API.
       constants: tensors of known values. ties: tensors that repeat others.
       buffers: saved tensors that are no parameters, and are passed over.
       respell: old endings of names and today's.
@@ -191,7 +192,7 @@ class Table:
     untied_by: str | None = None
 
     def head_of(self, hub_class: str) -> str | None:
-        """The head that a class of the torch library carries; KeyError for a class that is not in the table."""
+        """The head that a class of Transformers carries; KeyError for a class that is not in the table."""
         return {head.hub_class: name for name, head in self.heads.items()}[hub_class]
 
     def parts(self, head: str | None, when: Container[When], params: Container[str]) -> Iterator[list[Row]]:
@@ -200,7 +201,7 @@ class Table:
             yield [row for row in part if row.when in when and row.paths[0] in params]
 
     def saved_name(self, name: str, head: str | None, when: Container[When]) -> str:
-        """The name as the torch library saves it."""
+        """The name as Transformers saves it."""
         if "tied" in when:
             name = dict(self.heads[head].tied_names).get(name, name)
         return name.removeprefix(self.prefix) if head is None or self.heads[head].bare_names else name
@@ -213,7 +214,7 @@ class Table:
         return self.prefix + name if _pattern(self.prefix + name) in self._known else name
 
     def is_passed_over(self, name: str) -> bool:
-        """Whether a tensor is a buffer, a tied copy, or belongs to a head that was not asked for."""
+        """Whether a tensor is a buffer, a tied copy, or belongs to a head that was not requested."""
         return _pattern(name) in self._known
 
     @functools.cached_property
@@ -241,6 +242,8 @@ class Match:
       sources: of each parameter that the file holds. new: parameters of an asked-for head that it lacks.
       passed_over: tensors left alone because they belong to other heads, or are no parameters.
       lacks_part: whether the head, or the pooler, is absent as a whole.
+      misshaped_head: whether a tensor of the head has another shape, as that of a classifier of other labels has.
+      unread: tensors, by the table's name, that Transformers stores beside a copy but does not use, and that differ.
     """
 
     sources: dict[str, Source] = dataclasses.field(default_factory=dict)
@@ -250,6 +253,8 @@ class Match:
     unexpected: list[str] = dataclasses.field(default_factory=list)
     misshaped: list[str] = dataclasses.field(default_factory=list)
     lacks_part: bool = False
+    misshaped_head: bool = False
+    unread: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, where: str, hint: str) -> None:
         """One FormatError that lists all that does not fit."""
@@ -272,14 +277,14 @@ def match(
     head: str | None,
     params: Mapping[str, Shape],
     weights: Mapping[str, np.ndarray],
-    new_head: Literal["allowed", "refused"],
+    new_head: NewHead,
     where: str,
 ) -> Match:
     """Finds every parameter of a model in a checkpoint.
 
     Args:
       params: shapes by path. weights: tensors by the names in the file.
-      new_head: whether a group of a head's tensors may be absent as a whole.
+      new_head: whether a group of a head's tensors may be absent as a whole, or the head is `drawn` whatever there is.
       where: the checkpoint, for messages.
 
     Raises:
@@ -296,9 +301,12 @@ def match(
     lacking = {row.hub for row in table.body if not row.hub.startswith(lacks)} - needed
     for tie in table.ties:
         if tie.when in when and tie.original in needed and tie.copy in found:
-            _follow_tie(tie, found, weights, where)
+            result.unread |= _follow_tie(tie, found, weights, where)
     for number, part in enumerate(parts):
         names = [name for row in part for name in row.names(params[row.paths[0]])]
+        if new_head == "drawn" and number and all(is_of_head(path) for row in part for path in row.paths):
+            result.new += [path for row in part for path in row.paths]
+            continue
         if number and names and not any(name in found for name in names):
             result.lacks_part = True
             if new_head == "allowed":
@@ -325,6 +333,7 @@ def _match_row(table: Table, row: Row, params: Mapping[str, Shape], found, weigh
         tensor = weights[name]
         if tensor.shape != expected:
             result.misshaped.append(f"{name}: expected {list(expected)}, found {list(tensor.shape)}")
+            result.misshaped_head |= is_of_head(row.paths[0])
         elif tensor.dtype.kind not in "fV":  # ml_dtypes are of kind V
             result.misshaped.append(f"{name}: expected floating-point numbers, found {tensor.dtype}")
     for place, path in enumerate(row.paths):
@@ -342,16 +351,25 @@ def _spellings(table: Table, weights: Iterable[str], where: str) -> dict[str, st
     return found
 
 
-def _follow_tie(tie: Tie, found: dict[str, str], weights: Mapping[str, np.ndarray], where: str) -> None:
+def is_of_head(path: str) -> bool:
+    """Whether a parameter belongs to the head, and not to the body or the pooler."""
+    return path.startswith("head.")
+
+
+def _follow_tie(tie: Tie, found: dict[str, str], weights: Mapping[str, np.ndarray], where: str) -> dict[str, str]:
+    """Takes the copy where the original is absent; the copy, if both are there, may differ and is saved as such."""
     if tie.original not in found:
         found[tie.original] = found.pop(tie.copy)
-        return
+        return {}
     copy, original = found[tie.copy], found[tie.original]
-    if tie.when != "untied" and not np.array_equal(fetch(weights[copy]), fetch(weights[original])):
+    if np.array_equal(fetch(weights[copy]), fetch(weights[original])):
+        return {}
+    if tie.when != "untied":
         raise FormatError(
             f"{where}: config.json ties {copy!r} to {original!r}, but they differ. "
             'To keep both, set "tie_word_embeddings": false in config.json; to keep one, delete the other.'
         )
+    return {tie.copy: copy} if tie.saved is not None else {}
 
 
 def _check_constant(constant: Constant, config: TransformerConfig, name: str, weights, where: str) -> None:

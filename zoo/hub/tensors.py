@@ -161,6 +161,17 @@ class Pending:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unread:
+    """Tensors that Transformers stores but does not use; they are kept to be saved again as they were.
+
+    Attributes:
+      tensors: by the name of the weight table.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+
+
 def partial(path: Path) -> Path:
     """The temporary name beside a file to be written."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -1,9 +1,12 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of a folder or a file, whatever their format, as tensors by the torch library's names."""
+"""The weights of a folder or a file, whatever their format, as tensors by name."""
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +15,9 @@ from zoo.hub.formats import msgpack, npy, safetensors, tf_checkpoint, torch_pick
 from zoo.hub.tensors import check_inside, read_sharded
 
 Tensors = Mapping[str, np.ndarray]
+
+_INDEX = ".index.json"  # of shards
+ORBAX = "params"  # the folder that an Orbax checkpoint keeps its parameters in
 
 # The file of a folder that is read is the first of these that is there.
 _FILES: dict[str, Callable[[Path], Tensors]] = {
@@ -27,40 +33,66 @@ _ORIGINALS: dict[str, Callable[[Path], Tensors]] = {
 SUFFIXES = {Path(name).suffix: read for name, read in _FILES.items()} | {tf_checkpoint.INDEX: tf_checkpoint.read_file}
 
 
-def read(path: Path) -> Tensors:
-    """The tensors of a folder, sharded or not, or of a file.
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A model's files, found once.
+
+    Attributes:
+      path: the folder or file that was named, for messages. folder: the one that holds config.json.
+      file: the weights or the index of their shards; None if there are none, or if the form is `orbax`.
+      form: `transformers` (its names of tensors, whatever the file format), `original` (as the authors released them)
+        or `orbax`.
+    """
+
+    path: Path
+    folder: Path
+    file: Path | None
+    form: Literal["transformers", "original", "orbax"]
+
+    @functools.cached_property
+    def tensors(self) -> Tensors:
+        """The tensors by name, as views of their files.
+
+        Raises:
+          FormatError: no weights, a file that breaks its format, or an index that does not fit its shards.
+        """
+        if self.file is None:
+            raise FormatError(
+                f"{self.path} holds no weights: expected {', '.join(_FILES)}, or one of them in shards with an index; "
+                f"or {' or '.join(_ORIGINALS)}, as their authors released them."
+            )
+        if self.path == self.file:
+            return SUFFIXES[self.file.suffix](self.file)
+        file = check_inside(self.folder, self.file.name, self.folder)
+        if self.form == "original":
+            return next(read_file(file) for pattern, read_file in _ORIGINALS.items() if file.match(pattern))
+        if file.name in _FILES:
+            return _FILES[file.name](file)
+        return read_sharded(file, _FILES[file.name.removesuffix(_INDEX)])
+
+
+def find(path: Path) -> Checkpoint:
+    """The checkpoint of a folder or a file of weights.
 
     Raises:
-      FormatError: no weights, a file that breaks its format, or an index that does not fit its shards.
+      FormatError: a folder holds several of the authors' checkpoints.
     """
     if path.is_file():
-        return SUFFIXES[path.suffix](path)
-    for name, read_file in _FILES.items():
+        form = "original" if path.suffix == tf_checkpoint.INDEX else "transformers"
+        return Checkpoint(path, path.parent, path, form)
+    if (path / ORBAX).is_dir():
+        return Checkpoint(path, path, None, "orbax")
+    names = [spelling for name in _FILES for spelling in (name, f"{name}{_INDEX}")]
+    for name in names:
         if (path / name).exists():
-            return read_file(check_inside(path, name, path))
-        if (index := path / f"{name}.index.json").exists():
-            return read_sharded(check_inside(path, index.name, path), read_file)
-    if (original := find_original(path)) is not None:
-        check_inside(path, original.name, path)
-        return next(read_file(original) for name, read_file in _ORIGINALS.items() if original.match(name))
-    raise FormatError(
-        f"{path} holds no weights: expected {', '.join(_FILES)}, or one of them in shards with an index; or "
-        f"{' or '.join(_ORIGINALS)}, as their authors released them."
-    )
-
-
-def find_original(path: Path) -> Path | None:
-    """The file that leads to weights as their authors released them, if a folder or a file has no others.
-
-    Raises:
-      FormatError: there are several.
-    """
-    if path.is_file():
-        return path if path.suffix == tf_checkpoint.INDEX else None
-    if any((path / name).exists() or (path / f"{name}.index.json").exists() for name in _FILES):
-        return None
-    found = [file for name in _ORIGINALS for file in sorted(path.glob(name))]
+            return Checkpoint(path, path, path / name, "transformers")
+    found = [file for pattern in _ORIGINALS for file in sorted(path.glob(pattern))]
     if len(found) > 1:
-        names = ", ".join(file.name for file in found)
-        raise FormatError(f"{path} holds several checkpoints; pass the path of one of {names}.")
-    return found[0] if found else None
+        listed = ", ".join(file.name for file in found)
+        raise FormatError(f"{path} holds several checkpoints; pass the path of one of {listed}.")
+    return Checkpoint(path, path, found[0], "original") if found else Checkpoint(path, path, None, "transformers")
+
+
+def read(path: Path) -> Tensors:
+    """The tensors of a folder, sharded or not, or of a file; FormatError as `Checkpoint.tensors` does."""
+    return find(path).tensors

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which elements dropout keeps: a hash of where an element stands, so that any kernel finds the bits of its own block.
+"""The elements that dropout keeps: a hash of the position of each, so that any kernel finds the bits of its own block.
 
-A kernel need not be given a mask, nor keep one: its backward pass, or another device, can hash the same places again.
+A kernel takes no mask and keeps none: its backward pass, or another device, can hash the same positions again.
 The hash is Wellons's `lowbias32` (nullprogram.com/blog/2018/07/31), two multiplications an element.
 """
 
@@ -43,7 +43,7 @@ def keep_bits(bits: UInt32[Array, "*B"], rate: float) -> Bool[Array, "*B"]:
 
 
 def mix(x: UInt32[Array, "*B"]) -> UInt32[Array, "*B"]:
-    """Every bit of the result hangs on every bit of `x`."""
+    """A hash: every bit of the result depends on every bit of `x`."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
     return x ^ (x >> 16)

@@ -1,11 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How arrays lie on a mesh, told while a program is traced: the compiler is bound to it, and kernels follow it.
+"""Sharding constraints and kernels on a mesh, while a program is traced.
 
-`zoo.sharding.rules.partitioned` tells it. An axis of an array is called by a letter: `B` rows, `T` tokens, `N` heads,
-`F` inner features of a feed-forward network, `V` words of the vocabulary, `W` the model's width in stored parameters.
-Any other letter is whole on each device, and so is an axis of size 1. Mosaic kernels, which the compiler cannot split,
-run on every device's part under `jax.shard_map`.
+`zoo.sharding.rules.partitioned` sets the mesh axes of each logical axis. An axis of an array is named by its letter of
+`AXES`; any other letter is whole on each device, and so is an axis of size 1. Mosaic kernels, which the compiler cannot
+split, run on every device's part under `jax.shard_map`.
 """
 
 import contextlib
@@ -26,24 +25,26 @@ Axes = tuple[str, ...]
 
 
 class Partition(NamedTuple):
-    """The mesh axes over which rows, tokens, heads, inner features, words and the width of parameters are spread."""
+    """The mesh axes over which each logical axis is spread; the names are those of `zoo.sharding.rules`."""
 
-    rows: Axes
-    tokens: Axes
+    batch: Axes
+    length: Axes
     heads: Axes
-    inner: Axes
-    words: Axes
-    width: Axes
+    mlp: Axes
+    vocab: Axes
+    embed: Axes
 
 
-_FIELDS = {"B": "rows", "T": "tokens", "N": "heads", "F": "inner", "V": "words", "W": "width"}
-_UNKNOWN = "A kernel must be told how arrays lie on the devices. Trace in zoo.sharding.rules.partitioned(mesh, rules)."
+# Letters of the logical axes. `W` is the model's width in parameters; in activations it is `D`, whole on each device.
+AXES = {"B": "batch", "T": "length", "N": "heads", "F": "mlp", "V": "vocab", "W": "embed"}
+LETTERS = {name: letter for letter, name in AXES.items()}
+_UNKNOWN = "A kernel needs to know the sharding of its arrays. Trace in zoo.sharding.rules.partitioned(mesh, rules)."
 _current: contextvars.ContextVar[Partition | None] = contextvars.ContextVar("partition", default=None)
 
 
 @contextlib.contextmanager
 def use(partition: Partition) -> Iterator[None]:
-    """Says it for what is traced inside; the mesh is the one in context."""
+    """Sets the partition of what is traced inside; the mesh is the one in context."""
     token = _current.set(partition)
     try:
         yield
@@ -52,10 +53,10 @@ def use(partition: Partition) -> Iterator[None]:
 
 
 def constrain(x: Shaped[Array, "..."], letters: str) -> Shaped[Array, "..."]:
-    """Binds the compiler to lay `x`, whose axes have these letters, on the mesh; where none is told, nothing.
+    """`x`, whose axes have these letters, with a sharding constraint; without a partition, `x` itself.
 
     Raises:
-      InputError: an axis that the devices do not divide, other than of tokens.
+      InputError: an axis, other than `T`, that is not divisible by its devices.
     """
     if not _free_axes() or _current.get() is None or not isinstance(x, Tracer):
         return x
@@ -86,7 +87,7 @@ _gather.defvjp(_gather_forward, _gather_backward)
 
 
 def check(sizes: Mapping[str, int]) -> None:
-    """InputError for axes, by letter, that the devices told of do not divide."""
+    """InputError for axes, by letter, that are not divisible by the devices of the partition."""
     if _free_axes() and _current.get() is not None and (reason := lacks(sizes)):
         raise InputError(f"{reason} Change the mesh, the sharding preset or the size.")
 
@@ -109,7 +110,7 @@ def lacks(sizes: Mapping[str, int]) -> str | None:
         ways = math.prod(free[axis] for axis in over)
         if size % ways:
             return (
-                f"{size} {_FIELDS[letter]} do not divide by the {ways} devices over which the mesh spreads them "
+                f"{AXES[letter]} {size} is not divisible by the {ways} devices over which the mesh spreads it "
                 f"({' x '.join(over)})."
             )
     return None
@@ -118,7 +119,7 @@ def lacks(sizes: Mapping[str, int]) -> str | None:
 def axes(letter: str, size: int) -> Axes:
     """The mesh axes, of those that the compiler still may split, over which an axis of an array is spread.
 
-    Tokens that the devices do not divide, such as the few that a head reads, are whole on each.
+    A length that is not divisible by the devices, such as of the few tokens that a head reads, is whole on each.
     """
     found = _axes(letter, size)
     return () if letter == "T" and lacks({letter: size}) else found
@@ -128,7 +129,7 @@ def _axes(letter: str, size: int) -> Axes:
     free, partition = _free_axes(), _current.get()
     if not free or partition is None or size == 1:
         return ()
-    return tuple(axis for axis in getattr(partition, _FIELDS.get(letter, ""), ()) if axis in free)
+    return tuple(axis for axis in getattr(partition, AXES.get(letter, ""), ()) if axis in free)
 
 
 def run(
@@ -137,7 +138,7 @@ def run(
     """`kernel(arrays)` on every device's own part.
 
     Args:
-      dims: of each array, the letters of its axes; `K` is spread as `T` is, and whole again when the kernel sees it.
+      dims: of each array, the letters of its axes; `G` is spread as `T` is, and gathered when the kernel reads it.
       out: the same of the result, or of each array in it; a width `D` may come back in parts, as `W`.
     """
     if not _free_axes() or _current.get() is None:
@@ -147,10 +148,10 @@ def run(
         for letter, size in zip(dims[name], array.shape, strict=True):
             sizes[letter] = max(size, sizes.get(letter, 1))  # where it is 1, it is shared
     sizes["W"] = sizes.get("D", 1)
-    specs = {name: _spec(dims[name].replace("K", "T"), array.shape) for name, array in arrays.items()}
+    specs = {name: _spec(dims[name].replace("G", "T"), array.shape) for name, array in arrays.items()}
 
     def on_device(arrays: Mapping[str, Any]) -> Any:
-        return kernel({name: _whole(array, dims[name].find("K"), specs[name]) for name, array in arrays.items()})
+        return kernel({name: _whole(array, dims[name].find("G"), specs[name]) for name, array in arrays.items()})
 
     def of_result(letters: str) -> PartitionSpec:
         return _spec(letters, tuple(sizes.get(letter, 1) for letter in letters))

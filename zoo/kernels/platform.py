@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device that a program is traced for, by which a kernel is chosen; it need not be one of this machine's.
 
-Ahead of time, JAX is told of it by a mesh in context, `jax.set_mesh(mesh)` or `jax.sharding.use_abstract_mesh(...)`.
+For compilation ahead of time, a mesh in context sets it: `jax.set_mesh(mesh)` or `jax.sharding.use_abstract_mesh(...)`.
 """
 
 from typing import Any, Literal, cast

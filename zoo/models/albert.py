@@ -53,15 +53,15 @@ SIZES = {
 
 
 class PretrainingHead(heads.PretrainingHead):
-    """Masked words, and whether two segments stand in their order (section 3.1); class 0 says that they do."""
+    """Masked tokens, and whether two sentences are in order (section 3.1); class 0 means that they are."""
 
-    drops_pooled = True
+    pooled_dropout = "config"
 
 
 class SentenceOrderHead(heads.PairHead):
-    """The order of two segments alone."""
+    """Only the order of two sentences."""
 
-    drops_pooled = True
+    pooled_dropout = "config"
 
 
 HEADS = {
@@ -74,4 +74,6 @@ HEADS = {
     "multiple_choice": heads.PooledChoice,
 }
 
-FAMILY = Family(name="albert", sizes=SIZES, heads=HEADS, add_pooling_layer=True)
+FAMILY = Family(
+    name="albert", sizes=SIZES, heads=HEADS, add_pooling_layer=True, organisation="albert", licence="Apache-2.0"
+)

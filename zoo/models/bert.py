@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BERT (arXiv:1810.04805): a bidirectional encoder pretrained on masked words and sentence pairs.
+"""BERT (arXiv:1810.04805): a bidirectional encoder pretrained on masked tokens and sentence pairs.
 
 Sizes are those released at github.com/google-research/bert: base and large (2018), whole-word masking (2019) and the
 24 smaller models (arXiv:1908.08962), of which tiny, mini, small and medium have names. The paper's GELU is computed by
@@ -9,7 +9,7 @@ its tanh approximation in the original release and by erf in the Hub's checkpoin
 
 from typing import Any
 
-from zoo.models.family import Family
+from zoo.models.family import Family, Release
 from zoo.nn import heads
 from zoo.nn.config import TransformerConfig
 
@@ -64,4 +64,17 @@ HEADS = {
     "multiple_choice": heads.PooledChoice,
 }
 
-FAMILY = Family(name="bert", sizes=SIZES, heads=HEADS, add_pooling_layer=True)
+FAMILY = Family(
+    name="bert",
+    sizes=SIZES,
+    heads=HEADS,
+    add_pooling_layer=True,
+    organisation="google-bert",
+    licence="Apache-2.0",
+    releases={
+        "bert-tiny": Release("google/bert_uncased_L-2_H-128_A-2", "Apache-2.0"),
+        "bert-mini": Release("google/bert_uncased_L-4_H-256_A-4", "Apache-2.0"),
+        "bert-small": Release("google/bert_uncased_L-4_H-512_A-8", "Apache-2.0"),
+        "bert-medium": Release("google/bert_uncased_L-8_H-512_A-8", "Apache-2.0"),
+    },
+)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """DistilBERT (arXiv:1910.01108): every other layer of BERT, without token types and pooler, distilled from it.
 
-Sizes are those released with the Hub's torch library.
+Sizes are those released with Hugging Face Transformers.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ SIZES = {
 
 
 class Classifier(heads.DenseClassifier):
-    """One label a sequence, through a dense layer with a ReLU; dropout only behind it."""
+    """One label a sequence, through a dense layer with a ReLU; dropout only after it."""
 
     activation = "relu"
     drops_input = False
@@ -39,10 +39,10 @@ class Choice(Classifier):
     classes = 1
 
 
-class SpanHead(heads.SpanHead):
-    """Start and end of an answer, with dropout, as the other families have none."""
+class SpanHead(heads.TokenClassifier):
+    """Start and end logits of an answer, with dropout, which the other families do not have there."""
 
-    dropout_rate = heads.Classifier.dropout_rate
+    classes = 2
 
 
 HEADS = {
@@ -53,4 +53,4 @@ HEADS = {
     "multiple_choice": Choice,
 }
 
-FAMILY = Family(name="distilbert", sizes=SIZES, heads=HEADS)
+FAMILY = Family(name="distilbert", sizes=SIZES, heads=HEADS, organisation="distilbert", licence="Apache-2.0")

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ELECTRA (arXiv:2003.10555): a generator fills in masked words, a discriminator tells which are not the original.
+"""ELECTRA (arXiv:2003.10555): a generator fills in masked tokens, a discriminator predicts which are not the original.
 
 Both are BERTs without a pooler, with one embedding table in training. Sizes are those released at
 github.com/google-research/electra (paper, table 6): the generator is a fraction of the discriminator, but for the
@@ -53,7 +53,7 @@ class Classifier(heads.DenseClassifier):
 
 
 class Choice(Classifier):
-    """A score for each of the C sequences of `[B, C, T]`; dropout only behind the dense layer."""
+    """A score for each of the C sequences of `[B, C, T]`; dropout only after the dense layer."""
 
     drops_input = False
     classes = 1
@@ -69,4 +69,4 @@ HEADS = {
     "multiple_choice": Choice,
 }
 
-FAMILY = Family(name="electra", sizes=SIZES, heads=HEADS)
+FAMILY = Family(name="electra", sizes=SIZES, heads=HEADS, organisation="google", licence="Apache-2.0")

@@ -1,9 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a family declares: its published sizes, and the heads that it can carry."""
+"""The record of a family: its published sizes, the heads that it can have, and where its weights are."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 from flax import nnx
@@ -15,6 +16,13 @@ from zoo.nn.heads import Head
 from zoo.nn.transformer import Transformer
 
 
+class Release(NamedTuple):
+    """A repository on the Hub, and the licence of its weights."""
+
+    repository: str
+    licence: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Family:
     """A family of models.
@@ -22,10 +30,13 @@ class Family:
     Attributes:
       name: its key in the registry.
       sizes: the published configs by name.
-      heads: the heads by the names of the public door.
+      heads: the heads by the names of the public API.
       add_pooling_layer: whether a model without a head has a pooler.
       model: the class of its models, where it is not one of the two that others share.
       encoder_heads: heads that read the encoder, of a family with a decoder: their models have none.
+      organisation, licence: where its models are on the Hub, under their own names, and under which licence; None if
+        their weights were never released.
+      releases: those that are elsewhere.
     """
 
     name: str
@@ -34,6 +45,15 @@ class Family:
     add_pooling_layer: bool = False
     model: type[Transformer] = Transformer
     encoder_heads: tuple[str, ...] = ()
+    organisation: str | None = None
+    licence: str | None = None
+    releases: Mapping[str, Release] = dataclasses.field(default_factory=dict)
+
+    def release(self, name: str) -> Release | None:
+        """Where the model called `name` was published, or None."""
+        if name in self.releases or self.organisation is None or self.licence is None:
+            return self.releases.get(name)
+        return Release(f"{self.organisation}/{name}", self.licence)
 
     def suit(self, config: TransformerConfig, head: str | None) -> TransformerConfig:
         """The config of a new model with that head: `causal_lm` makes the attention causal."""
@@ -54,5 +74,5 @@ class Family:
         return self.model(config, head_name=head, head_type=head_type, pooler=pooler, rngs=rngs)
 
     def abstract(self, config: TransformerConfig, *, head: str | None) -> Transformer:
-        """The same model with shapes in place of parameters: nothing is allocated."""
+        """The same model with shapes instead of parameters; nothing is allocated."""
         return nnx.eval_shape(lambda: self.build(config, head=head, rngs=nnx.Rngs(jax.random.key(0))))

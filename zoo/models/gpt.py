@@ -35,4 +35,4 @@ HEADS = {
     "multiple_choice": heads.LastTokenChoice,
 }
 
-FAMILY = Family(name="gpt", sizes={"openai-gpt": config()}, heads=HEADS)
+FAMILY = Family(name="gpt", sizes={"openai-gpt": config()}, heads=HEADS, organisation="openai-community", licence="MIT")

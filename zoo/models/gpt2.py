@@ -8,7 +8,7 @@ released files hold 124M and 355M parameters. DistilGPT-2 (arXiv:1910.01108) kee
 
 from typing import Any
 
-from zoo.models.family import Family
+from zoo.models.family import Family, Release
 from zoo.nn import heads
 from zoo.nn.config import AttentionConfig, TransformerConfig
 
@@ -53,4 +53,11 @@ HEADS = {
     "multiple_choice": heads.LastTokenChoice,
 }
 
-FAMILY = Family(name="gpt2", sizes=SIZES, heads=HEADS)
+FAMILY = Family(
+    name="gpt2",
+    sizes=SIZES,
+    heads=HEADS,
+    organisation="openai-community",
+    licence="MIT",
+    releases={"distilgpt2": Release("distilbert/distilgpt2", "Apache-2.0")},
+)

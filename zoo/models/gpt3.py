@@ -4,7 +4,7 @@
 
 Sizes are those of table 2.1, with 2048 positions and GPT-2's vocabulary; OpenAI released no weights. Where the table's
 figures disagree, width and number of parameters are kept: XL's 24 heads of 128 make 3072, and its width of 2048 is 16
-heads; 13B's width of 5140 does not divide by 40 heads, and is 20 heads of 257 here. The paper leaves the band's width
+heads; 13B's width of 5140 is not divisible by 40 heads, and is 20 heads of 257 here. The paper leaves the band's width
 open ("similar to the Sparse Transformer"); 256 tokens are GPT-Neo's, EleutherAI's public replication
 (doi:10.5281/zenodo.5297715), whose checkpoints have no biases on query, key and value and do not scale the scores.
 """
@@ -67,4 +67,4 @@ HEADS = {
 }
 
 FAMILY = Family(name="gpt3", sizes=SIZES, heads=HEADS)
-NEO = Family(name="gpt-neo", sizes=NEO_SIZES, heads=HEADS)
+NEO = Family(name="gpt-neo", sizes=NEO_SIZES, heads=HEADS, organisation="EleutherAI", licence="MIT")

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every name that `zoo.load`, `zoo.config` and `zoo.tokenizer` know: its family, config, Hub repository and licence."""
+"""The names that `zoo.load`, `zoo.config` and `zoo.tokenizer` know, each with its family, config and Hub repository."""
 
 import dataclasses
 import difflib
@@ -35,32 +35,6 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
-# Where a family's models are on the Hub, under the registry's names but for these, and by which licence.
-_ORGANISATIONS = {
-    "bert": ("google-bert", "Apache-2.0"),
-    "roberta": ("FacebookAI", "MIT"),
-    "xlm-roberta": ("FacebookAI", "MIT"),
-    "camembert": ("almanach", "MIT"),
-    "albert": ("albert", "Apache-2.0"),
-    "electra": ("google", "Apache-2.0"),
-    "distilbert": ("distilbert", "Apache-2.0"),
-    "xlnet": ("xlnet", "MIT"),
-    "marian": ("Helsinki-NLP", "Apache-2.0"),
-    "t5": ("google", "Apache-2.0"),
-    "gpt": ("openai-community", "MIT"),
-    "gpt2": ("openai-community", "MIT"),
-    "gpt-neo": ("EleutherAI", "MIT"),
-}
-_REPOSITORIES = {
-    "bert-tiny": ("google/bert_uncased_L-2_H-128_A-2", "Apache-2.0"),
-    "bert-mini": ("google/bert_uncased_L-4_H-256_A-4", "Apache-2.0"),
-    "bert-small": ("google/bert_uncased_L-4_H-512_A-8", "Apache-2.0"),
-    "bert-medium": ("google/bert_uncased_L-8_H-512_A-8", "Apache-2.0"),
-    **{f"t5-{size}": (f"google-t5/t5-{size}", "Apache-2.0") for size in ("small", "base", "large", "3b", "11b")},
-    "distilroberta-base": ("distilbert/distilroberta-base", "Apache-2.0"),
-    "distilgpt2": ("distilbert/distilgpt2", "Apache-2.0"),
-}
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -74,9 +48,7 @@ class Entry:
 
 
 def _entry(name: str, family: Family) -> Entry:
-    organisation, licence = _ORGANISATIONS.get(family.name, (None, None))
-    usual = (f"{organisation}/{name}", licence) if organisation else (None, None)
-    repository, licence = _REPOSITORIES.get(name, usual)
+    repository, licence = family.release(name) or (None, None)
     return Entry(name=name, family=family, config=family.sizes[name], repository=repository, licence=licence)
 
 

@@ -10,7 +10,7 @@ Sizes are those released at github.com/facebookresearch/fairseq (examples/robert
 import dataclasses
 from typing import Any
 
-from zoo.models.family import Family
+from zoo.models.family import Family, Release
 from zoo.nn import heads
 from zoo.nn.config import TransformerConfig
 
@@ -28,7 +28,6 @@ def config(num_layers: int, width: int, vocab_size: int = 50265, *, pad_id: int 
         num_token_types=1,
         norm_eps=1e-5,
         embed_norm=True,
-        position_offset=pad_id + 1,
         pad_positions="skipped",
         pad_embedding="frozen",
         embed_dropout=0.1,
@@ -59,16 +58,19 @@ FAMILY = Family(
     },
     heads=HEADS,
     add_pooling_layer=True,
+    organisation="FacebookAI",
+    licence="MIT",
+    releases={"distilroberta-base": Release("distilbert/distilroberta-base", "Apache-2.0")},
 )
 
 
-def _sibling(name: str, **sizes: TransformerConfig) -> Family:
+def _sibling(name: str, organisation: str, **sizes: TransformerConfig) -> Family:
     """The same model under a name of its own, with another vocabulary."""
     renamed = {size.replace("_", "-"): config.replace(family=name) for size, config in sizes.items()}
-    return dataclasses.replace(FAMILY, name=name, sizes=renamed)
+    return dataclasses.replace(FAMILY, name=name, sizes=renamed, organisation=organisation, releases={})
 
 
 XLM_ROBERTA = _sibling(
-    "xlm-roberta", xlm_roberta_base=config(12, 768, 250002), xlm_roberta_large=config(24, 1024, 250002)
+    "xlm-roberta", "FacebookAI", xlm_roberta_base=config(12, 768, 250002), xlm_roberta_large=config(24, 1024, 250002)
 )
-CAMEMBERT = _sibling("camembert", camembert_base=config(12, 768, 32005, bos_id=5, eos_id=6))
+CAMEMBERT = _sibling("camembert", "almanach", camembert_base=config(12, 768, 32005, bos_id=5, eos_id=6))

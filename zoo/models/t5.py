@@ -9,10 +9,9 @@ and no bias, no product has a bias, scores are not scaled, and the tied output i
 
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo.models.family import Family
+from zoo.models.family import Family, Release
 from zoo.nn import heads
 from zoo.nn.config import AttentionConfig, TransformerConfig
 
@@ -79,9 +78,7 @@ class EndClassifier(heads.DenseClassifier):
         self.eos_id = config.eos_id
 
     def read(self, features: heads.Features) -> Float[Array, "B D"]:
-        places = jnp.arange(features.tokens.shape[1], dtype=jnp.int32)[None]
-        last = jnp.max(jnp.where(features.tokens == self.eos_id, places, 0), axis=1)
-        return jnp.take_along_axis(features.hidden, last[:, None, None], axis=1).squeeze(1)
+        return features.at_last_of(features.inputs.tokens == self.eos_id)
 
 
 HEADS = {
@@ -92,4 +89,12 @@ HEADS = {
     "encoder": heads.EncoderHead,
 }
 
-FAMILY = Family(name="t5", sizes=SIZES, heads=HEADS, encoder_heads=("token_classification", "encoder"))
+FAMILY = Family(
+    name="t5",
+    sizes=SIZES,
+    heads=HEADS,
+    encoder_heads=("token_classification", "encoder"),
+    organisation="google",
+    licence="Apache-2.0",
+    releases={name: Release(f"google-t5/{name}", "Apache-2.0") for name in SIZES if not name.startswith("t5-v1_1")},
+)

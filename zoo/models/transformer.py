@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Transformer (arXiv:1706.03762): the encoder-decoder that the other families descend from.
 
-Base and big are those of table 3, with the 37,000 word pieces of section 5.1 in one table for both sides and the
+Base and big are those of table 3, with the 37,000 subword tokens of section 5.1 in one table for both sides and the
 output; no weights were released. Attention has no biases there. Marian's translators (arXiv:1804.00344) are the same
 with biases, Swish and a fixed bias of the logits.
 """
@@ -47,7 +47,7 @@ def config(num_layers: int, width: int, num_heads: int, mlp_width: int, **change
 
 
 def marian_config(num_layers: int, width: int, num_heads: int, mlp_width: int, **changes) -> TransformerConfig:
-    """A Marian translator; padding is the last word of its vocabulary."""
+    """A Marian translator; padding is the last token of its vocabulary."""
     fields: dict[str, Any] = dict(
         family="marian",
         vocab_size=58101,
@@ -89,4 +89,6 @@ MARIAN = Family(
     name="marian",
     sizes={"opus-mt-en-de": marian_config(6, 512, 8, 2048)},
     heads={"seq2seq_lm": FixedBiasLMHead},
+    organisation="Helsinki-NLP",
+    licence="Apache-2.0",
 )

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""XLNet (arXiv:1906.08237): an encoder that predicts words in permuted orders, with memory of what came before.
+"""XLNet (arXiv:1906.08237): an encoder that predicts tokens in permuted orders, with memory of earlier tokens.
 
-Sizes are those released at github.com/zihangdai/xlnet (section 3.1 and appendix A.4). Padding comes first in its texts,
+Sizes are those released at github.com/zihangdai/xlnet (section 3.1 and appendix A.4). In its texts padding comes first,
 and the classifying token last.
 """
 
@@ -14,17 +14,17 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from zoo.errors import InputError
+from zoo.errors import ConfigError, InputError
 from zoo.models.family import Family
 from zoo.nn import heads
-from zoo.nn.block import Block
+from zoo.nn.block import Layer
 from zoo.nn.config import AttentionConfig, TransformerConfig
 from zoo.nn.init import kernel_init
-from zoo.nn.inputs import check_inputs
+from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.linear import dropout
-from zoo.nn.transformer import Ids, Output, Transformer, flat
+from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding
 
 Memory = Sequence[Float[Array, "S B D"]] | Float[Array, "L S B D"]
@@ -55,19 +55,37 @@ def config(num_layers: int, width: int, num_heads: int, **changes) -> Transforme
     return TransformerConfig(**(fields | changes))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class XLNetInputs(Inputs):
+    """The inputs with those of permutation language modelling, see `XLNet`."""
+
+    permutation_mask: Float[Array, "B T T"] | Int[Array, "B T T"] | Bool[Array, "B T T"] | None = None
+    target_mapping: Float[Array, "B M T"] | Int[Array, "B M T"] | Bool[Array, "B M T"] | None = None
+    memory: Memory | None = None
+
+    @property
+    def held(self) -> int:
+        """S, the number of tokens in memory."""
+        return 0 if self.memory is None else self.memory[0].shape[0]
+
+
 class XLNet(Transformer):
     """The two-stream Transformer with memory."""
 
-    block_type: ClassVar[type[Block]] = TwoStreamBlock
+    block_type: ClassVar[type[Layer]] = TwoStreamBlock
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs, **rest):
+        if set(config.attention.window) != {None}:
+            raise ConfigError(
+                f"XLNet attends without windows; attention.window is {config.attention.window}, not None."
+            )
         super().__init__(config, rngs=rngs, **rest)
         table = kernel_init(config)(rngs.params(), (1, 1, config.width), jnp.dtype(config.execution.param_dtype))
         self.unknown = nnx.Param(table, axes=("types", "types", "width"))
 
-    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(
         self,
-        tokens: Ids,
+        tokens: Ids | Batch | None = None,
         token_types: Ids | None = None,
         segments: Ids | None = None,
         positions: Ids | None = None,
@@ -79,44 +97,59 @@ class XLNet(Transformer):
         logits_at: Array | None = None,
         targets: Ids | None = None,
         return_hidden_states: bool = False,
+        **unknown: Any,
     ) -> Output:
         """Runs the model.
 
         Args:
           tokens, segments, dropout_key, logits_at, targets: see `Transformer`.
           token_types: any numbers; only equality counts.
-          positions: change nothing, since distances alone count.
-          permutation_mask: [B, T, T], 1 where a token (row) may not see another (column).
-          target_mapping: [B, M, T], one-hot: where each of M predictions stands; the outputs are then theirs.
+          positions: have no effect, since only distances count.
+          permutation_mask: [B, T, T], 1 where a token (row) may not attend to another (column).
+          target_mapping: [B, M, T], one-hot: the position of each of M predictions; the outputs are then theirs.
           memory: what a call before returned: for each layer [S, B, D].
 
         Raises:
-          InputError: ids out of range, shapes that differ.
+          InputError: ids out of range, shapes that differ, an argument that does not exist.
         """
-        check_inputs(
-            self.config, tokens, None, segments, positions, logits_at=logits_at if target_mapping is None else None
+        relations: dict[str, Any] = dict(
+            permutation_mask=permutation_mask, target_mapping=target_mapping, memory=memory
         )
-        choices = tokens.shape[1] if tokens.ndim == 3 else None
-        self._check_relations(tokens, token_types, permutation_mask, target_mapping, memory)
-        self._check_targets(targets, logits_at, tokens.shape if target_mapping is None else target_mapping.shape[:2])
-        rows, types, marks = flat(tokens), flat(token_types), flat(segments)
-        keys = (None,) * 6 if dropout_key is None else jax.random.split(dropout_key, 6)
-        held = 0 if memory is None else memory[0].shape[0]
-        streams = self._streams(rows, target_mapping, keys[0], keys[1])
-        relations = self._relations(rows, types, marks, permutation_mask, target_mapping, held, keys[2])
+        options: dict[str, Any] = dict(
+            dropout_key=dropout_key, logits_at=logits_at, return_hidden_states=return_hidden_states
+        )
+        if is_batch(tokens):
+            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
+            return self(**arguments(tokens, **ids, **relations, **options, **unknown))
+        if "cache" in unknown:
+            raise InputError("XLNet has no cache; it takes `memory`, which a call returns, instead.")
+        refuse(unknown, (*ARGUMENTS[:-1], *relations, "return_hidden_states"))
+        checked = logits_at if target_mapping is None else None
+        inputs = XLNetInputs.create(
+            self.config, tokens, segments=segments, positions=positions, **{**options, "logits_at": checked}
+        )
+        self._check_relations(tokens, token_types, **relations)
+        types = None if token_types is None else flat(token_types)
+        inputs = inputs.replace(token_types=types, logits_at=logits_at, **relations)
+        places = inputs.tokens.shape if target_mapping is None else target_mapping.shape[:2]
+        return self._run_streams(inputs.replace(targets=self._targets(targets, logits_at, places)))
+
+    def _run_streams(self, inputs: XLNetInputs) -> Output:
+        key = inputs.dropout_key
+        keys = (None,) * 6 if key is None else jax.random.split(key, 6)
+        streams = self._streams(inputs, keys[0], keys[1])
+        relations = self._relations(inputs, keys[2])
+        memory = inputs.memory
         source = None if memory is None else jnp.stack([part.swapaxes(0, 1) for part in memory])
         x, _, states = self.stack(streams, relations, source=source, dropout_key=keys[3], return_hidden_states=True)
-        inputs = (streams, *states[:-1])
+        read = (streams, *states[:-1])
         hidden = x.content if x.query is None else x.query
         out = Output(
             hidden=dropout(hidden, self.config.output_dropout, keys[4]),
-            hidden_states=tuple(_each([streams, *states])) if return_hidden_states else None,
-            memory=tuple(self._remember(part.content, memory, layer) for layer, part in enumerate(inputs)),
+            hidden_states=tuple(_each([streams, *states])) if inputs.return_hidden_states else None,
+            memory=tuple(self._remember(part.content, memory, layer) for layer, part in enumerate(read)),
         )
-        out = self._read(out, rows, marks, keys[5], logits_at, targets)
-        if choices is None or out.logits is None:
-            return out
-        return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
+        return self._read(out, inputs.replace(dropout_key=keys[5]))
 
     def _check_relations(self, tokens, token_types, permutation_mask, target_mapping, memory) -> None:
         """InputError for shapes that do not belong to the tokens."""
@@ -136,7 +169,8 @@ class XLNet(Transformer):
                 f"memory must be {layers} arrays [S, {batch}, {width}]; found {[part.shape for part in memory]}."
             )
 
-    def _streams(self, tokens, target_mapping, content_key, query_key) -> Streams:
+    def _streams(self, inputs: XLNetInputs, content_key, query_key) -> Streams:
+        tokens, target_mapping = inputs.tokens, inputs.target_mapping
         content = self.embed(tokens, None, jnp.zeros_like(tokens), dropout_key=content_key)
         if target_mapping is None:
             return Streams(content, None)
@@ -144,8 +178,9 @@ class XLNet(Transformer):
         query = jnp.broadcast_to(self.unknown[...].astype(content.dtype), shape)
         return Streams(content, dropout(query, self.config.embed_dropout, query_key))
 
-    def _relations(self, tokens, types, segments, permutation_mask, target_mapping, held: int, key) -> Relations:
-        batch, length = tokens.shape
+    def _relations(self, inputs: XLNetInputs, key) -> Relations:
+        types, target_mapping, held = inputs.token_types, inputs.target_mapping, inputs.held
+        batch, length = inputs.tokens.shape
         total, causal = held + length, self.config.attention.causal
         last = 0 if causal else 1 - length
         encoding = distance_encoding(total, last, self.config.width, self.config.clamp_length)
@@ -153,7 +188,7 @@ class XLNet(Transformer):
         if types is not None:
             everyone = jnp.concatenate([jnp.zeros((batch, held), types.dtype), types], axis=1)
             differs = types[:, :, None] != everyone[:, None, :]
-        query = self._allowed(batch, length, held, segments, permutation_mask)
+        query = self._allowed(inputs)
         own = jnp.eye(length, total, held, dtype=bool)[None]
         return Relations(
             content=None if query is None else query | own,
@@ -163,8 +198,10 @@ class XLNet(Transformer):
             places=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
         )
 
-    def _allowed(self, batch: int, length: int, held: int, segments, permutation_mask) -> Bool[Array, "B T S"] | None:
-        """What the query stream sees: all of the memory, and of the others what order and padding leave."""
+    def _allowed(self, inputs: XLNetInputs) -> Bool[Array, "B T S"] | None:
+        """What the query stream attends to: all of the memory, and of the rest what order and padding leave."""
+        (batch, length), held = inputs.tokens.shape, inputs.held
+        segments, permutation_mask = inputs.segments, inputs.permutation_mask
         if not (self.config.attention.causal or segments is not None or permutation_mask is not None):
             return None
         seen = jnp.ones((batch, length, length), bool)
@@ -203,12 +240,15 @@ class BiasedLMHead(heads.CausalLMHead):
 
 
 class LastClassifier(heads.DenseClassifier):
-    """One label a sequence, from its last place, where the classifying token stands; dropout behind the dense layer."""
+    """One label a sequence, from its last token, which classifies; dropout only after the dense layer.
+
+    Without `segments` that is the last position of the row, since XLNet's published texts are padded on the left.
+    """
 
     drops_input = False
 
     def read(self, features: heads.Features) -> Float[Array, "B D"]:
-        return features.hidden[:, -1]
+        return features.at_last(None)
 
 
 class Choice(LastClassifier):
@@ -220,8 +260,7 @@ class Choice(LastClassifier):
 class TokenClassifier(heads.TokenClassifier):
     """One label a token, without dropout."""
 
-    def dropout_rate(self, config: TransformerConfig) -> float:
-        return 0.0
+    dropout = "none"
 
 
 HEADS = {
@@ -237,4 +276,6 @@ FAMILY = Family(
     sizes={"xlnet-base-cased": config(12, 768, 12), "xlnet-large-cased": config(24, 1024, 16)},
     heads=HEADS,
     model=XLNet,
+    organisation="xlnet",
+    licence="MIT",
 )

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of one job, one or more on each host: how they meet, and who does what.
 
-Process 0 leads: it alone writes reports and prints. All of them run the same program, step by step. Nothing here asks
+Process 0 is the primary: it alone writes reports and prints. All run the same program, step by step. Nothing asks
 for a device before the processes have met, since JAX must know of its peers first.
 """
 
@@ -36,7 +36,7 @@ _meetings = itertools.count()  # numbers the points at which all processes, whic
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Meeting:
+class Rendezvous:
     """How a job's processes find each other.
 
     Attributes:
@@ -52,7 +52,7 @@ class Meeting:
     @classmethod
     def create(
         cls, coordinator_address: str | None, num_processes: int | None, process_id: int | None
-    ) -> "Meeting | None":
+    ) -> "Rendezvous | None":
         """What the three flags say or, without them, the cluster; None for a job of one process.
 
         Raises:
@@ -70,7 +70,7 @@ class Meeting:
         return cls._checked(str(coordinator_address), int(num_processes or 0), int(process_id or 0))
 
     @classmethod
-    def _checked(cls, address: str, count: int, index: int) -> "Meeting | None":
+    def _checked(cls, address: str, count: int, index: int) -> "Rendezvous | None":
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(f"--coordinator_address must be host:port, such as 10.0.0.1:8476; found {address!r}.")
@@ -83,7 +83,7 @@ class Meeting:
         return cls(coordinator_address=address, num_processes=count, process_id=index)
 
     @classmethod
-    def _detect(cls) -> "Meeting | None":
+    def _detect(cls) -> "Rendezvous | None":
         """Of the cluster's variables; a machine with TPUs that has none of them asks its metadata server."""
         for cluster in _CLUSTERS:
             if _is_present(cluster):
@@ -119,11 +119,11 @@ class Meeting:
         )
         alarm.cancel()
 
-    def _resolve(self, patience: float) -> "Meeting":
+    def _resolve(self, patience: float) -> "Rendezvous":
         for cluster in _CLUSTERS:
             if cluster.name == self.cluster:
                 port = os.environ.get("JAX_COORDINATOR_PORT")
-                return Meeting(
+                return Rendezvous(
                     coordinator_address=cluster.get_coordinator_address(round(patience), port),
                     num_processes=cluster.get_process_count(),
                     process_id=cluster.get_process_id(),
@@ -169,7 +169,7 @@ def count() -> int:
     return distributed.global_state.num_processes if jax.distributed.is_initialized() else 1
 
 
-def leads() -> bool:
+def is_primary() -> bool:
     """Whether this process writes and prints for all. Asks no device."""
     return index() == 0
 
@@ -212,12 +212,12 @@ def failures(point: str, failed: bool) -> list[int]:
 
 
 @contextlib.contextmanager
-def leader_first(point: str) -> Iterator[None]:
+def primary_first(point: str) -> Iterator[None]:
     """Lets process 0 through the block, and then the others: they find what it has written."""
-    if not leads():
+    if not is_primary():
         wait_for_all(point)
     yield
-    if leads():
+    if is_primary():
         wait_for_all(point)
 
 

@@ -4,7 +4,7 @@
 
 The others would wait for it in a collective: JAX alone does so for 100 s, and then aborts without a name. Here each
 process holds a connection to process 0, which closes with it, and says over it several times a second that it lives
-and how far it is. `mark` says how far: since all processes run the same program, they pass the same marks, and one that
+and how far it is. `heartbeat` says how far: as all run the same program, they pass the same marks, and one that
 stays behind while another has gone on hangs, even if its threads live. Compiling and saving take what they take: such
 marks are `patient`. When all wait at the same mark, as in a collective over a dead network, nobody is behind or blamed.
 
@@ -107,7 +107,7 @@ class _Watch(threading.Thread):
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
 
-    def mark(self, label: str, patient: bool) -> None:
+    def heartbeat(self, label: str, patient: bool) -> None:
         with self._lock:
             self.me.marks, self.me.label, self.me.patient = self.me.marks + 1, label, patient
             self.me.moved = time.monotonic()
@@ -269,17 +269,17 @@ def follow(rank: int, host: str, port: int, token: str, timeout: float) -> None:
     _watch.start()
 
 
-def mark(label: str, patient: bool = False) -> None:
+def heartbeat(label: str, patient: bool = False) -> None:
     """Says how far this process is; every process must pass the same marks. A patient one may last."""
     if _watch:
-        _watch.mark(label, patient)
+        _watch.heartbeat(label, patient)
 
 
 def marked(items: Iterable[_T], label: str) -> Iterator[_T]:
     """The items, with a mark before each; the first two, behind which things start and compile, are patient."""
     iterator = iter(items)
     for number in range(sys.maxsize):
-        mark(f"{label} {number}", patient=number < 2)
+        heartbeat(f"{label} {number}", patient=number < 2)
         try:
             item = next(iterator)
         except StopIteration:

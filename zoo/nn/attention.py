@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, Int
 from zoo.kernels.attention import AttentionMask, attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import query_init, residual_init
 from zoo.nn.linear import Linear
-from zoo.nn.placed import placed
 
 
 class Attention(nnx.Module):
@@ -39,8 +39,8 @@ class Attention(nnx.Module):
         layer: Int[Array, ""] | int = 0,
     ) -> tuple[Float[Array, "B T D"], Cache | None]:
         source = x if source is None else source
-        query = placed(self.query(x), "query", "BTNH")
-        key, value = placed(self.key(source), "key", "BTNH"), placed(self.value(source), "value", "BTNH")
+        query = constrain(self.query(x), "query", "BTNH")
+        key, value = constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")
         if cache is not None:
             cache = cache.write(layer, key, value)
             key, value = cache.read(layer)

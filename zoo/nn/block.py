@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ from zoo.kernels.attention import AttentionMask
 from zoo.nn.attention import Attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.linear import dropout
 from zoo.nn.mlp import Mlp
 from zoo.nn.norm import Norm
-from zoo.nn.placed import placed
 
 Attends = Literal["itself", "source"]
 
@@ -27,14 +27,14 @@ Attends = Literal["itself", "source"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a decoder reads besides its own tokens: an encoder's output, and which of it is no padding (not 0)."""
+    """What a decoder reads besides its own tokens: an encoder's output, and its segments, 0 for padding."""
 
     hidden: Float[Array, "B S D"]
     segments: Int[Array, "B S"] | None
 
 
-class Block(nnx.Module):
-    """The layer that every family is made of; a decoder's also attends to a source."""
+class Layer(nnx.Module):
+    """The parts of a layer and the residual sums around them; subclasses define the streams that run through them."""
 
     attention_type: ClassVar[type[Attention]] = Attention
 
@@ -49,9 +49,41 @@ class Block(nnx.Module):
 
     def __call__(
         self,
+        x: Any,
+        mask: Any,
+        *,
+        window: int | None = None,
+        source: Any = None,
+        bias: Any = None,
+        dropout_key: Array | None = None,
+        cache: Cache | None = None,
+        layer: Int[Array, ""] | int = 0,
+    ) -> tuple[Any, Cache | None]:
+        """What layer number `layer` makes of `x`, and the cache with its keys and values."""
+        raise NotImplementedError
+
+    def _feed_forward(self, x: Array, inner_key: Array | None, key: Array | None) -> Array:
+        def feed(x):
+            return checkpoint_name(self.mlp(x, dropout_key=inner_key), "fed")
+
+        return self._residual(x, feed, self.mlp_norm, key)
+
+    def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
+        before = norm(x) if self.config.norm_order == "pre" else x
+        added = constrain(sublayer(before), "added", "BTD")
+        x = x + dropout(added.astype(x.dtype), self.config.hidden_dropout, dropout_key)
+        return x if self.config.norm_order == "pre" else norm(x)
+
+
+class Block(Layer):
+    """The layer of every family with one stream; a decoder's also attends to a source."""
+
+    def __call__(
+        self,
         x: Float[Array, "B T D"],
         mask: AttentionMask,
         *,
+        window: int | None = None,
         source: Source | None = None,
         bias: Float[Array, "#B #N T S"] | None = None,
         dropout_key: Array | None = None,
@@ -59,6 +91,8 @@ class Block(nnx.Module):
         layer: Int[Array, ""] | int = 0,
     ) -> tuple[Float[Array, "B T D"], Cache | None]:
         keys = (None,) * 6 if dropout_key is None else jax.random.split(dropout_key, 6)
+
+        mask = dataclasses.replace(mask, window=window)
 
         def attend(x):
             nonlocal cache
@@ -75,21 +109,9 @@ class Block(nnx.Module):
             x = self._residual(x, read, self.cross_norm, keys[3])
         return self._feed_forward(x, keys[4], keys[5]), cache
 
-    def _feed_forward(self, x: Array, inner_key: Array | None, key: Array | None) -> Array:
-        def feed(x):
-            return checkpoint_name(self.mlp(x, dropout_key=inner_key), "fed")
-
-        return self._residual(x, feed, self.mlp_norm, key)
-
-    def _residual(self, x: Array, sublayer: Callable[[Array], Array], norm: Norm, dropout_key: Array | None) -> Array:
-        before = norm(x) if self.config.norm_order == "pre" else x
-        added = placed(sublayer(before), "added", "BTD")
-        x = x + dropout(added, self.config.hidden_dropout, dropout_key)
-        return x if self.config.norm_order == "pre" else norm(x)
-
 
 def _sees(source: Source, length: int) -> AttentionMask:
-    """Every token sees all of the source but its padding."""
+    """A mask by which every token attends to all of the source but its padding."""
     if source.segments is None:
         return AttentionMask()
     real = (source.segments != 0).astype(jnp.int32)

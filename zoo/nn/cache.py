@@ -18,14 +18,14 @@ Held = Float[Array, "L B N S H"] | tuple[Float[Array, "*B N S H"], ...]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Room for S tokens a row, filled from the left.
+    """Keys and values of up to S tokens a row, filled from the left.
 
     Attributes:
       key, value: what the layers computed, `[L, B, N, S, H]`, or L arrays `[B, N, S, H]` (`[N, S, H]` for one row) for
-        a model whose layers are apart. Heads come before places, as XLA multiplies them, so that no step transposes
-        all that is held.
-      segments: 0 where a place is empty or holds padding.
-      length: number of places filled, the same in every row.
+        a model whose layers are apart. Heads come before positions, the order in which XLA multiplies
+        them, so that no step transposes the whole cache.
+      segments: 0 where a position is empty or holds padding.
+      length: number of positions filled, the same in every row.
     """
 
     key: Held
@@ -53,14 +53,14 @@ class Cache:
         return self.segments.shape[1]
 
     def admit(self, segments: Int[Array, "B T"]) -> "Cache":
-        """Marks the next T places as taken; their keys and values are written layer by layer."""
+        """Reserves the next T positions; their keys and values are written layer by layer."""
         placed = jax.lax.dynamic_update_slice(self.segments, segments.astype(jnp.int32), (0, self.length))
         return dataclasses.replace(self, segments=placed, length=self.length + segments.shape[1])
 
     def write(
         self, layer: Int[Array, ""] | int, key: Float[Array, "B T N H"], value: Float[Array, "B T N H"]
     ) -> "Cache":
-        """Stores one layer's keys and values in the places admitted last."""
+        """Stores one layer's keys and values at the positions admitted last."""
         return dataclasses.replace(
             self,
             key=_put(self.key, layer, key, self.length),
@@ -68,7 +68,7 @@ class Cache:
         )
 
     def read(self, layer: Int[Array, ""] | int) -> tuple[Float[Array, "B S N H"], Float[Array, "B S N H"]]:
-        """One layer's keys and values, empty places included."""
+        """One layer's keys and values, empty positions included."""
         batch, capacity = self.segments.shape
 
         def pick(held: Held) -> Float[Array, "B S N H"]:
@@ -82,7 +82,7 @@ class Cache:
 
 
 def _put(held: Held, layer: Int[Array, ""] | int, new: Float[Array, "B T N H"], end: Int[Array, ""]) -> Held:
-    """Writes `new` into one layer, in the places that stop at `end`."""
+    """Writes `new` into one layer, at the positions up to `end`."""
     new, start = new.swapaxes(1, 2), end - new.shape[1]
     if not isinstance(held, tuple):
         return constrain(jax.lax.dynamic_update_slice(held, new[None], (layer, 0, 0, start, 0)), "LBNSH")

@@ -85,8 +85,8 @@ class TransformerConfig:
       pad_embedding: `frozen` gives no gradient to the embedding of `pad_id`, the `padding_idx` semantics of BERT in
         Hugging Face Transformers.
       norm_order: `post` normalizes after each residual sum, `pre` before each sublayer and once at the end.
-      position_offset: row of the position table that position 0 uses (RoBERTa: pad_id + 1).
-      pad_positions: whether padding takes a position when the model counts positions itself (RoBERTa: it does not).
+      pad_positions: whether padding takes a position when the model counts positions itself. Where it is `skipped`
+        (RoBERTa), position 0 is row `pad_id + 1` of the position table.
       unique_layers: number of layers with parameters of their own, each run L / unique_layers times in turn; None means
         L (ALBERT: its groups).
       tie_embeddings: whether the output projection to the vocabulary is the token embedding.
@@ -117,7 +117,6 @@ class TransformerConfig:
     embed_scale: EmbedScale = "none"
     pad_embedding: PadEmbedding = "trained"
     positions: Positions = "learned"
-    position_offset: int = 0
     pad_positions: PadPositions = "taken"
     position_buckets: int = 32
     position_span: int = 128
@@ -202,6 +201,21 @@ class TransformerConfig:
     def embedding_width(self) -> int:
         """E, the width of the embedding tables."""
         return self.embed_width or self.width
+
+    @property
+    def residual_dtype(self) -> str:
+        """Dtype of the residual stream, and of the products that end in it.
+
+        Of pre-norm models it grows from layer to layer and leaves the range of float16, so that it is float32 there;
+        Hugging Face Transformers keeps T5's `wo` in float32 for the same reason.
+        """
+        narrow = self.norm_order == "pre" and self.execution.dtype == "float16"
+        return "float32" if narrow else self.execution.dtype
+
+    @property
+    def position_offset(self) -> int:
+        """Row of the position table that position 0 uses: where padding takes none, rows up to `pad_id` are unused."""
+        return self.pad_id + 1 if self.pad_positions == "skipped" and self.pad_id is not None else 0
 
     @property
     def layers_stored(self) -> int:

@@ -10,12 +10,12 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels import partition
-from zoo.kernels.partition import constrain, gather
+from zoo.kernels.partition import LETTERS, gather
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import embedding_init
-from zoo.nn.linear import LETTERS, Linear, dropout, multiply_rows
+from zoo.nn.linear import Linear, dropout, multiply_rows
 from zoo.nn.norm import Norm
-from zoo.nn.placed import placed
 from zoo.nn.positions import sinusoids
 
 
@@ -31,8 +31,8 @@ class Embedding(nnx.Module):
         self.letters = LETTERS.get(axis, "_") + LETTERS["embed"]
 
     def __call__(self, ids: Int[Array, "B T"]) -> Float[Array, "B T E"]:
-        # Uncast, for the gradients of frequent words are long sums; and these are formed whole before they are split.
-        table = constrain(gather(self.embedding[...], self.letters, "W"), self.letters.replace("W", "_"))
+        # Not cast, since the gradients of frequent tokens are long sums, which are formed whole before they are split.
+        table = partition.constrain(gather(self.embedding[...], self.letters, "W"), self.letters.replace("W", "_"))
         # Negative ids would count from the end; sent past the end they are filled as well.
         ids = jnp.where(ids < 0, table.shape[0], ids)
         return jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan).astype(self.dtype)
@@ -47,7 +47,7 @@ class Embedding(nnx.Module):
         return gather(self.embedding[...].astype(self.dtype), self.letters, "W")
 
     def tune_for_cpu(self) -> None:
-        """Multiplies with the table as is fastest there: see `zoo.nn.linear.multiply_rows`."""
+        """Switches to the product that is fastest on a CPU: see `zoo.nn.linear.multiply_rows`."""
         self.tuned = "cpu"
 
 
@@ -90,7 +90,7 @@ class Embedder(nnx.Module):
         elif self.config.positions == "sinusoidal":
             table = sinusoids(self.config.max_length, self.config.embedding_width)
             x = x + jnp.take(jnp.asarray(table, x.dtype), positions, axis=0, mode="fill", fill_value=jnp.nan)
-        x = placed(x, "embedded", "BTE")
+        x = constrain(x, "embedded", "BTE")
         if self.norm is not None:
             x = self.norm(x)
         x = dropout(x, self.config.embed_dropout, dropout_key)

@@ -3,21 +3,22 @@
 """The encoder-decoder (arXiv:1706.03762, section 3.1): a decoder that attends to what an encoder made of the tokens."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Int
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.nn.block import Source
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.heads import Head
-from zoo.nn.inputs import check_inputs
+from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.norm import Norm
 from zoo.nn.stack import Stack
-from zoo.nn.transformer import Ids, Output, Transformer, flat
+from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 
 
 class EncoderDecoder(Transformer):
@@ -35,9 +36,9 @@ class EncoderDecoder(Transformer):
         self.decoder = Stack(config.decoder, attends="source", rngs=rngs)
         self.decoder_norm = Norm(config.width, config) if config.norm_order == "pre" else None
 
-    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(
         self,
-        tokens: Ids,
+        tokens: Ids | Batch | None = None,
         token_types: Ids | None = None,
         segments: Ids | None = None,
         positions: Ids | None = None,
@@ -48,49 +49,50 @@ class EncoderDecoder(Transformer):
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
         return_hidden_states: bool = False,
+        **unknown: Any,
     ) -> Output:
         """Runs encoder and decoder.
 
         Args:
           tokens, token_types, segments, positions: the encoder's, [B, S]; see `Transformer`.
           dropout_key: turns dropout on.
-          decoder_tokens: the decoder's ids [B, T]; None is `tokens` behind a start token.
-          decoder_segments: 0 for the decoder's padding; None has none, which does no harm if padding comes last.
+          decoder_tokens: the decoder's ids [B, T]; None is `tokens` after a start token.
+          decoder_segments: 0 for the decoder's padding; None means none, which is right if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
-          targets: what the decoder should say at these, see `Transformer`.
+          targets: what the decoder should predict there, see `Transformer`.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding, an argument
+            that does not exist.
         """
-        check_inputs(self.config, tokens, token_types, segments, positions)
-        decoder_tokens = shift_right(self.config, tokens) if decoder_tokens is None else decoder_tokens
-        check_inputs(self.config, decoder_tokens, None, decoder_segments, None, of="decoder_", logits_at=logits_at)
-        self._check_targets(targets, logits_at, decoder_tokens.shape)
+        if is_batch(tokens):
+            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
+            decoder = dict(decoder_tokens=decoder_tokens, decoder_segments=decoder_segments, logits_at=logits_at)
+            rest = dict(dropout_key=dropout_key, return_hidden_states=return_hidden_states)
+            return self(**arguments(tokens, **ids, **decoder, **rest, **unknown))
+        if "cache" in unknown:
+            raise InputError("An encoder-decoder takes a cache in decode(); call encode() first, then decode().")
+        refuse(unknown, (*ARGUMENTS[:-1], "decoder_tokens", "decoder_segments", "return_hidden_states"))
         keys = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
-        rows, marks = flat(tokens), flat(segments)
-        encoder = self._through(
-            self.stack,
-            self.final_norm,
-            rows,
-            flat(token_types),
-            marks,
-            flat(positions),
-            keys[0],
-            keep=return_hidden_states,
+        options: dict[str, Any] = dict(return_hidden_states=return_hidden_states)
+        given = Inputs.create(self.config, tokens, token_types, segments, positions, dropout_key=keys[0], **options)
+        layers = self._through(self.stack, self.final_norm, given)
+        decoder_tokens = shift_right(self.config, given.tokens) if decoder_tokens is None else decoder_tokens
+        options |= dict(source=Source(hidden=layers.hidden, segments=given.segments), logits_at=logits_at)
+        inputs = Inputs.create(
+            self.config, decoder_tokens, segments=decoder_segments, of="decoder_", dropout_key=keys[1], **options
         )
-        source = Source(hidden=encoder.hidden, segments=marks)
-        out = self._decode(
-            decoder_tokens, source, flat(decoder_segments), keys[1], cache=None, keep=return_hidden_states
+        targets = self._targets(targets, logits_at, inputs.tokens.shape)
+        out = dataclasses.replace(
+            self._decode(inputs), encoder_hidden=layers.hidden, encoder_hidden_states=layers.hidden_states
         )
-        out = dataclasses.replace(out, encoder_hidden=encoder.hidden, encoder_hidden_states=encoder.hidden_states)
-        return self._read(out, rows, marks, keys[2], logits_at, targets)
+        return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, targets=targets, choices=None))
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
         """What the decoder reads of the tokens [B, S]."""
-        check_inputs(self.config, tokens, None, segments, None)
-        rows, marks = flat(tokens), flat(segments)
-        layers = self._through(self.stack, self.final_norm, rows, None, marks, None, None, keep=False)
-        return Source(hidden=layers.hidden, segments=marks)
+        inputs = Inputs.create(self.config, tokens, segments=segments)
+        layers = self._through(self.stack, self.final_norm, inputs)
+        return Source(hidden=layers.hidden, segments=inputs.segments)
 
     def decode(
         self,
@@ -99,30 +101,19 @@ class EncoderDecoder(Transformer):
         *,
         cache: Cache | None = None,
     ) -> Output:
-        """What comes after the tokens that the cache holds: the decoder alone, with the logits of a language model."""
-        out = self._decode(decoder_tokens, source, None, None, cache=cache, keep=False)
-        is_language_model = self.head_name == "seq2seq_lm"
-        return self._read(out, flat(decoder_tokens), None) if is_language_model else out
+        """The decoder alone, after the tokens that the cache holds, with the logits of a language model."""
+        inputs = Inputs(tokens=flat(decoder_tokens), source=source, cache=cache)
+        out = self._decode(inputs)
+        return self._read(out, inputs) if self.head_name == "seq2seq_lm" else out
 
-    def _decode(self, decoder_tokens, source: Source, decoder_segments, dropout_key, *, cache, keep) -> Output:
-        layers = self._through(
-            self.decoder,
-            self.decoder_norm,
-            flat(decoder_tokens),
-            None,
-            decoder_segments,
-            None,
-            dropout_key,
-            source=source,
-            cache=cache,
-            keep=keep,
-        )
+    def _decode(self, inputs: Inputs) -> Output:
+        layers = self._through(self.decoder, self.decoder_norm, inputs)
         return Output(hidden=layers.hidden, hidden_states=layers.hidden_states, cache=layers.cache)
 
 
 def shift_right(config: TransformerConfig, tokens: Ids) -> Int[Array, "B T"]:
-    """What a decoder reads to say `tokens`: the start token, then all but the last of them."""
+    """What a decoder reads to predict `tokens`: the start token, then all but the last of them."""
     if config.decoder_start_id is None:
-        raise ConfigError("This model has no decoder_start_id, so that it cannot shift tokens; pass decoder_tokens.")
+        raise ConfigError("This model has no decoder_start_id to shift tokens by; pass decoder_tokens, or set it.")
     tokens = jnp.asarray(tokens, jnp.int32)
     return jnp.concatenate([jnp.full_like(tokens[..., :1], config.decoder_start_id), tokens[..., :-1]], axis=-1)

@@ -60,7 +60,7 @@ CONFIG_ALIASES: Mapping[str, str] = {
 
 
 def suggest(name: str, known: Collection[str], aliases: Mapping[str, str]) -> str:
-    """What a message says after naming an unknown name: the one that was probably meant, or all that there are."""
+    """The end of a message about an unknown name: the name that was probably meant, or all of them."""
     if name in aliases:
         return f"it is called {aliases[name]!r} here."
     near = difflib.get_close_matches(name, known, n=1)

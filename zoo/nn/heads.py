@@ -1,71 +1,80 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on top of the stack: one small module for each way of reading it out."""
+"""The heads: one small module for each way of reading the output of a stack."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
 from zoo.nn.config import Activation, TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.embed import Embedding
+from zoo.nn.inputs import Inputs
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
-from zoo.nn.placed import placed
+
+Rate = Literal["config", "none"]  # dropout by the config's `classifier_dropout`, or none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a head may look at.
+    """What a head reads.
 
     Attributes:
-      hidden: the stack's output. pooled: the first token's, through the pooler, or None.
-      tokens, segments: the model's inputs; the encoder's, if it has a decoder too.
+      hidden: the stack's output. pooled: the first token's vector through the pooler, or None.
       token: the token embedding, for tied logits.
-      logits_at: the positions whose vocabulary logits are wanted; None is all.
-      targets: what should be said there; None asks for the logits themselves.
+      inputs: the model's; its ids are the encoder's, if it has a decoder too.
     """
 
     hidden: Float[Array, "B T D"]
     pooled: Float[Array, "B D"] | None
-    tokens: Int[Array, "B S"]
-    segments: Int[Array, "B S"] | None
     token: Embedding
-    logits_at: Int[Array, "B M"] | None
-    dropout_key: Array | None
-    targets: Int[Array, "B M"] | None = None
+    inputs: Inputs
+
+    @property
+    def dropout_key(self) -> Array | None:
+        """The key of the head's dropout."""
+        return self.inputs.dropout_key
 
     def wanted(self) -> Float[Array, "B M D"]:
-        """The hidden vectors at `logits_at`."""
-        if self.logits_at is None:
+        """The hidden vectors at `logits_at`, or all of them."""
+        places = self.inputs.logits_at
+        if places is None:
             return self.hidden
-        return jnp.take_along_axis(self.hidden, self.logits_at[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
+        return jnp.take_along_axis(self.hidden, places[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
 
     def first(self) -> Float[Array, "B D"]:
-        """The pooled vector of each row's first token; for heads that say `needs_pooler`."""
+        """The pooled vector of each row's first token; for heads that set `needs_pooler`."""
         if self.pooled is None:
             raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
         return self.pooled
 
     def at_last(self, pad_id: int | None) -> Float[Array, "B D"]:
-        """The hidden vector of each row's last token; without segments, `pad_id` tells what is padding."""
-        if self.segments is not None:
-            real = self.segments != 0
-        else:
-            real = jnp.ones_like(self.tokens, bool) if pad_id is None else self.tokens != pad_id
-        places = jnp.arange(self.tokens.shape[1], dtype=jnp.int32)[None]
-        last = jnp.max(jnp.where(real, places, 0), axis=1)
+        """The hidden vector of each row's last token that is not padding, by `segments` or, without them, by `pad_id`.
+
+        Without either it is that of the last position.
+        """
+        tokens, segments = self.inputs.tokens, self.inputs.segments
+        if segments is not None:
+            return self.at_last_of(segments != 0)
+        return self.at_last_of(jnp.ones_like(tokens, bool) if pad_id is None else tokens != pad_id)
+
+    def at_last_of(self, chosen: Bool[Array, "B T"]) -> Float[Array, "B D"]:
+        """The hidden vector at the last chosen position of each row, the first position if none is."""
+        places = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
+        last = jnp.max(jnp.where(chosen, places, 0), axis=1)
         return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
 
 
 class Head(nnx.Module):
-    """Reads `Features`, gives the fields of `zoo.nn.transformer.Output` that it fills."""
+    """A module from `Features` to the fields of `zoo.nn.transformer.Output` that it fills."""
 
     needs_pooler: ClassVar[bool] = False
 
@@ -77,7 +86,7 @@ class Head(nnx.Module):
 
 
 class EncoderHead(Head):
-    """Nothing more: of a family with a decoder, the bare encoder, which is a model without one."""
+    """A head that adds nothing: the bare encoder of a family with a decoder, as a model without one."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         pass
@@ -87,7 +96,7 @@ class EncoderHead(Head):
 
 
 class VocabularyHead(Head):
-    """Vocabulary logits at the wanted positions or, given targets, the losses alone, which need not hold all logits.
+    """Vocabulary logits at the wanted positions or, given targets, only the losses, without holding all logits.
 
     Attributes:
       vocabulary: the output table; None is the token embedding.
@@ -96,32 +105,32 @@ class VocabularyHead(Head):
     vocabulary: Linear | None
 
     def vectors(self, features: Features) -> Float[Array, "B M E"]:
-        """What the vocabulary product reads."""
+        """What the output projection reads."""
         raise NotImplementedError
 
     def logits_bias(self) -> Float[Array, "V"] | None:
         return None
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        x, bias = placed(self.vectors(features), "read", "BTE"), self.logits_bias()
-        if features.targets is not None:
+        x, bias = constrain(self.vectors(features), "read", "BTE"), self.logits_bias()
+        if features.inputs.targets is not None:
             table = features.token if self.vocabulary is None else self.vocabulary
-            found = softmax_xent(x.astype(table.dtype), table.rows(), features.targets, bias=bias)
+            found = softmax_xent(x.astype(table.dtype), table.rows(), features.inputs.targets, bias=bias)
             return {"losses": found.loss, "predicted": found.predicted}
         logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
-        logits = placed(logits, "logits", "BTV")
+        logits = constrain(logits, "logits", "BTV")
         return {"logits": logits if bias is None else logits + bias.astype(logits.dtype)[None, None]}
 
 
 def output_table(config: TransformerConfig, width: int, *, rngs: nnx.Rngs) -> Linear | None:
-    """The vocabulary product of vectors so wide; None if the token embedding does it."""
+    """The output projection from `width` to the vocabulary; None if the token embedding is it."""
     if config.tie_embeddings:
         return None
     return Linear({"embed": width}, {"vocab": config.vocab_size}, config, bias=False, rngs=rngs)
 
 
 class CausalLMHead(VocabularyHead):
-    """Straight from the hidden vectors."""
+    """A language model's head: the output projection of the hidden vectors."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.scale = config.logits_scale
@@ -133,7 +142,7 @@ class CausalLMHead(VocabularyHead):
 
 
 class MaskedLMHead(VocabularyHead):
-    """Dense layer, activation, norm, then the vocabulary product with a bias (BERT, section 3.1)."""
+    """Dense layer, activation, norm, then the output projection with a bias (BERT, section 3.1)."""
 
     activation: ClassVar[Activation | None] = None  # the feed-forward network's
 
@@ -153,7 +162,7 @@ class MaskedLMHead(VocabularyHead):
 
 
 class GeluMaskedLMHead(MaskedLMHead):
-    """The same with a GELU, whatever the network has."""
+    """A masked-LM head with a GELU, whatever activation the model has."""
 
     activation = "gelu"
 
@@ -171,33 +180,33 @@ class ReplacedTokenHead(Head):
 
 
 class PairHead(Head):
-    """Whether the second sentence follows the first (BERT, section 3.1, task 2); class 0 says that it does."""
+    """Whether the second sentence follows the first (BERT, section 3.1, task 2); class 0 means that it does."""
 
     needs_pooler = True
-    drops_pooled: ClassVar[bool] = False
+    pooled_dropout: ClassVar[Rate] = "none"
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        self.rate = (config.classifier_dropout or 0.0) if self.drops_pooled else 0.0
+        self.rate = 0.0 if self.pooled_dropout == "none" else config.classifier_dropout or 0.0
         self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return {"logits": self.pair_logits(features)}
-
-    def pair_logits(self, features: Features) -> Float[Array, "B 2"]:
-        return self.pair(dropout(features.first(), self.rate, features.dropout_key))
+        return {"logits": self.pair(dropout(features.first(), self.rate, features.dropout_key))}
 
 
-class PretrainingHead(MaskedLMHead, PairHead):
-    """Masked words and sentence pairs at once."""
+class PretrainingHead(MaskedLMHead):
+    """The masked-LM head, and the layer of the pair head: both objectives at once."""
 
     needs_pooler = True
+    pooled_dropout: ClassVar[Rate] = "none"
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        MaskedLMHead.__init__(self, config, rngs=rngs)
-        PairHead.__init__(self, config, rngs=rngs)
+        super().__init__(config, rngs=rngs)
+        self.rate = 0.0 if self.pooled_dropout == "none" else config.classifier_dropout or 0.0
+        self.pair = Linear({"embed": config.width}, {"classes": 2}, config, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:
-        return MaskedLMHead.__call__(self, features) | {"pair_logits": self.pair_logits(features)}
+        pair_logits = self.pair(dropout(features.first(), self.rate, features.dropout_key))
+        return super().__call__(features) | {"pair_logits": pair_logits}
 
 
 class Classifier(Head):
@@ -205,14 +214,13 @@ class Classifier(Head):
 
     bias: ClassVar[bool] = True
     classes: ClassVar[int | None] = None  # the config's number of labels
+    dropout: ClassVar[Rate] = "config"
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
-        self.rate = self.dropout_rate(config)
+        rate = config.hidden_dropout if config.classifier_dropout is None else config.classifier_dropout
+        self.rate = rate if self.dropout == "config" else 0.0
         classes = {"classes": self.classes or config.num_labels}
         self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, rngs=rngs)
-
-    def dropout_rate(self, config: TransformerConfig) -> float:
-        return config.hidden_dropout if config.classifier_dropout is None else config.classifier_dropout
 
     def vectors(self, features: Features) -> Float[Array, "*B D"]:
         raise NotImplementedError
@@ -231,7 +239,7 @@ class PooledClassifier(Classifier):
 
 
 class DenseClassifier(Classifier):
-    """One label a sequence, from its first token through a dense layer, with dropout before it and behind."""
+    """One label a sequence, from its first token through a dense layer, with dropout before and after it."""
 
     activation: ClassVar[Activation] = "tanh"
     drops_input: ClassVar[bool] = True
@@ -250,7 +258,7 @@ class DenseClassifier(Classifier):
 
 
 class LastTokenClassifier(Classifier):
-    """One label a sequence, from its last token, as decoders need; no bias, as released."""
+    """One label a sequence, from its last token, as causal models need; without a bias, as in the released weights."""
 
     bias = False
 
@@ -273,9 +281,7 @@ class SpanHead(TokenClassifier):
     """Start and end logits of an answer (BERT, section 4.2)."""
 
     classes = 2
-
-    def dropout_rate(self, config: TransformerConfig) -> float:
-        return 0.0
+    dropout = "none"
 
 
 class PooledChoice(PooledClassifier):
@@ -285,14 +291,14 @@ class PooledChoice(PooledClassifier):
 
 
 class LastTokenChoice(LastTokenClassifier):
-    """A score for each of the C sequences beside the language model's logits (GPT, section 3.2)."""
+    """A score for each of the C sequences in addition to the language model's logits (GPT, section 3.2)."""
 
     bias = True
     classes = 1
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
-        self.pad_id = None  # here the torch library looks at no token
+        self.pad_id = None  # Transformers does not look for padding here
         self.vocabulary = output_table(config, config.width, rngs=rngs)
 
     def __call__(self, features: Features) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Random initial values, as the papers drew them."""
+"""Random initial values, as in the papers."""
 
 import math
 

@@ -1,90 +1,129 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what a user hands to a model. Inside `jax.jit` values are unknown and only shapes are checked."""
+"""The inputs of one call of a model: checked and made into arrays once, then handed down as one object."""
 
-import math
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
+from jaxtyping import Array, Int
 
 from zoo.errors import InputError
+from zoo.nn.cache import Cache
+from zoo.nn.check import check_inputs
 from zoo.nn.config import TransformerConfig
+from zoo.nn.field_names import suggest
+
+SomeInputs = TypeVar("SomeInputs", bound="Inputs")
+Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, whose message says how to fix them
+Batch = Mapping[str, Any] | tuple[Any, ...]  # arguments by name: a dict, or a named tuple of `Tokenizer.encode_batch`
+
+_DROPOUT = "dropout_key, which turns dropout on; without it there is none"
+_ALIASES = {
+    "input_ids": "tokens",
+    "inputs": "tokens",
+    "attention_mask": "segments, which a 0/1 attention mask fits",
+    "mask": "segments, which a 0/1 attention mask fits",
+    "token_type_ids": "token_types",
+    "position_ids": "positions",
+    "labels": "targets",
+    "train": _DROPOUT,
+    "training": _DROPOUT,
+    "deterministic": _DROPOUT,
+    "rngs": _DROPOUT,
+    "output_hidden_states": "return_hidden_states",
+    "past_key_values": "cache",
+    "use_cache": "cache",
+    "decoder_input_ids": "decoder_tokens",
+    "decoder_attention_mask": "decoder_segments",
+    "perm_mask": "permutation_mask",
+    "mems": "memory",
+}
 
 
-def check_inputs(
-    config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = "", logits_at=None
-) -> None:
-    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a stack and its head read; ids are int32 arrays `[B, T]`.
 
-    Args:
-      start: tokens before these, in a cache. of: `decoder_` where the ids are the decoder's.
+    Attributes:
+      tokens, token_types, segments, positions, dropout_key, cache, return_hidden_states: see `Transformer`.
+      logits_at, targets: what a head with a vocabulary computes, see `Transformer`.
+      source: what a decoder attends to besides its own tokens.
+      choices: C, where tokens were `[B, C, T]` and are `[B * C, T]` here.
     """
-    if not hasattr(tokens, "ndim"):
-        raise InputError(f"{of}tokens must be an array [B, T], not {type(tokens).__name__}; use np.asarray.")
-    if tokens.ndim < 2:
-        raise InputError(f"{of}tokens must be [B, T]; found shape {tokens.shape}. Add a batch axis: {of}tokens[None].")
-    length = tokens.shape[-1]
-    if length == 0:
-        raise InputError(f"{of}tokens has shape {tokens.shape}; a sequence needs at least one token.")
-    if config.positions in ("learned", "sinusoidal") and start + length > config.max_length:
-        raise InputError(
-            f"The sequence has {start + length} tokens; the model has positions for {config.max_length}. "
-            "Truncate it, or split it into windows."
+
+    tokens: Int[Array, "B T"]
+    token_types: Int[Array, "B T"] | None = None
+    segments: Int[Array, "B T"] | None = None
+    positions: Int[Array, "B T"] | None = None
+    dropout_key: Array | None = None
+    source: Any = None
+    cache: Cache | None = None
+    logits_at: Int[Array, "B M"] | None = None
+    targets: Int[Array, "B M"] | None = None
+    return_hidden_states: bool = False
+    choices: int | None = None
+
+    @classmethod
+    def create(
+        cls: type[SomeInputs],
+        config: TransformerConfig,
+        tokens,
+        token_types=None,
+        segments=None,
+        positions=None,
+        *,
+        of: str = "",
+        **rest: Any,
+    ) -> SomeInputs:
+        """The inputs as arrays of rows; `of` is `decoder_` for the messages about a decoder's.
+
+        Raises:
+          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+        """
+        check_inputs(config, tokens, token_types, segments, positions, of=of, logits_at=rest.get("logits_at"))
+        return cls(
+            tokens=flat(tokens),
+            token_types=None if token_types is None or not config.num_token_types else flat(token_types),
+            segments=None if segments is None else flat(segments),
+            positions=None if positions is None else flat(positions),
+            choices=tokens.shape[1] if tokens.ndim == 3 else None,
+            **rest,
         )
-    _check_ids(f"{of}tokens", tokens, tokens.shape, config.vocab_size)
-    if token_types is not None:
-        if not config.num_token_types:
-            raise InputError("This model has no token types; leave token_types out.")
-        _check_ids("token_types", token_types, tokens.shape, config.num_token_types)
-    if positions is not None:
-        limit = config.max_length if config.positions in ("learned", "sinusoidal") else np.iinfo(np.int32).max
-        _check_ids("positions", positions, tokens.shape, limit)
-    if segments is not None:
-        _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
-        _check_rows(f"{of}segments", segments)
-    if logits_at is not None:
-        rows = math.prod(tokens.shape[:-1])
-        if logits_at.ndim != 2 or logits_at.shape[0] != rows:
-            raise InputError(f"logits_at must be [B, M] with B = {rows}; found shape {tuple(logits_at.shape)}.")
-        _check_ids("logits_at", logits_at, logits_at.shape, length)
+
+    def replace(self: SomeInputs, **changes: Any) -> SomeInputs:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
 
 
-def check_targets(config: TransformerConfig, targets, positions: tuple[int, ...]) -> None:
-    """Raises InputError for targets that are not one id for each of the positions, `[..., M]`.
+def flat(ids: Ids) -> Int[Array, "B T"]:
+    """Ids as int32 rows."""
+    return jnp.asarray(ids, jnp.int32).reshape(-1, ids.shape[-1])
 
-    Ids below 0 pass: they mark what is left out, -100 in the torch library. No habit puts them beyond the vocabulary.
+
+def is_batch(tokens: Any) -> bool:
+    """Whether a model was given all of its arguments as one object."""
+    return isinstance(tokens, Mapping) or hasattr(tokens, "_asdict")
+
+
+def arguments(batch: Any, **others: Any) -> dict[str, Any]:
+    """The arguments in `batch` and those given in addition, which are None or False where they were not given.
+
+    Raises:
+      InputError: an argument that was given twice.
     """
-    shape = (math.prod(positions[:-1]), positions[-1])
-    if not hasattr(targets, "ndim") or tuple(targets.shape) != shape:
-        found = tuple(targets.shape) if hasattr(targets, "ndim") else type(targets).__name__
-        raise InputError(f"targets must be an array {list(shape)}, an id for each position with logits; found {found}.")
-    _check_values("targets", targets, np.iinfo(np.int64).min, config.vocab_size)
+    fields = dict(batch) if isinstance(batch, Mapping) else batch._asdict()
+    others = {name: value for name, value in others.items() if value is not None and value is not False}
+    if twice := sorted(fields.keys() & others.keys()):
+        raise InputError(f"{twice[0]} is both in the batch and an argument of its own; leave one of them out.")
+    return fields | others
 
 
-def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
-    if tuple(ids.shape) != tuple(shape):
-        raise InputError(f"{name} must have the shape of tokens, {tuple(shape)}; found {tuple(ids.shape)}.")
-    _check_values(name, ids, 0, limit)
-
-
-def _check_values(name: str, ids, low: int, limit: int) -> None:
-    if not np.issubdtype(ids.dtype, np.integer) and ids.dtype != np.bool_:
-        raise InputError(f"{name} must be integers; found {ids.dtype}.")
-    if isinstance(ids, Tracer) or ids.size == 0:
-        return
-    ids = np.asarray(ids)
-    bad = np.argwhere((ids < low) | (ids >= limit))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
-        raise InputError(
-            f"{name}[{', '.join(map(str, where))}] is {ids[where]}; expected 0 to {limit - 1}."
-            + (" Was the text encoded with this model's tokenizer?" if name.endswith(("tokens", "targets")) else "")
-        )
-
-
-def _check_rows(name: str, segments) -> None:
-    if isinstance(segments, Tracer):
-        return
-    empty = np.flatnonzero(~np.asarray(segments).any(axis=-1))
-    if len(empty):
-        raise InputError(f"Row {empty[0]} of {name} is all padding (0); give it a token or leave it out.")
+def refuse(unknown: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """InputError for arguments that a model does not have, with the names of those that were probably meant."""
+    for name in unknown:
+        if name in _ALIASES:
+            raise InputError(f"A model has no argument {name!r}; use {_ALIASES[name]}.")
+        raise InputError(f"A model has no argument {name!r}; {suggest(name, known, {})}")

@@ -12,13 +12,12 @@ from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
 from zoo.kernels.dropout import keep
-from zoo.kernels.partition import gather
+from zoo.kernels.partition import LETTERS, gather
 from zoo.nn.config import TransformerConfig
 from zoo.nn.init import kernel_init
 
 KernelOrder = Literal["inputs_first", "outputs_first"]
 
-LETTERS = {"embed": "W", "mlp": "F", "heads": "N", "vocab": "V"}  # of a parameter's axes, for `zoo.kernels.partition`
 _FEW_ROWS = 64  # up to here a CPU is faster with the weight on the left (measured for weights 768 to 3072 wide)
 
 
@@ -26,7 +25,7 @@ class Linear(nnx.Module):
     """`x @ kernel + bias`, where input and output may each span several named axes.
 
     `Linear({"embed": D}, {"heads": N, "kv": H}, ...)` maps `[..., D]` to `[..., N, H]` with a kernel `[D, N, H]`. The
-    names are the logical axes that `zoo.sharding.rules` shards by.
+    names are the logical axes that `zoo.sharding.rules` shards by. `dtype` is the computation's, None the config's.
     """
 
     def __init__(
@@ -37,13 +36,14 @@ class Linear(nnx.Module):
         *,
         bias: bool = True,
         init: Initializer | None = None,
+        dtype: str | None = None,
         rngs: nnx.Rngs,
     ):
         param_dtype = jnp.dtype(config.execution.param_dtype)
         self.num_inputs, self.outputs = len(inputs), tuple(outputs.values())
         self.order: KernelOrder = "inputs_first"
         self.letters = "".join(LETTERS.get(axis, "_") for axis in (*inputs, *outputs))
-        self.dtype = jnp.dtype(config.execution.dtype)
+        self.dtype = jnp.dtype(dtype or config.execution.dtype)
         # Initializers see a matrix: fan-in and truncation do not depend on how an axis is split.
         matrix = (init or kernel_init(config))(
             rngs.params(), (math.prod(inputs.values()), math.prod(outputs.values())), param_dtype
@@ -90,8 +90,8 @@ class Linear(nnx.Module):
 def multiply_rows(x: Float[Array, "*B I"], weight: Float[Array, "O I"]) -> Float[Array, "*B O"]:
     """`x @ weight.T` in the form that XLA runs fastest on a CPU.
 
-    Few rows make `weight @ x.T`, since XLA then reads the weight as it lies and need not pack it: twice as fast for 8
-    rows. Without the barrier it would fold the transposition and turn the product around again.
+    Few rows make `weight @ x.T`, since XLA then reads the weight in its own layout and does not pack it: twice as fast
+    for 8 rows. Without the barrier it would fold the transposition and turn the product around again.
     """
     rows = x.reshape(-1, x.shape[-1])
     if rows.shape[0] > _FEW_ROWS:

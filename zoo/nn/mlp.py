@@ -12,13 +12,13 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import residual_init
 from zoo.nn.linear import Linear, dropout
-from zoo.nn.placed import placed
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Exact (arXiv:1606.08415, section 2), by erf as in the torch library; JAX's own, by erfc, takes twice as long."""
+    """Exact (arXiv:1606.08415, section 2), by erf as in Transformers; JAX's own, by erfc, takes twice as long."""
     wide = x.astype(jnp.float32)
     return (0.5 * wide * (1.0 + jax.lax.erf(wide * math.sqrt(0.5)))).astype(x.dtype)
 
@@ -33,16 +33,18 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Mlp(nnx.Module):
-    """`down(placed(up(x)))`, or `down(placed(gate(x)) * up(x))`."""
+    """`down(activation(up(x)))`, or `down(activation(gate(x)) * up(x))` for the gated kind."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         self.activation, self.rate = config.activation, config.mlp_dropout
         width, inner, bias = {"embed": config.width}, {"mlp": config.mlp_width}, config.mlp_bias == "all"
         self.gate = Linear(width, inner, config, bias=bias, rngs=rngs) if config.mlp == "gated" else None
         self.up = Linear(width, inner, config, bias=bias, rngs=rngs)
-        self.down = Linear(inner, width, config, bias=bias, init=residual_init(config), rngs=rngs)
+        self.down = Linear(
+            inner, width, config, bias=bias, init=residual_init(config), dtype=config.residual_dtype, rngs=rngs
+        )
 
     def __call__(self, x: Float[Array, "B T D"], *, dropout_key: Array | None = None) -> Float[Array, "B T D"]:
-        activate, up = ACTIVATIONS[self.activation], placed(self.up(x), "up", "BTF")
-        inner = activate(up) if self.gate is None else activate(placed(self.gate(x), "gate", "BTF")) * up
+        activate, up = ACTIVATIONS[self.activation], constrain(self.up(x), "up", "BTF")
+        inner = activate(up) if self.gate is None else activate(constrain(self.gate(x), "gate", "BTF")) * up
         return self.down(dropout(inner, self.rate, dropout_key))

@@ -14,18 +14,18 @@ from zoo.nn.config import TransformerConfig
 
 
 def sinusoids(length: int, width: int) -> Float[np.ndarray, "T D"]:
-    """The fixed table of the places 0, 1, ..."""
+    """The fixed table of the positions 0, 1, ..."""
     return encode_places(np.arange(length, dtype=np.float64), width)
 
 
 def encode_places(places: Float[np.ndarray, "T"], width: int) -> Float[np.ndarray, "T D"]:
-    """Places or distances as vectors, sines in the first half of the width and cosines in the second."""
+    """Positions or distances as vectors, sines in the first half of the width and cosines in the second."""
     angles = places[:, None] / np.power(10_000.0, 2 * np.arange((width + 1) // 2) / width)[None, :]
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width].astype(np.float32)
 
 
 def past_padding(tokens: Int[Array, "B T"], pad_id: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
-    """`start, start + 1, ...` for the tokens that are no padding; padding takes no place, and is at -1."""
+    """`start, start + 1, ...` for the tokens that are not padding; padding takes no position, and has -1."""
     real = tokens != pad_id
     return jnp.where(real, start + jnp.cumsum(real, axis=1, dtype=jnp.int32) - 1, -1)
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layers one after another: stored stacked `[L, ...]`, run by a scan or by a loop."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,18 +10,18 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.nn.block import Attends, Block
+from zoo.nn.block import Attends, Block, Layer
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
 
-# Names that `placed` and the kernels give. A norm behind the sum reads what the feed-forward network gave, "fed".
+# Names given by `constrain` and the kernels. A norm after the sum reads the feed-forward network's output, "fed".
 _ATTENTION = ("query", "key", "value", "attended", "normalizer")
 _SAVED = {"cheap": (*_ATTENTION, "up", "gate", "fed"), "mlp": (*_ATTENTION, "fed"), "full": ()}
 
 
 class StackOutput(NamedTuple):
-    """The last layer's output, the cache with every layer's keys, and each layer's output if it was asked for."""
+    """The last layer's output, the cache with every layer's keys, and each layer's output if requested."""
 
     hidden: Any
     cache: Cache | None
@@ -37,7 +36,7 @@ class Stack(nnx.Module):
         config: TransformerConfig,
         *,
         attends: Attends = "itself",
-        block_type: type[Block] = Block,
+        block_type: type[Layer] = Block,
         rngs: nnx.Rngs,
     ):
         self.config = config
@@ -53,7 +52,7 @@ class Stack(nnx.Module):
         return isinstance(self.blocks, nnx.List)
 
     def unstack(self) -> None:
-        """Splits the stored layers once, in place, so that a call need not slice them again."""
+        """Splits the stored layers once, in place, so that calls do not slice them again."""
         if self.is_unstacked:
             return
         graphdef, params = nnx.split(self.blocks)
@@ -78,8 +77,7 @@ class Stack(nnx.Module):
         def layer(params, x, cache, index, window):
             block = nnx.merge(graphdef, params)
             key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
-            seen = dataclasses.replace(mask, window=window)
-            return block(x, seen, source=source, bias=bias, dropout_key=key, cache=cache, layer=index)
+            return block(x, mask, window=window, source=source, bias=bias, dropout_key=key, cache=cache, layer=index)
 
         scans = self.config.execution.stack == "scan" and not self.is_unstacked
         run = self._scan if scans else self._loop
@@ -97,25 +95,25 @@ class Stack(nnx.Module):
             layers = [nnx.state(block) for block in self.blocks]
         else:
             layers = split_layers(nnx.state(self.blocks))
-        num_layers, pattern, states = self.config.num_layers, self.config.attention.window, []
+        num_layers, windows, states = self.config.num_layers, self.config.attention.window, []
         for index in range(num_layers):
             params = layers[index * len(layers) // num_layers]
-            x, cache = layer(params, x, cache, index, pattern[index % len(pattern)])
+            x, cache = layer(params, x, cache, index, windows[index % len(windows)])
             states.append(x)
         return StackOutput(x, cache, tuple(states) if keep else ())
 
     def _scan(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
-        """Scans over whole periods of the attention pattern, so that the windows stay static."""
-        num_layers, pattern = self.config.num_layers, self.config.attention.window
+        """Scans over whole periods of `attention.window`, so that the windows stay static."""
+        num_layers, windows = self.config.num_layers, self.config.attention.window
         stored = self.config.layers_stored
-        params, starts = nnx.state(self.blocks), jnp.arange(0, num_layers, len(pattern), dtype=jnp.int32)
+        params, starts = nnx.state(self.blocks), jnp.arange(0, num_layers, len(windows), dtype=jnp.int32)
 
         def by_period(leaf):
-            return leaf.reshape(len(starts), len(pattern), *leaf.shape[1:])
+            return leaf.reshape(len(starts), len(windows), *leaf.shape[1:])
 
         def period(carry, inputs):
             (x, cache), (start, scanned), states = carry, inputs, []
-            for place, window in enumerate(pattern):
+            for place, window in enumerate(windows):
                 if stored == num_layers:
                     layer_params = jax.tree.map(lambda leaf, place=place: leaf[place], scanned)
                 else:

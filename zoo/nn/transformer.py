@@ -1,13 +1,12 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The model that every family is: embeddings, a stack of blocks, and a head."""
+"""The model of every family: embeddings, a stack of blocks, and a head."""
 
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
@@ -15,34 +14,36 @@ from jaxtyping import Array, Float, Int
 from zoo.errors import InputError
 from zoo.kernels.attention import AttentionMask
 from zoo.kernels.platform import platform
-from zoo.nn.block import Block
+from zoo.nn.block import Block, Layer
 from zoo.nn.cache import Cache
+from zoo.nn.check import check_targets
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.heads import Features, Head, VocabularyHead
-from zoo.nn.inputs import check_inputs, check_targets
+from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.linear import Linear, dropout
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
+from zoo.nn.summary import summary
 
-Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, which says what to mend
+ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "logits_at", "targets", "cache")
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Output:
-    """What a model computed; a field is None if the head or the call does not give it.
+    """The output of a model; a field is None if the head or the call does not give it.
 
     Attributes:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
       pooled: the first token's vector through the pooler.
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
       losses: nats at each position that has vocabulary logits, in their place when targets were given; NaN where the
-        target is outside the vocabulary. predicted: the likeliest id there.
+        target is outside the vocabulary. predicted: the most likely id there.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
-      memory: what each layer read, for the next call (XLNet).
+      memory: the input of each layer, for the next call (XLNet).
       encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
@@ -61,7 +62,7 @@ class Output:
 
 
 class Layers(NamedTuple):
-    """What a stack made of its tokens, from embedding to final norm, and all that lies between if it was asked for."""
+    """The output of a stack, from embeddings to final norm, and all hidden states if requested."""
 
     hidden: Float[Array, "B T D"]
     hidden_states: tuple[Float[Array, "B T D"], ...] | None
@@ -69,13 +70,17 @@ class Layers(NamedTuple):
 
 
 class Transformer(nnx.Module):
-    """One stack with a head. Made by `zoo.create` and `zoo.load`; holds nothing but parameters.
+    """One stack with a head, as `zoo.create` and `zoo.load` make it; its state is only parameters.
 
     Attributes:
-      config: sizes and flavours. head_name: the name under which `zoo.create` made the head, or None.
+      config: architecture and execution. head_name: the name under which `zoo.create` made the head, or None.
+      pooling: how a sentence's vector is made (`zoo.nn.pooling.Pooling`), or None.
+      unread: tensors of the checkpoint that no computation uses, kept to be saved again (`zoo.hub.tensors.Unread`).
     """
 
-    block_type: ClassVar[type[Block]] = Block
+    block_type: ClassVar[type[Layer]] = Block
+    pooling: Any = None
+    unread: Any = None
 
     def __init__(
         self,
@@ -96,7 +101,7 @@ class Transformer(nnx.Module):
 
     def __call__(
         self,
-        tokens: Ids,
+        tokens: Ids | Batch | None = None,
         token_types: Ids | None = None,
         segments: Ids | None = None,
         positions: Ids | None = None,
@@ -106,45 +111,45 @@ class Transformer(nnx.Module):
         targets: Ids | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
+        **unknown: Any,
     ) -> Output:
         """Runs the model.
 
         Args:
-          tokens: ids; `[B, C, T]` for a `multiple_choice` head.
+          tokens: ids [B, T], `[B, C, T]` for a `multiple_choice` head; or these arguments in one batch, by name.
           token_types: sentence A (0) or B (1) of each token; None is all 0.
           segments: which document of a packed row each token belongs to, 0 for padding; a 0/1 attention mask will do.
-          positions: 0-based place of each token; None counts along the row, as `pad_positions` says.
+          positions: 0-based position of each token; None counts along the row, as `pad_positions` says.
           dropout_key: turns dropout on.
           logits_at: positions at which vocabulary logits are computed; None is all.
-          targets: the id that each of these positions should foretell, or one below 0 where it does not matter; gives
+          targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
             `losses` and `predicted` in place of logits.
           cache: keys and values of the tokens before these.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding, an argument
+            that does not exist.
         """
-        check_inputs(self.config, tokens, token_types, segments, positions, logits_at=logits_at)
-        self._check_targets(targets, logits_at, tokens.shape)
-        choices = tokens.shape[1] if tokens.ndim == 3 else None
-        out = self._run(
-            flat(tokens),
-            flat(token_types),
-            flat(segments),
-            flat(positions),
-            dropout_key,
-            logits_at=logits_at,
-            targets=targets,
-            cache=cache,
-            return_hidden_states=return_hidden_states,
+        options: dict[str, Any] = dict(logits_at=logits_at, cache=cache, return_hidden_states=return_hidden_states)
+        if is_batch(tokens):
+            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
+            return self(**arguments(tokens, **ids, **options, dropout_key=dropout_key, **unknown))
+        refuse(unknown, (*ARGUMENTS, "return_hidden_states"))
+        inputs = Inputs.create(
+            self.config, tokens, token_types, segments, positions, dropout_key=dropout_key, **options
         )
-        if choices is None or out.logits is None:
-            return out
-        return dataclasses.replace(out, logits=out.logits.reshape(-1, choices))
+        return self._run(inputs.replace(targets=self._targets(targets, logits_at, inputs.tokens.shape)))
+
+    def __repr__(self) -> str:
+        return summary(self.config, type(self).__name__, self.head_name, jax.tree.leaves(nnx.state(self)))
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def for_inference(self) -> "Transformer":
-        """The same model laid out for speed; save and train the model that it came from.
+        """The same model in a layout that is faster at inference; save and train the original.
 
-        Each layer has arrays of its own: a slice of a stacked one is a copy, made anew at every call. On a CPU the
+        Each layer has arrays of its own: a slice of a stacked one is a copy at every call. On a CPU the
         kernels are transposed as well. Parameters are then held twice if the model is kept.
         """
         model, on_cpu = nnx.merge(*nnx.split(self)), _platform(self) == "cpu"
@@ -158,82 +163,66 @@ class Transformer(nnx.Module):
 
     @property
     def is_for_inference(self) -> bool:
-        """Whether `for_inference` made it."""
+        """Whether this is a result of `for_inference`."""
         return self.stack.is_unstacked
 
-    def _run(
-        self, tokens, token_types, segments, positions, dropout_key, *, logits_at, targets, cache, return_hidden_states
-    ) -> Output:
-        body_key, head_key = (None, None) if dropout_key is None else jax.random.split(dropout_key)
-        layers = self._through(
-            self.stack,
-            self.final_norm,
-            tokens,
-            token_types,
-            segments,
-            positions,
-            body_key,
-            cache=cache,
-            keep=return_hidden_states,
-        )
+    def _run(self, inputs: Inputs) -> Output:
+        body_key, head_key = (None, None) if inputs.dropout_key is None else jax.random.split(inputs.dropout_key)
+        layers = self._through(self.stack, self.final_norm, inputs.replace(dropout_key=body_key))
         pooled = None if self.pooler is None else jnp.tanh(self.pooler(layers.hidden[:, 0]))
         out = Output(hidden=layers.hidden, pooled=pooled, hidden_states=layers.hidden_states, cache=layers.cache)
-        return self._read(out, tokens, segments, head_key, logits_at, targets)
+        return self._read(out, inputs.replace(dropout_key=head_key))
 
-    def _through(
-        self, stack, norm, tokens, token_types, segments, positions, dropout_key, *, source=None, cache=None, keep
-    ) -> Layers:
-        embed_key, stack_key, out_key = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
+    def _through(self, stack: Stack, norm: Norm | None, inputs: Inputs) -> Layers:
+        key, cache, segments = inputs.dropout_key, inputs.cache, inputs.segments
+        embed_key, stack_key, out_key = (None,) * 3 if key is None else jax.random.split(key, 3)
+        positions = inputs.positions
         if positions is None:
-            positions = self._positions(tokens, start=0 if cache is None else cache.length)
+            positions = self._positions(inputs.tokens, start=0 if cache is None else cache.length)
         if cache is not None:
-            segments = jnp.ones_like(tokens) if segments is None else segments
+            segments = jnp.ones_like(inputs.tokens) if segments is None else segments
             cache = cache.admit(segments)
-        embedded = self.embed(tokens, token_types, positions, dropout_key=embed_key)
+        embedded = self.embed(inputs.tokens, inputs.token_types, positions, dropout_key=embed_key)
+        embedded = embedded.astype(self.config.residual_dtype)
         mask = AttentionMask(causal=stack.config.attention.causal, query_segments=segments, key_segments=segments)
+        keep = inputs.return_hidden_states
         x, cache, layers = stack(
-            embedded, mask, source=source, dropout_key=stack_key, cache=cache, return_hidden_states=keep
+            embedded, mask, source=inputs.source, dropout_key=stack_key, cache=cache, return_hidden_states=keep
         )
         hidden = dropout(x if norm is None else norm(x), self.config.output_dropout, out_key)
-        # The last of them is what the head reads, as in the torch library.
+        # The last of them is what the head reads, as in Hugging Face Transformers.
         return Layers(hidden, (embedded, *layers[:-1], hidden) if keep else None, cache)
 
-    def _check_targets(self, targets, logits_at, shape: tuple[int, ...]) -> None:
-        """InputError for targets that are not one for each position with vocabulary logits, `shape` if that is all."""
+    def _targets(self, targets: Any, logits_at: Any, shape: tuple[int, ...]) -> Int[Array, "B M"] | None:
+        """The targets as rows, one for each position with vocabulary logits, which has `shape` where that is all.
+
+        Raises:
+          InputError: targets of another shape, or for a head without a vocabulary.
+        """
         if targets is None:
-            return
+            return None
         if not isinstance(self.head, VocabularyHead):
             raise InputError(
                 f"targets need a head with a vocabulary, such as causal_lm or masked_lm; this model's is "
                 f"{self.head_name!r}. Load it with such a head, or leave targets out."
             )
         check_targets(self.config, targets, shape if logits_at is None else logits_at.shape)
+        return flat(targets)
 
-    def _read(self, out: Output, tokens, segments, dropout_key=None, logits_at=None, targets=None) -> Output:
-        """Adds what the head makes of it."""
+    def _read(self, out: Output, inputs: Inputs) -> Output:
+        """Adds what the head computes from the output."""
         if self.head is None:
             return out
-        features = Features(
-            hidden=out.hidden,
-            pooled=out.pooled,
-            tokens=tokens,
-            segments=segments,
-            token=self.embed.token,
-            logits_at=logits_at,
-            dropout_key=dropout_key,
-            targets=flat(targets),
-        )
-        return dataclasses.replace(out, **self.head(features))
+        features = Features(hidden=out.hidden, pooled=out.pooled, token=self.embed.token, inputs=inputs)
+        out = dataclasses.replace(out, **self.head(features))
+        if inputs.choices is None or out.logits is None:
+            return out
+        return dataclasses.replace(out, logits=out.logits.reshape(-1, inputs.choices))
 
     def _positions(self, tokens: Int[Array, "B T"], start: Int[Array, ""] | int) -> Int[Array, "B T"]:
         if self.config.pad_positions == "skipped" and self.config.pad_id is not None:
             return past_padding(tokens, self.config.pad_id, start)
         return consecutive(*tokens.shape, start=start)
-
-
-def flat(ids: Ids | None) -> Int[Array, "B T"] | None:
-    """Ids as int32 rows."""
-    return None if ids is None else jnp.asarray(ids, jnp.int32).reshape(-1, ids.shape[-1])
 
 
 def _platform(model: Transformer) -> str:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two-stream attention with relative positions (XLNet, arXiv:1906.08237, sections 2.3 to 2.5).
 
-The content stream is an ordinary layer. The query stream knows where a token stands and not which it is; it runs
-through the same layer, with its own queries and the content stream's keys. Positions enter the scores by distance
-(arXiv:1901.02860, section 3.3), as do segments, by whether two tokens share one.
+The content stream is an ordinary layer. The query stream knows the position of a token and not its id; it runs through
+the same layer, with its own queries and the content stream's keys. Positions enter the scores by distance
+(arXiv:1901.02860, section 3.3), as do token types, by whether two tokens have the same.
 """
 
 import dataclasses
@@ -18,16 +18,17 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.kernels.attention import AttentionMask, Relative, attention
 from zoo.nn.attention import Attention
-from zoo.nn.block import Block
+from zoo.nn.block import Layer
+from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
+from zoo.nn.constrain import constrain
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
-from zoo.nn.placed import placed
 from zoo.nn.positions import encode_places
 
 
 class Streams(NamedTuple):
-    """What the layers carry; there is no query stream unless something is to be predicted."""
+    """The activations of both streams; there is no query stream unless something is to be predicted."""
 
     content: Float[Array, "B T D"]
     query: Float[Array, "B M D"] | None
@@ -36,12 +37,12 @@ class Streams(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relations:
-    """How tokens see and find one another.
+    """Which tokens attend to which, and at what distance.
 
     Attributes:
-      content, query: which of the S keys, memory first, each token of the stream sees; None is all.
-      distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in segment.
-      places: one-hot, where each of the M predictions stands; None has the query stream stand everywhere.
+      content, query: which of the S keys, memory first, each token of the stream attends to; None is all.
+      distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in type.
+      places: one-hot, the position of each of the M predictions; None predicts at every position.
     """
 
     content: Bool[Array, "#B T S"] | None
@@ -49,11 +50,10 @@ class Relations:
     distances: Float[Array, "R D"]
     differs: Bool[Array, "B T S"] | None
     places: Float[Array, "B M T"] | None
-    window: None = dataclasses.field(default=None, metadata={"static": True})
 
 
 class Offer(NamedTuple):
-    """What a layer's queries meet."""
+    """The keys, values and encoded distances that the queries of a layer attend to."""
 
     keys: Float[Array, "B S N H"]
     values: Float[Array, "B S N H"]
@@ -61,7 +61,7 @@ class Offer(NamedTuple):
 
 
 class RelativeAttention(Attention):
-    """Attention whose scores also have the distance and the segments of the two tokens."""
+    """Attention whose scores also depend on the distance and the types of the two tokens."""
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
 
     def offer(self, source: Float[Array, "B S D"], relations: Relations) -> Offer:
         """What both streams attend to: the content stream and its memory, `source`."""
-        key, value = placed(self.key(source), "key", "BTNH"), placed(self.value(source), "value", "BTNH")
+        key, value = constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")
         return Offer(key, value, self.position(relations.distances[None])[0])
 
     def relate(
@@ -89,7 +89,7 @@ class RelativeAttention(Attention):
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
-        query = placed(self.query(x), "query", "BTNH")
+        query = constrain(self.query(x), "query", "BTNH")
         if places is not None:
             query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
         kinds = None
@@ -123,22 +123,26 @@ class RelativeAttention(Attention):
         return param[...].astype(jnp.dtype(self.config.execution.dtype))[None, None]
 
 
-class TwoStreamBlock(Block):
-    """The layer for both streams; `source` is the memory of all layers [L, B, S, D]."""
+class TwoStreamBlock(Layer):
+    """The layer for both streams; `source` is the memory of all layers [L, B, S, D].
+
+    Its scores have their own terms for positions, so that there is no bias, and no window.
+    """
 
     attention_type: ClassVar[type[Attention]] = RelativeAttention
 
-    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(
         self,
         x: Streams,
         mask: Relations,
         *,
+        window: int | None = None,
         source: Float[Array, "L B S D"] | None = None,
-        bias: None = None,
+        bias: Any = None,
         dropout_key: Array | None = None,
-        cache: None = None,
+        cache: Cache | None = None,
         layer: Int[Array, ""] | int = 0,
-    ) -> tuple[Streams, None]:
+    ) -> tuple[Streams, Cache | None]:
         keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
         content = x.content
         if source is not None:
@@ -148,7 +152,7 @@ class TwoStreamBlock(Block):
         query = x.query
         if query is not None:
             query = self._stream(query, offer, mask.query, mask, mask.places, keys[1])
-        return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), None
+        return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), cache
 
     @property
     def _attention(self) -> RelativeAttention:

@@ -47,7 +47,7 @@ class MaskedLM(Objective):
         if info.vocabulary.mask_id is None:
             raise ConfigError(
                 "Masked language modelling needs a tokenizer with a mask token, and this one has none; use a WordPiece "
-                "tokenizer (data.tokenizer.kind=wordpiece), or one that has it."
+                "tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
             )
         return super().bind(info)
 

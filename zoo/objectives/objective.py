@@ -101,11 +101,14 @@ class Objective(abc.ABC):
         """What is trained, from a checkpoint; a head that it lacks is drawn from `seed`, which one log line says.
 
         Args:
-          config: of the model to make; what the checkpoint's own config says otherwise is overridden.
+          config: of the model to make; its labels decide whether a classifier of the checkpoint is kept.
         """
+        has_labels = self.head in ("sequence_classification", "token_classification")
         return zoo.load(
             source,
             head=self.head,
+            head_init="checkpoint" if _same_labels(zoo.config(source), config) or not has_labels else "random",
+            num_labels=config.num_labels if has_labels else None,
             dtype=config.execution.dtype,
             param_dtype=config.execution.param_dtype,
             mesh=mesh,
@@ -134,3 +137,9 @@ class Objective(abc.ABC):
     def export(self, module: Any) -> Transformer:
         """The model that is saved as a Hub folder."""
         return module
+
+
+def _same_labels(there: TransformerConfig, here: TransformerConfig) -> bool:
+    """Whether a classifier of one config classifies as the other's, as far as its config tells."""
+    named = there.label_names and here.label_names
+    return there.label_names == here.label_names if named else there.num_labels == here.num_labels

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a device holds of a state that is laid on a mesh, by groups of parameters; it need not be there."""
+"""Memory per device of a training state on a mesh, by groups of parameters; the devices need not exist."""
 
 import math
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ _REST = "counters and keys"
 
 
 class Held(NamedTuple):
-    """Of one group: how many parameters the model has, and bytes of one device for them and for their optimizer."""
+    """One group: its number of parameters, and the bytes on one device of these and of their optimizer state."""
 
     parameters: int
     param_bytes: int
     optimizer_bytes: int
 
 
-def footprint(params: Any, opt_state: Any) -> dict[str, Held]:
-    """By group, such as `embed` or `stack.mlp`.
+def memory_per_device(params: Any, opt_state: Any) -> dict[str, Held]:
+    """What one device holds of each group of parameters, such as `embed` or `stack.mlp`.
 
     Args:
       params: a nested dict of arrays, or of shapes with shardings. opt_state: the optimizer's, with moments of the same

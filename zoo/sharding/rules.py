@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one table from logical axes, which modules name, to mesh axes, which only this file knows."""
+"""The table from logical axes, which modules name, to mesh axes, which only this file knows."""
 
 import contextlib
 import math
@@ -15,7 +15,7 @@ from zoo.kernels import partition
 from zoo.kernels.partition import Axes, Partition
 
 # Every logical axis has a row in every preset: () says that it is whole on each device, on purpose. `batch` and
-# `length` are of activations, which have the heads, inner features and words of the parameters that make them.
+# `length` are of activations, which have the `heads`, `mlp` and `vocab` of the parameters that make them.
 _WHOLE: dict[str, Axes] = {
     "batch": ("data", "fsdp"),
     "length": (),
@@ -72,7 +72,7 @@ def part(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mapping[str, int],
     """What of a parameter's shape one device holds, on a mesh of these sizes.
 
     Raises:
-      ConfigError: a logical axis without a rule, or a dimension that the mesh axes do not divide.
+      ConfigError: a logical axis without a rule, or a dimension that is not divisible by its mesh axes.
     """
     missing = [axis for axis in axes if axis not in preset(rules)]
     if missing:
@@ -83,7 +83,7 @@ def part(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mapping[str, int],
             fits, multiple = math.gcd(size, count), math.lcm(_LANES, count)
             filled = f", or {axis} = {-(-size // multiple) * multiple}" if axis == "vocab" else ""
             raise ConfigError(
-                f"A parameter {axes} of shape {shape}: {axis!r} = {size} does not divide by the mesh's "
+                f"A parameter {axes} of shape {shape}: {axis!r} = {size} is not divisible by the mesh's "
                 f"{' x '.join(preset(rules)[axis])} = {count}; {fits} would{filled}. Change the mesh, or the preset "
                 f"{rules!r}."
             )
@@ -112,7 +112,7 @@ def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
 
 @contextlib.contextmanager
 def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
-    """Tells what is traced inside which devices it is for, and how activations lie on them.
+    """Sets the mesh of what is traced inside, and the sharding constraints of its activations.
 
     The compiler is then bound to it, and kernels that it cannot split are chosen and run by it; without it, a program
     for several devices does without them. Enter it inside of the jitted function, since JAX remembers a traced one
@@ -120,12 +120,12 @@ def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
     """
     table = preset(rules)
     axes = Partition(
-        rows=table["batch"],
-        tokens=table["length"],
+        batch=table["batch"],
+        length=table["length"],
         heads=table["heads"],
-        inner=table["mlp"],
-        words=table["vocab"],
-        width=table["embed"],
+        mlp=table["mlp"],
+        vocab=table["vocab"],
+        embed=table["embed"],
     )
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh), partition.use(axes):
         yield

@@ -36,12 +36,12 @@ def answering() -> contextlib.AbstractContextManager[None]:
     """While a tokenizer is used: some faults of a file show only with some texts."""
     return _explained(
         "The tokenizer gave up on a text",
-        "A pattern in its tokenizer.json needs too many steps, or its vocabulary has no unknown token; mend that file.",
+        "A pattern in its tokenizer.json needs too many steps, or its vocabulary has no unknown token; fix that file.",
     )
 
 
 def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
-    """A `tokenizer.json` that says of every special token the id that it has.
+    """A `tokenizer.json` whose special tokens have the ids that its vocabulary gives them.
 
     Raises:
       FormatError: it does not, or is damaged, or too large.

@@ -3,7 +3,7 @@
 """Marian's tokenizers (arXiv:1804.00344; OPUS-MT): a SentencePiece model for each side, one vocabulary for both.
 
 `source.spm` and `target.spm` say how a text is split, `vocab.json` which id a piece has, whichever side it comes from.
-The splitting is left to SentencePiece itself, as in the torch library: the Rust library composes some combining
+The splitting is left to SentencePiece itself, as in Transformers: the Rust library composes some combining
 characters otherwise, and has no place for a piece that its vocabulary lacks.
 """
 
@@ -18,13 +18,16 @@ from tokenizers import models, processors
 
 from zoo.errors import FormatError
 from zoo.text import unigram
-from zoo.text.tokenizer import Tokenizer, declared_tokens
+from zoo.text.batch import BatchFormat
+from zoo.text.classes import CLASSES
+from zoo.text.declared import Declared, max_length, role_tokens
+from zoo.text.tokenizer import Tokenizer
 from zoo.text.vocabulary import read_vocab_json
 
 SOURCE, TARGET, VOCAB = "source.spm", "target.spm", "vocab.json"
 Side = Literal["source", "target"]
 
-_SPECIAL = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
+_SPECIAL = CLASSES["marian"].special
 _LANGUAGE = re.compile(r">>.*?<<", re.DOTALL)  # the language to translate into, before a source text
 
 
@@ -43,8 +46,9 @@ class MarianTokenizer(Tokenizer):
         config: Mapping[str, Any],
         sides: Mapping[Side, bytes],
         side: Side = "source",
+        batch_format: BatchFormat | None = None,
     ):
-        super().__init__(backend, special, config)
+        super().__init__(backend, special, config, batch_format)
         self._sides = sides
         self._sentencepiece = sentencepiece.SentencePieceProcessor(model_proto=sides[side])
         longest_first = sorted({*special.values()}, key=len, reverse=True)
@@ -52,7 +56,7 @@ class MarianTokenizer(Tokenizer):
 
     @property
     def target(self) -> "MarianTokenizer":
-        return MarianTokenizer(self.backend, self.special, self._config, self._sides, "target")
+        return MarianTokenizer(self.backend, self.special, self._config, self._sides, "target", self.batch_format)
 
     def _ready(self, texts: Iterable[Any]) -> list:
         return [self._split(text) for text in super()._ready(texts)]
@@ -91,23 +95,54 @@ class MarianTokenizer(Tokenizer):
         return {"tokenizer_class": "MarianTokenizer"}
 
 
-def read(folder: Path, config: Mapping[str, Any]) -> MarianTokenizer:
+def read(declared: Declared) -> MarianTokenizer:
     """The tokenizer of a folder with `source.spm`, `target.spm` and `vocab.json`.
 
     Raises:
       FormatError: one of them is absent or damaged, or the vocabulary lacks a special token.
     """
-    if config.get("separate_vocabs"):
-        raise FormatError(
-            f"{folder / 'tokenizer_config.json'} asks for separate vocabularies of source and target, which are not "
-            "supported; take a model whose sides share vocab.json."
-        )
+    folder, options = declared.folder, declared.options
+    _check_options(declared)
     sides: dict[Side, bytes] = {"source": _read_model(folder / SOURCE), "target": _read_model(folder / TARGET)}
     vocab = read_vocab_json(folder / VOCAB)
-    special = {**_SPECIAL, **declared_tokens(folder, config, vocab)}
+    special = {**_SPECIAL, **role_tokens(declared, _SPECIAL, vocab)}
     if missing := [token for token in special.values() if token not in vocab]:
         raise FormatError(f"{folder / VOCAB} lacks {', '.join(missing)}; get it again, it belongs to the .spm files.")
-    return MarianTokenizer(_backend(vocab, special), special, config, sides)
+    _check_added(declared, vocab, special)
+    style = BatchFormat(
+        padding_side=options.get("padding_side", "right"),
+        truncation_side=options.get("truncation_side", "right"),
+        max_length=max_length(options),
+        has_token_types=False,
+    )
+    config = {name: value for name, value in options.items() if name != "added_tokens_decoder"}
+    return MarianTokenizer(_backend(vocab, special), special, config, sides, batch_format=style)
+
+
+def _check_options(declared: Declared) -> None:
+    path, name = declared.folder / "tokenizer_config.json", declared.tokenizer_class
+    if name not in (None, "MarianTokenizer"):
+        raise FormatError(f"{path} declares tokenizer_class {name!r}, but {SOURCE} and {TARGET} are MarianTokenizer's.")
+    if declared.options.get("separate_vocabs"):
+        raise FormatError(
+            f"{path} asks for separate vocabularies of source and target, which are not supported; take a model whose "
+            "sides share vocab.json."
+        )
+    if declared.options.get("split_special_tokens"):
+        raise FormatError(f"{path}: split_special_tokens is not supported for MarianTokenizer. Remove it.")
+
+
+def _check_added(declared: Declared, vocab: Mapping[str, int], special: Mapping[str, str]) -> None:
+    """Refuses added tokens that are not special tokens of the vocabulary already."""
+    named = {*special.values()}
+    for index, token in declared.added.items():
+        if token.content not in named or vocab[token.content] != index:
+            raise FormatError(
+                f"{declared.folder} adds the token {token.content!r} with id {index}; MarianTokenizer has no other "
+                f"added tokens here than {', '.join(sorted(named))}. Remove it."
+            )
+    if others := [token.content for token in declared.additional or () if token.content not in named]:
+        raise FormatError(f"{declared.folder} declares the special tokens {others}, not supported for MarianTokenizer.")
 
 
 def _read_model(path: Path) -> bytes:

@@ -6,65 +6,127 @@ import collections
 import string
 import sys
 from collections.abc import Iterable
+from typing import Any, Literal, get_args
 
+import tokenizers
 from tokenizers import normalizers, pre_tokenizers, trainers
 
 from zoo.errors import ConfigError, InputError
-from zoo.text.tokenizer import BERT, GPT2, Tokenizer, byte_bpe, each_checked, wordpiece
+from zoo.text.batch import BatchFormat
+from zoo.text.bpe import byte_bpe, frame_roberta
+from zoo.text.classes import BERT, GPT2, ROBERTA
+from zoo.text.template import classify, enclose, frame
+from zoo.text.tokenizer import Tokenizer, each_checked
+from zoo.text.wordpiece import wordpiece
+
+Kind = Literal["wordpiece", "byte_bpe"]
+Special = Literal["", "bert", "roberta", "gpt2"]
+
+# In the order of their ids, which is that of the released vocabularies.
+_TOKENS = {
+    "bert": tuple(BERT.values()),
+    "roberta": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+    "gpt2": ("<|endoftext|>",),
+}
+_ROLES = {"bert": BERT, "roberta": ROBERTA, "gpt2": GPT2}
 
 
-def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int, lower_case: bool = False) -> Tokenizer:
+def train_tokenizer(
+    texts: Iterable[str], *, kind: str, vocab_size: int, lower_case: bool = False, special: str = ""
+) -> Tokenizer:
     """Learns a vocabulary of at most `vocab_size` tokens; the same texts give the same vocabulary.
 
     Args:
       texts: read twice for `wordpiece`, so a list or a source and not a generator.
       kind: `wordpiece` as BERT's, or `byte_bpe` as GPT-2's.
-      lower_case: WordPiece only; accents go too, as in BERT's uncased vocabularies.
+      lower_case: WordPiece only; accents are stripped too, as in BERT's uncased vocabularies.
+      special: the family whose special tokens the vocabulary gets and puts around texts: `bert`, `roberta` (with
+        DistilRoBERTa, XLM-R and CamemBERT) or `gpt2`; empty is `bert` for WordPiece and `gpt2` for byte-level BPE.
 
     Raises:
-      ConfigError: an unknown kind, or a size too small for the alphabet and the special tokens.
+      ConfigError: an unknown kind or family, or a size too small for the alphabet and the special tokens.
       InputError: no text, or a lone surrogate in one.
     """
-    learn = {"wordpiece": _learn_wordpiece, "byte_bpe": _learn_byte_bpe}.get(kind)
-    if learn is None:
+    if kind not in get_args(Kind):
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; use 'wordpiece' or 'byte_bpe'.")
-    return learn(texts, vocab_size, lower_case)
+    if special not in get_args(Special):
+        raise ConfigError(f"tokenizer.special {special!r} is unknown; use 'bert', 'roberta' or 'gpt2'.")
+    family = special or ("bert" if kind == "wordpiece" else "gpt2")
+    if kind == "wordpiece":
+        backend = _learn_wordpiece(texts, vocab_size, lower_case, family)
+    else:
+        backend = _learn_byte_bpe(texts, vocab_size, lower_case, family)
+    backend.add_special_tokens([*_special_tokens(kind, family)])
+    _frame(backend, kind, family)
+    style = BatchFormat(has_token_types=family == "bert")
+    return Tokenizer(backend, _ROLES[family], _declaration(kind, family), style)
 
 
-def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool) -> Tokenizer:
+def _special_tokens(kind: str, family: str) -> list[tokenizers.AddedToken]:
+    """The special tokens; RoBERTa's mask takes the space before it along, which in a byte-level text is a token."""
+    lstrip = "<mask>" if kind == "byte_bpe" else None
+    return [
+        tokenizers.AddedToken(token, special=True, normalized=False, lstrip=token == lstrip)
+        for token in _TOKENS[family]
+    ]
+
+
+def _frame(backend: tokenizers.Tokenizer, kind: str, family: str) -> None:
+    """Puts the family's tokens around texts; GPT-2 has none there."""
+    roles = _ROLES[family]
+    if family == "bert":
+        frame(backend, *classify(roles["cls"], roles["sep"]))
+    elif family == "roberta" and kind == "byte_bpe":
+        frame_roberta(backend, roles, add_prefix_space=False)
+    elif family == "roberta":
+        frame(backend, *enclose(roles["bos"], roles["eos"]))
+
+
+def _declaration(kind: str, family: str) -> dict[str, Any]:
+    """The class of Transformers that is the same tokenizer; where there is none, tokenizer.json is all."""
+    if (kind, family) == ("byte_bpe", "roberta"):
+        return {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": False}
+    if (kind, family) in (("wordpiece", "bert"), ("byte_bpe", "gpt2")):
+        return {}  # told from the tokenizer itself
+    types = ["token_type_ids"] if family == "bert" else []
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", *types, "attention_mask"]}
+
+
+def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:
     """The trainer numbers continuations in hash order, so they are numbered here: ids and ties are then repeatable."""
     least = 64
     if vocab_size < least:
         raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for wordpiece; give {least} or more.")
-    scratch = wordpiece({token: index for index, token in enumerate(BERT.values())}, lower_case=lower_case)
+    tokens, unk = _TOKENS[family], {"unk": _ROLES[family]["unk"]}
+    scratch = wordpiece({token: index for index, token in enumerate(tokens)}, lower_case=lower_case, special=unk)
     alphabet = _alphabet(texts, scratch.normalizer, limit=min(1000, vocab_size // 4))
     continuations = ["##" + char for char in alphabet if char not in string.punctuation]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
-        special_tokens=[*BERT.values(), *continuations],
+        special_tokens=[*tokens, *continuations],
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
         show_progress=sys.stderr.isatty(),
     )
     scratch.train_from_iterator(each_checked(texts), trainer)
-    backend = wordpiece(scratch.get_vocab(), lower_case=lower_case)
-    backend.add_special_tokens([*BERT.values()])
-    return Tokenizer(backend, BERT)
+    return wordpiece(scratch.get_vocab(), lower_case=lower_case, special=unk)
 
 
-def _learn_byte_bpe(texts: Iterable[str], vocab_size: int, lower_case: bool) -> Tokenizer:
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
+def _learn_byte_bpe(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:
+    alphabet, tokens = pre_tokenizers.ByteLevel.alphabet(), _TOKENS[family]
     if lower_case:
         raise ConfigError("tokenizer.lower_case is for wordpiece; byte_bpe keeps every byte as it is. Set it to False.")
-    if vocab_size <= len(alphabet):
-        raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for byte_bpe; give 257 or more.")
-    end = GPT2["eos"]
+    if vocab_size < (least := len(alphabet) + len(tokens)):
+        raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for byte_bpe; give {least} or more.")
     backend = byte_bpe({}, [])
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=[end], initial_alphabet=alphabet, show_progress=sys.stderr.isatty()
+        vocab_size=vocab_size,
+        special_tokens=[*tokens],
+        initial_alphabet=alphabet,
+        show_progress=sys.stderr.isatty(),
     )
     backend.train_from_iterator(each_checked(texts), trainer)
-    return Tokenizer(backend, GPT2)
+    return backend
 
 
 def _alphabet(texts: Iterable[str], normalizer: normalizers.Normalizer, limit: int) -> list[str]:

@@ -8,8 +8,9 @@ normalizer. What stands around a text, and what is done to it before, is the fam
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 import tokenizers
 from google.protobuf.message import DecodeError
@@ -17,21 +18,31 @@ from sentencepiece.sentencepiece_model_pb2 import (
     ModelProto,  # pyright: ignore[reportAttributeAccessIssue]
     TrainerSpec,  # pyright: ignore[reportAttributeAccessIssue]
 )
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from zoo.errors import FormatError
 from zoo.files import open_regular
+from zoo.text.template import Template, classify, classify_last, enclose, end_each, frame
 
 _MAX_BYTES = 64 * 2**20
+Family = Literal["albert", "xlnet", "t5", "xlm-roberta", "camembert"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 SPACE = "\u2581"  # how a piece spells the space before it
 
 
 @dataclasses.dataclass(frozen=True)
 class SentencePieces:
-    """What a file holds: pieces with their scores, the place of the unknown one, what is never split, the map."""
+    """What a file holds.
+
+    Attributes:
+      vocab: pieces with their scores. unk_id: the id of the unknown one.
+      control: pieces that stand for no text. user_defined: pieces that are never split.
+      charsmap: the compiled map of the normalizer.
+    """
 
     vocab: list[tuple[str, float]]
     unk_id: int
+    control: list[str]
     user_defined: list[str]
     charsmap: bytes
 
@@ -48,7 +59,7 @@ def read_model(path: Path) -> tuple[bytes, ModelProto]:
     with open_regular(path) as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes; it is no SentencePiece model.")
+        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes; it is not a SentencePiece model.")
     model = ModelProto()
     try:
         model.ParseFromString(data)
@@ -73,9 +84,11 @@ def read_pieces(path: Path) -> SentencePieces:
     if model.trainer_spec.model_type != TrainerSpec.UNIGRAM:
         kind = TrainerSpec.ModelType.Name(model.trainer_spec.model_type)
         raise FormatError(f"{path} is a SentencePiece model of kind {kind}; only UNIGRAM is supported.")
-    user_defined = [piece.piece for piece in model.pieces if piece.type == ModelProto.SentencePiece.USER_DEFINED]
+    kinds = ModelProto.SentencePiece
+    control = [piece.piece for piece in model.pieces if piece.type == kinds.CONTROL]
+    user_defined = [piece.piece for piece in model.pieces if piece.type == kinds.USER_DEFINED]
     vocab = [(piece.piece, piece.score) for piece in model.pieces]
-    return SentencePieces(vocab, unknown[0], user_defined, model.normalizer_spec.precompiled_charsmap)
+    return SentencePieces(vocab, unknown[0], control, user_defined, model.normalizer_spec.precompiled_charsmap)
 
 
 def _check(vocab: list[tuple[str, float]], path: Path) -> None:
@@ -89,82 +102,89 @@ def _check(vocab: list[tuple[str, float]], path: Path) -> None:
         seen.add(piece)
 
 
-def _backend(pieces: SentencePieces, vocab: list[tuple[str, float]], unk_id: int, *before) -> tokenizers.Tokenizer:
-    """Unigram pieces after some normalizers, and the file's own."""
-    backend = tokenizers.Tokenizer(models.Unigram(vocab, unk_id=unk_id, byte_fallback=False))
-    own = [normalizers.Precompiled(pieces.charsmap)] if pieces.charsmap else []
-    backend.normalizer = normalizers.Sequence([*before, *own])
-    spaces = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UnigramOptions:
+    """The options of a tokenizer_config.json that a family of SentencePiece models may have.
+
+    Attributes:
+      lower_case: None is the family's own.
+      extra_ids: T5's sentinels, behind the file's pieces.
+    """
+
+    lower_case: bool | None = None
+    keep_accents: bool = False
+    add_prefix_space: bool = True
+    extra_ids: int = 100
+
+
+_LOWER_CASE = {"albert": True, "xlnet": False}
+
+
+def normalizer(family: str, charsmap: bytes, options: UnigramOptions) -> normalizers.Normalizer:
+    """The normalizer of a family, and then the file's own."""
+    stages = []
+    if family in _LOWER_CASE:
+        stages += [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
+        if not options.keep_accents:
+            stages += [normalizers.NFKD(), normalizers.StripAccents()]
+        if _LOWER_CASE[family] if options.lower_case is None else options.lower_case:
+            stages.append(normalizers.Lowercase())
+    return normalizers.Sequence([*stages, *([normalizers.Precompiled(charsmap)] if charsmap else [])])
+
+
+def split_words(backend: tokenizers.Tokenizer, *, add_prefix_space: bool) -> None:
+    """Splits texts at spaces, and marks each word by one before it."""
+    scheme = "always" if add_prefix_space else "never"
+    spaces = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme=scheme)
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), spaces])
-    backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
-    # As the torch library does: what follows such a piece then begins with a space, which SentencePiece does not add.
+    backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme=scheme)
+
+
+def template(family: str, special: Mapping[str, str]) -> Template:
+    """The special tokens around a text of the family."""
+    if family == "albert":
+        return classify(special["cls"], special["sep"])
+    if family == "xlnet":
+        return classify_last(special["sep"], special["cls"])
+    return end_each(special["eos"]) if family == "t5" else enclose(special["bos"], special["eos"])
+
+
+def unigram(
+    family: str, pieces: SentencePieces, special: Mapping[str, str], options: UnigramOptions
+) -> tokenizers.Tokenizer:
+    """A family's tokenizer from a SentencePiece file.
+
+    Raises:
+      ValueError: the vocabulary lacks a special token.
+    """
+    extra = [f"<extra_id_{number}>" for number in reversed(range(options.extra_ids))] if family == "t5" else []
+    vocab, unk_id = _vocab(family, pieces, special, extra)
+    backend = tokenizers.Tokenizer(models.Unigram(vocab, unk_id=unk_id, byte_fallback=False))
+    backend.normalizer = normalizer(family, pieces.charsmap, options)
+    split_words(backend, add_prefix_space=options.add_prefix_space)
+    # As Transformers does: what follows such a piece then begins with a space, which SentencePiece does not add.
     whole = [tokenizers.AddedToken(piece, normalized=False, special=False) for piece in pieces.user_defined]
     backend.add_tokens(whole)
-    return backend
+    backend.add_special_tokens([*(piece for piece in pieces.control if backend.token_to_id(piece) is not None), *extra])
+    return frame(backend, *template(family, special))
 
 
-def _frame(backend: tokenizers.Tokenizer, single: str, pair: str) -> tokenizers.Tokenizer:
-    """Puts special tokens around one text and around a pair."""
-    tokens = {word.partition(":")[0] for word in f"{single} {pair}".split() if not word.startswith("$")}
-    known = [(token, backend.token_to_id(token)) for token in sorted(tokens)]
-    if lacking := [token for token, index in known if index is None]:
-        raise ValueError(f"it lacks {', '.join(lacking)}")
-    backend.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=known)
-    return backend
+def _vocab(
+    family: str, pieces: SentencePieces, special: Mapping[str, str], extra: list[str]
+) -> tuple[list[tuple[str, float]], int]:
+    """The pieces with what fairseq or T5 puts before and behind them, and the id of the unknown one."""
+    if family == "xlm-roberta":  # fairseq's four special tokens take the place of the file's three
+        first, rest = [special[role] for role in ("bos", "pad", "eos", "unk")], pieces.vocab[3:]
+    elif family == "camembert":  # fairseq's tokens come before the file's pieces, of which the first is dropped
+        unused = "<s>NOTUSED", special["pad"], "</s>NOTUSED", special["unk"], "<unk>NOTUSED"
+        first, rest = [*unused], pieces.vocab[1:]
+    else:
+        return [*pieces.vocab, *((name, 0.0) for name in extra)], pieces.unk_id
+    return [*((name, 0.0) for name in first), *rest, (special["mask"], 0.0)], 3
 
 
-_QUOTES = (normalizers.Replace("``", '"'), normalizers.Replace("''", '"'))
-_PLAIN = (normalizers.NFKD(), normalizers.StripAccents())
-
-
-def albert(pieces: SentencePieces, *, lower_case: bool = True) -> tokenizers.Tokenizer:
-    """ALBERT's (arXiv:1909.11942, section 4.1): without accents, and in lower case unless told otherwise."""
-    lower = (normalizers.Lowercase(),) if lower_case else ()
-    backend = _backend(pieces, pieces.vocab, pieces.unk_id, *_QUOTES, *_PLAIN, *lower)
-    return _frame(backend, "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
-
-
-def xlnet(pieces: SentencePieces, *, lower_case: bool = False) -> tokenizers.Tokenizer:
-    """XLNet's (arXiv:1906.08237): the classifying token comes last, with a type of its own."""
-    lower = (normalizers.Lowercase(),) if lower_case else ()
-    backend = _backend(pieces, pieces.vocab, pieces.unk_id, *_QUOTES, *_PLAIN, *lower)
-    return _frame(backend, "$A:0 <sep>:0 <cls>:2", "$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2")
-
-
-def t5(pieces: SentencePieces, *, sentinels: int = 100) -> tokenizers.Tokenizer:
-    """T5's (arXiv:1910.10683, section 2.2), with the sentinels of its masks behind the file's pieces."""
-    extra = [(f"<extra_id_{number}>", 0.0) for number in reversed(range(sentinels))]
-    backend = _backend(pieces, [*pieces.vocab, *extra], pieces.unk_id)
-    backend.add_special_tokens([name for name, _ in extra])
-    return _frame(backend, "$A </s>", "$A </s> $B </s>")
-
-
-def xlm_roberta(pieces: SentencePieces) -> tokenizers.Tokenizer:
-    """XLM-R's (arXiv:1911.02116): fairseq's four special tokens take the place of the file's three."""
-    special = [(name, 0.0) for name in ("<s>", "<pad>", "</s>", "<unk>")]
-    backend = _backend(pieces, [*special, *pieces.vocab[3:], ("<mask>", 0.0)], 3)
-    return _frame(backend, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
-
-
-def camembert(pieces: SentencePieces) -> tokenizers.Tokenizer:
-    """CamemBERT's (arXiv:1911.03894): fairseq's tokens before the file's pieces, of which the first is dropped."""
-    names = ("<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED")
-    backend = _backend(pieces, [*((name, 0.0) for name in names), *pieces.vocab[1:], ("<mask>", 0.0)], 3)
-    backend.add_special_tokens([tokenizers.AddedToken("<mask>", lstrip=True)])  # it takes the space before it along
-    return _frame(backend, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
-
-
-BY_MODEL_TYPE: dict[str, Callable[..., tokenizers.Tokenizer]] = {
-    "albert": albert,
-    "xlnet": xlnet,
-    "t5": t5,
-    "xlm-roberta": xlm_roberta,
-    "camembert": camembert,
-}
-
-
-def guess_model_type(pieces: SentencePieces, file: str) -> str:
-    """The family of a file that no config.json stands beside, by its special pieces and its name."""
+def guess_family(pieces: SentencePieces, file: str) -> Family:
+    """The family of a file that no config stands beside, by its special pieces and its name."""
     if "[CLS]" in pieces:
         return "albert"
     if "<cls>" in pieces:

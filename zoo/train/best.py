@@ -12,7 +12,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 
 from zoo.errors import IntegrityError
-from zoo.multihost.processes import leads, wait_for_all
+from zoo.multihost.processes import is_primary, wait_for_all
 from zoo.train.run_spec import RunSpec, best_by
 from zoo.train.state import TrainState
 from zoo.train.workdir import write_json
@@ -54,7 +54,7 @@ class Best:
             return
         if step not in self._manager.all_steps():
             self._manager.save(step, args=ocp.args.StandardSave({"params": state.params, "frozen": state.frozen}))
-        if leads():
+        if is_primary():
             write_json(self._record, {"step": step, "metric": f"{self._name}/{self._metric}", "value": value})
         wait_for_all(f"keeping the best model of step {step}")
 

@@ -16,7 +16,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from zoo.errors import IntegrityError
-from zoo.multihost.processes import failures, leads, wait_for_all
+from zoo.multihost.processes import failures, is_primary, wait_for_all
 from zoo.train.state import TrainState
 from zoo.train.workdir import CHECKPOINTS
 
@@ -112,7 +112,7 @@ class Checkpoints:
 
     def _set_aside(self, step: int, what: str) -> None:
         aside = self.folder / f"{step}.damaged"
-        if leads():
+        if is_primary():
             number = sum(1 for _ in self.folder.glob(f"{aside.name}*"))
             aside = aside.with_name(f"{aside.name}-{number}") if number else aside
             (self.folder / str(step)).rename(aside)

@@ -16,7 +16,7 @@ from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import Function
 from zoo.multihost import watch
-from zoo.multihost.processes import leader_first, leads
+from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Objective
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
@@ -91,12 +91,12 @@ def evaluate_workdir(
         raise ConfigError(
             "config.evals is empty, so that there is nothing to evaluate; add an evaluator to the config."
         )
-    with leader_first("the data"):
+    with primary_first("the data"):
         dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source_of(config.init_from))
     learner = Learner.create(RunSpec.create(config, dataset.info))
     origin, graphdef, params, frozen = _latest(workdir, learner) if model is None else _load(model, learner, dataset)
     result = {**origin, **Evaluation(learner, dataset, graphdef).run(params, frozen)}
-    if leads():
+    if is_primary():
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / EVALUATION, result)
         _log.info("evaluation: %s", workdir / EVALUATION)

@@ -17,7 +17,7 @@ from zoo.data.pipeline import Shard
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import Function
 from zoo.multihost.processes import batch_blocks
-from zoo.sharding.memory import describe, footprint
+from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh
 from zoo.sharding.rules import batch_sharding, partitioned, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options
@@ -120,7 +120,7 @@ class Learner(NamedTuple):
 
     def describe(self) -> str:
         """What each device holds of it."""
-        held = footprint(self.modules, self.abstract.opt_state)
+        held = memory_per_device(self.modules, self.abstract.opt_state)
         return describe(held, self.mesh, self.rules)
 
     def context(self) -> contextlib.AbstractContextManager[None]:

@@ -24,7 +24,7 @@ from zoo.data.pipeline import train_batches
 from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
 from zoo.multihost import watch
-from zoo.multihost.processes import Consensus, leader_first, leads
+from zoo.multihost.processes import Consensus, is_primary, primary_first
 from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
@@ -66,7 +66,7 @@ def train(
     with contextlib.ExitStack() as stack:
         # 1. All that can be refused without a device, and names before anything is written.
         check_names(config)
-        with leader_first("the data"):
+        with primary_first("the data"):
             stack.enter_context(claim(workdir, config))
             source = source_of(config.init_from)
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
@@ -92,11 +92,11 @@ def train(
         if not signalled:
             _export(learner, dataset, best.restore(state), workdir / MODEL)
     if signalled:
-        if leads():
+        if is_primary():
             name = signal.Signals(signalled).name
             _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
         raise SystemExit(SIGNALLED + signalled)
-    if leads():
+    if is_primary():
         print(describe(summary, workdir))
     return summary
 
@@ -128,10 +128,10 @@ class _Run:
         with _signals() as told:
             for step in range(first, config.num_steps + 1):
                 # A process that others have left behind here hangs, unless this is where things start and compile.
-                watch.mark(f"loading the batch of step {step}", patient=step < first + 2)
+                watch.heartbeat(f"loading the batch of step {step}", patient=step < first + 2)
                 with self.report.waiting():
                     batch = next(batches)
-                watch.mark(f"step {step}", patient=step < first + 2)
+                watch.heartbeat(f"step {step}", patient=step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
                 self.profile.after(step - first + 1, sums)
@@ -152,12 +152,12 @@ class _Run:
                 if evaluating:
                     self._evaluate(step, state, evaluating)
                 if saving or signalled:
-                    watch.mark(f"saving step {step}", patient=True)
+                    watch.heartbeat(f"saving step {step}", patient=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock(step)
                 if signalled:
                     break
-        watch.mark("the end of the steps", patient=True)
+        watch.heartbeat("the end of the steps", patient=True)
         return state, signalled if signalled and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
@@ -209,7 +209,7 @@ def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
 
 
 def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silence:
-    if not leads():
+    if not is_primary():
         return Silence(start)
     config = learner.spec.config
     work = Work(
@@ -223,7 +223,7 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
 def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path) -> None:
     """The model as Transformers would save it, with its tokenizer beside it."""
     zoo.save(learner.spec.objective.export(learner.module(state)), folder)
-    if leads():
+    if is_primary():
         dataset.tokenizer.save(folder)
         if dataset.inputs is not None:
             dataset.inputs.save(folder)

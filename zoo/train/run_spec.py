@@ -15,7 +15,7 @@ from zoo.data.random import Key
 from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.evals import Evaluator
-from zoo.hub.tables import hub_config
+from zoo.hub.model_config import hub_config
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.objectives import Objective

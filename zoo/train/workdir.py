@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, IntegrityError
-from zoo.multihost.processes import index, leads
+from zoo.multihost.processes import index, is_primary
 from zoo.train.config import RunConfig
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
       ConfigError: the folder cannot be written, or another job holds it, or not all hosts see the same one.
       IntegrityError: it holds checkpoints of another experiment.
     """
-    if not leads():
+    if not is_primary():
         _check_shared(workdir, config)
         yield workdir
         return
@@ -52,10 +52,8 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
 def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
     if has_checkpoints(workdir) and (workdir / MANIFEST).exists():
-        _compare(
-            _read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on another prepared text"
-        )
-    if leads():
+        _compare(_read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on other data")
+    if is_primary():
         write_json(workdir / MANIFEST, manifest)
 
 

@@ -1,9 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ALBERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""ALBERT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import albert
@@ -39,7 +40,7 @@ TABLE = Table(
         None: HubHead("AlbertModel", (POOLER,)),
         "pretraining": HubHead("AlbertForPreTraining", (POOLER, VOCABULARY, ORDER), num_labels=2),
         "masked_lm": HubHead("AlbertForMaskedLM", (VOCABULARY,)),
-        # The library has no such class; the name is as it would call it.
+        # Transformers has no such class; the name is as it would call it.
         "sentence_order": HubHead("AlbertForSentenceOrderPrediction", (POOLER, ORDER), num_labels=2),
         "sequence_classification": HubHead("AlbertForSequenceClassification", (POOLER, bert.CLASSIFIER)),
         "token_classification": HubHead("AlbertForTokenClassification", (bert.CLASSIFIER,)),
@@ -70,3 +71,5 @@ FIELDS = override(
 )
 
 CONFIG = ConfigTable(model_type="albert", make=albert.config, fields=FIELDS)
+
+FAMILY = HubFamily("albert", CONFIG, TABLE)

@@ -1,8 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""BERT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import bert
@@ -34,7 +35,7 @@ def embeddings(prefix: str) -> tuple[Row, ...]:
 
 
 def buffers(prefix: str) -> tuple[str, ...]:
-    """What older versions of the library saved beside the parameters."""
+    """What older versions of Transformers saved beside the parameters."""
     return f"{prefix}.embeddings.position_ids", f"{prefix}.embeddings.token_type_ids"
 
 
@@ -102,3 +103,5 @@ FIELDS = (
 )
 
 CONFIG = ConfigTable(model_type="bert", make=bert.config, fields=FIELDS)
+
+FAMILY = HubFamily("bert", CONFIG, TABLE)

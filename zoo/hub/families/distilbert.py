@@ -1,9 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""DistilBERT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""DistilBERT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import distilbert
@@ -68,10 +69,12 @@ CONFIG = ConfigTable(
         Field("dropout", "embed_dropout", float, 0.1),
         Field("attention_dropout", "attention_dropout", float, 0.1),
         Field("tie_word_embeddings", "tie_embeddings", bool, True),
-        # Sinusoidal tables are saved like learned ones; what differs is whether the torch library trains them.
+        # Sinusoidal tables are saved like learned ones; what differs is whether Transformers trains them.
         Field("sinusoidal_pos_embds", None, bool, False),
         Field("pad_token_id", "pad_id", ID, 0),
         Field("bos_token_id", "bos_id", ID, None),
         Field("eos_token_id", "eos_id", ID, None),
     ),
 )
+
+FAMILY = HubFamily("distilbert", CONFIG, TABLE)

@@ -1,9 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ELECTRA's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""ELECTRA's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import electra
@@ -53,3 +54,5 @@ FIELDS = override(
 )
 
 CONFIG = ConfigTable(model_type="electra", make=electra.config, fields=FIELDS)
+
+FAMILY = HubFamily("electra", CONFIG, TABLE)

@@ -1,9 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""GPT's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from zoo.hub.config_fields import ID, ConfigTable, Field
 from zoo.hub.families import bert, gpt2
+from zoo.hub.family import HubFamily
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import gpt
 
@@ -18,7 +19,7 @@ TABLE = Table(
         None: HubHead("OpenAIGPTModel"),
         "causal_lm": HubHead("OpenAIGPTLMHeadModel", (gpt2.VOCABULARY,)),
         "sequence_classification": HubHead("OpenAIGPTForSequenceClassification", (gpt2.SCORE,), (gpt2.NO_DROPOUT,)),
-        # The library has no such classes; the names are as it would call them.
+        # Transformers has no such classes; the names are as it would call them.
         "token_classification": HubHead("OpenAIGPTForTokenClassification", (bert.CLASSIFIER,), (gpt2.DROPOUT,)),
         "question_answering": HubHead("OpenAIGPTForQuestionAnswering", (bert.SPAN,), num_labels=2),
         "multiple_choice": HubHead(
@@ -33,7 +34,7 @@ TABLE = Table(
     buffers=("transformer.position_ids", "transformer.h.{layer}.attn.bias"),
 )
 
-# What the library calls "gelu" here is the tanh approximation.
+# What Transformers calls "gelu" here is the tanh approximation.
 ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu", "silu": "silu", "swish": "silu"}
 
 CONFIG = ConfigTable(
@@ -57,3 +58,5 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, None),
     ),
 )
+
+FAMILY = HubFamily("gpt", CONFIG, TABLE)

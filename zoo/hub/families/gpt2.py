@@ -1,12 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x).
+"""GPT-2's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x).
 
 Its layers are `Conv1D`s, whose kernels lie as ours do, [in, out]; query, key and value are fused in one.
 """
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import conv1d, linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import gpt2
@@ -37,7 +38,7 @@ VOCABULARY = (Row("lm_head.weight", "head.vocabulary.kernel", "V D -> D V", when
 SCORE = (Row("score.weight", "head.classifier.kernel", "C D -> D C"),)
 CHOICE = linear("multiple_choice_head.summary", "head.classifier")
 
-# The library drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
+# Transformers drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
 NO_DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.0)
 DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.1)
 SUMMARY = (
@@ -88,5 +89,8 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, 50256),
         Field("add_cross_attention", None, bool, False, only=(False,)),
         Field("scale_attn_by_inverse_layer_idx", None, bool, False, only=(False,)),
+        Field("reorder_and_upcast_attn", None, bool, False),  # scores are float32 here, whatever it is
     ),
 )
+
+FAMILY = HubFamily("gpt2", CONFIG, TABLE)

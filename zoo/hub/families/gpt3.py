@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-Neo's checkpoints (transformers 5.x), and folders of our own for GPT-3, which the torch library does not have.
+"""GPT-Neo's checkpoints (transformers 5.x), and folders of our own for GPT-3, which Transformers does not have.
 
 A GPT-3 folder has GPT-2's tensors and keys, and GPT-Neo's keys for the attention pattern.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from zoo.errors import ConfigError
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert, gpt2
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import HubHead, Row
 from zoo.models import gpt3
@@ -88,8 +89,12 @@ def _decode_pattern(periods: list, window: int, num_layers: int) -> tuple[int | 
 def _maker(base: Callable[..., TransformerConfig], attention: AttentionConfig) -> Callable[..., TransformerConfig]:
     """The family's config function, with the pattern as config.json tells it."""
 
-    def make(*, attention_types: list | None, window: int, num_layers: int, **fields: Any) -> TransformerConfig:
+    def make(
+        *, attention_types: list | None, attention_layers: list | None, window: int, num_layers: int, **fields: Any
+    ) -> TransformerConfig:
         periods = [[["global", "local"], 12]] if attention_types is None else attention_types
+        # Transformers lets the list of all layers win over the periods.
+        periods = periods if attention_layers is None else [[attention_layers, 1]]
         pattern = _decode_pattern(periods, window, num_layers)
         return base(num_layers=num_layers, attention=dataclasses.replace(attention, window=pattern), **fields)
 
@@ -98,6 +103,7 @@ def _maker(base: Callable[..., TransformerConfig], attention: AttentionConfig) -
 
 _PATTERN = (
     Field("attention_types", "attention_types", (list, type(None)), None, encode=_encode_pattern),
+    Field("attention_layers", "attention_layers", (list, type(None)), None, read_only=True),
     Field("window_size", "window", int, gpt3.WINDOW, encode=_encode_window),
 )
 
@@ -135,4 +141,9 @@ TABLE = dataclasses.replace(
 
 CONFIG = ConfigTable(
     model_type="gpt3", make=_maker(gpt3.config, gpt3.ATTENTION), fields=(*gpt2.CONFIG.fields, *_PATTERN)
+)
+
+FAMILIES = (
+    HubFamily("gpt3", CONFIG, TABLE, in_transformers=False),
+    HubFamily("gpt-neo", NEO_CONFIG, NEO_TABLE),
 )

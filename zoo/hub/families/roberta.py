@@ -5,8 +5,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from zoo.hub.config_fields import ConfigTable, Field, override
+from zoo.hub.config_fields import ID, ConfigTable, Field, override
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import roberta
@@ -45,7 +46,7 @@ TABLE = Table(
 
 
 def _config(model_type: str, family: str) -> ConfigTable:
-    """The library counts the rows of the position table, of which the first `pad_id + 1` belong to no place."""
+    """Transformers counts the rows of the position table, of which the first `pad_id + 1` belong to no place."""
 
     def make(*, max_length: int, pad_id: int, **fields) -> TransformerConfig:
         return roberta.config(family=family, max_length=max_length - pad_id - 1, pad_id=pad_id, **fields)
@@ -56,14 +57,14 @@ def _config(model_type: str, family: str) -> ConfigTable:
             "max_position_embeddings", "max_length", encode=lambda config: config.max_length + config.position_offset
         ),
         Field("pad_token_id", "pad_id", int, 1),
-        Field("bos_token_id", "bos_id", int, 0),
-        Field("eos_token_id", "eos_id", int, 2),
+        Field("bos_token_id", "bos_id", ID, 0),
+        Field("eos_token_id", "eos_id", ID, 2),
     )
     return ConfigTable(model_type=model_type, make=make, fields=fields)
 
 
 def _renamed(name: Callable[[str], str]) -> Table:
-    """The table with other names for the library's classes."""
+    """The table with other names for Transformers' classes."""
     heads = {key: dataclasses.replace(head, hub_class=name(head.hub_class)) for key, head in TABLE.heads.items()}
     return dataclasses.replace(TABLE, heads=heads)
 
@@ -73,3 +74,9 @@ XLM_TABLE = _renamed(lambda hub_class: hub_class.replace("Roberta", "XLMRoberta"
 XLM_CONFIG = _config("xlm-roberta", "xlm-roberta")
 CAMEMBERT_TABLE = _renamed(lambda hub_class: hub_class.replace("Roberta", "Camembert"))
 CAMEMBERT_CONFIG = _config("camembert", "camembert")
+
+FAMILIES = (
+    HubFamily("roberta", CONFIG, TABLE),
+    HubFamily("xlm-roberta", XLM_CONFIG, XLM_TABLE),
+    HubFamily("camembert", CAMEMBERT_CONFIG, CAMEMBERT_TABLE),
+)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""T5's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""T5's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from zoo.errors import ConfigError
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import t5
@@ -110,7 +111,7 @@ def _encode_feed_forward(config: TransformerConfig) -> str:
 
 def _encode_scale(config: TransformerConfig) -> bool:
     if config.logits_scale != "none" and not config.tie_embeddings:
-        raise ConfigError("The torch library scales tied logits alone; set logits_scale='none' for untied embeddings.")
+        raise ConfigError("Transformers scales tied logits alone; set logits_scale='none' for untied embeddings.")
     return config.logits_scale != "none"
 
 
@@ -143,3 +144,5 @@ CONFIG = ConfigTable(
         Field("is_encoder_decoder", None, bool, True),
     ),
 )
+
+FAMILY = HubFamily("t5", CONFIG, TABLE)

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.errors import ConfigError
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import from_heads, linear, norm, to_heads
 from zoo.hub.table import Constant, HubHead, Row, Table, Tie
 from zoo.models import transformer
@@ -77,8 +78,17 @@ MARIAN_TABLE = dataclasses.replace(
 
 
 def _make(
-    *, encoder_heads: int, decoder_heads: int, encoder_mlp: int, decoder_mlp: int, banned: list | None, **fields: Any
+    *,
+    encoder_heads: int,
+    decoder_heads: int,
+    encoder_mlp: int,
+    decoder_mlp: int,
+    decoder_vocab: int | None,
+    banned: list | None,
+    **fields: Any,
 ):
+    if decoder_vocab not in (None, fields["vocab_size"]):
+        raise ConfigError(f"'decoder_vocab_size' must be 'vocab_size', {fields['vocab_size']}; found {decoder_vocab}.")
     if encoder_heads != decoder_heads or encoder_mlp != decoder_mlp:
         raise ConfigError(
             "This version has the same number of heads and the same feed-forward width in encoder and decoder; found "
@@ -138,6 +148,9 @@ MARIAN_CONFIG = ConfigTable(
             None,
             encode=lambda config: [[token] for token in config.suppress_tokens] or None,
         ),
+        Field("decoder_vocab_size", "decoder_vocab", ID, None, encode=lambda config: config.vocab_size),
+        Field("encoder_layerdrop", None, float, 0.0, only=(0.0,)),
+        Field("decoder_layerdrop", None, float, 0.0, only=(0.0,)),
         Field("share_encoder_decoder_embeddings", None, bool, True, only=(True,)),
         Field("normalize_before", None, bool, False, only=(False,)),
         Field("normalize_embedding", None, bool, False, only=(False,)),
@@ -157,4 +170,9 @@ CONFIG = ConfigTable(
         Field("tie_embeddings", "tie_embeddings", bool),
         *(Field(name, name, ID) for name in ("pad_id", "bos_id", "eos_id", "decoder_start_id")),
     ),
+)
+
+FAMILIES = (
+    HubFamily("transformer", CONFIG, TABLE, in_transformers=False),
+    HubFamily("marian", MARIAN_CONFIG, MARIAN_TABLE),
 )

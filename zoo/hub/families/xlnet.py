@@ -1,12 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""XLNet's checkpoints: the torch library's names for its tensors, classes and config keys (transformers 5.x)."""
+"""XLNet's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x)."""
 
 from typing import Any
 
 from zoo.errors import ConfigError
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
 from zoo.hub.families import bert
+from zoo.hub.family import HubFamily
 from zoo.hub.rows import linear, norm
 from zoo.hub.table import HubHead, Row, Table, Tie
 from zoo.models import xlnet
@@ -93,3 +94,5 @@ CONFIG = ConfigTable(
         Field("eos_token_id", "eos_id", ID, 2),
     ),
 )
+
+FAMILY = HubFamily("xlnet", CONFIG, TABLE)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`flax_model.msgpack`, the Hub's form for Flax before transformers 5, by the torch library's names.
+"""`flax_model.msgpack`, the Hub's form for Flax before transformers 5, by Transformers' names.
 
 Flax called a linear layer's weight `kernel` and transposed it, a norm's `scale` and a table's `embedding`; all other
 names are torch's, with their dots as levels of a tree. The encoding itself is Flax's own (`flax.serialization`).

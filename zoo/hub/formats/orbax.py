@@ -16,13 +16,7 @@ from flax import nnx
 from zoo.errors import ConfigError, FormatError
 from zoo.files import write_json
 from zoo.hub.fetch import CONFIG
-
-PARAMS = "params"
-
-
-def is_checkpoint(folder: Path) -> bool:
-    """Whether the folder holds parameters in this form."""
-    return (folder / PARAMS).is_dir()
+from zoo.hub.weights import ORBAX as PARAMS
 
 
 def write(model: nnx.Module, folder: Path, config: Mapping[str, Any]) -> None:
@@ -53,5 +47,7 @@ def read(folder: Path, state: nnx.State, shardings: nnx.State | None) -> nnx.Sta
         raise FormatError(
             f"{folder / PARAMS} does not hold the model of its config.json: {str(error).strip().splitlines()[0]}"
         ) from error
+    if shardings is None:  # like created parameters, not committed to a device; no copy is made
+        values = jax.tree.map(lambda value: jax.device_put(value.addressable_data(0).__array__()), values)
     nnx.replace_by_pure_dict(state, values)
     return state

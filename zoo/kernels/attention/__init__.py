@@ -4,6 +4,8 @@
 
 from zoo.kernels.attention.api import IMPLEMENTATIONS as IMPLEMENTATIONS
 from zoo.kernels.attention.api import attention as attention
+from zoo.kernels.attention.call import Call as Call
 from zoo.kernels.attention.mask import AttentionMask as AttentionMask
 from zoo.kernels.attention.relative import Relative as Relative
 from zoo.kernels.names import DropoutBits as DropoutBits
+from zoo.kernels.names import Implementation as Implementation

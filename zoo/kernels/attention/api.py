@@ -1,10 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one attention call of the package, and the choice of the implementation behind it."""
+"""The one attention call of the package, and the choice of its implementation."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,28 +13,24 @@ from jaxtyping import Array, Float
 from zoo.errors import ConfigError, InputError
 from zoo.kernels import platform
 from zoo.kernels.attention import check, cudnn, dispatch, pallas_gpu, pallas_tpu, reference, xla
+from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.relative import Relative
-from zoo.kernels.names import DropoutBits
+from zoo.kernels.names import DropoutBits, Implementation
 
-Attend = Callable[..., Array]  # `(query, key, value, *, mask, bias, dropout_rate, dropout_key, scale)`
-
-
-class Lacks(Protocol):
-    """Why an implementation cannot compute a call, or None if it can."""
-
-    def __call__(self, query, key, *, mask, bias, dropout_rate) -> str | None: ...
+Attend = Callable[[Call], Array]
+Lacks = Callable[[Call], str | None]  # why an implementation cannot compute a call, or None if it can
 
 
-def _nothing(query, key, *, mask, bias, dropout_rate) -> None:
-    del query, key, mask, bias, dropout_rate
+def _nothing(call: Call) -> None:
+    del call
 
 
-class Implementation(NamedTuple):
-    """What a file of this folder offers.
+class Kernel(NamedTuple):
+    """An implementation of attention.
 
     Attributes:
-      attend: the call, with portable dropout. lacks: what stands against one.
+      attend: the call, with portable dropout. lacks: why it cannot compute a call.
       fastest: the same with cheaper random bits, where there are any.
       relates: whether it takes `relative` terms, and need not be given them as a bias.
     """
@@ -44,17 +41,17 @@ class Implementation(NamedTuple):
     relates: bool = False
 
 
-IMPLEMENTATIONS: dict[str, Implementation] = {
-    "reference": Implementation(reference.attention),
-    "xla": Implementation(xla.attention),
-    "pallas_tpu": Implementation(
+IMPLEMENTATIONS: dict[Implementation, Kernel] = {
+    "reference": Kernel(reference.attention),
+    "xla": Kernel(xla.attention),
+    "pallas_tpu": Kernel(
         pallas_tpu.attention,
         pallas_tpu.lacks,
         functools.partial(pallas_tpu.attention, generator="hardware"),
         relates=True,
     ),
-    "pallas_gpu": Implementation(pallas_gpu.attention, pallas_gpu.lacks),
-    "cudnn": Implementation(cudnn.attention, cudnn.lacks),
+    "pallas_gpu": Kernel(pallas_gpu.attention, pallas_gpu.lacks),
+    "cudnn": Kernel(cudnn.attention, cudnn.lacks),
 }
 
 
@@ -70,13 +67,13 @@ def attention(
     dropout_key: Array | None = None,
     dropout_bits: DropoutBits = "portable",
     scale: float | None = None,
-    implementation: str | None = None,
+    implementation: Implementation | None = None,
 ) -> Float[Array, "B T N H"]:
-    """Softmax attention; a query that may see nothing gets zeros.
+    """Softmax attention; a query that attends to nothing gets zeros.
 
     Args:
       key, value: of as many heads as `query`, or of K that N/K heads of it share (arXiv:2305.13245).
-      mask: what each query may see.
+      mask: which keys each query attends to.
       bias: added to the scaled scores; -inf hides a key as the mask does.
       relative: XLNet's terms, added before the scores are scaled; not with a bias.
       dropout_rate: chance that a weight is dropped.
@@ -88,8 +85,8 @@ def attention(
 
     Raises:
       ConfigError: for an unknown implementation.
-      InputError: shapes that disagree, a mask of another kind, a dropout rate without a key, an implementation asked
-        for by name that cannot compute this call here.
+      InputError: shapes that disagree, a mask of another kind, a dropout rate without a key, an implementation
+        requested explicitly that cannot compute this call here.
     """
     if implementation is not None and implementation not in IMPLEMENTATIONS:
         raise ConfigError(
@@ -104,33 +101,35 @@ def attention(
     if 0 in (*query.shape, *key.shape):
         return jnp.zeros_like(query)  # nothing to attend to, or nobody to do it
 
-    factor = query.shape[-1] ** -0.5 if scale is None else scale
-
-    def lacks(name: str) -> str | None:
-        plane = bias if relative is None else relative  # either takes room for every query and key
-        return IMPLEMENTATIONS[name].lacks(query, key, mask=mask, bias=plane, dropout_rate=dropout_rate)
-
-    if implementation is None:
-        call = dispatch.Call(query.shape[1], key.shape[1], dropout_rate)
-        implementation = dispatch.choose(call, platform.platform(), lacks)
-    elif reason := lacks(implementation):
-        able = ", ".join(name for name in IMPLEMENTATIONS if lacks(name) is None)
-        raise InputError(
-            f"attention cannot run as {implementation!r} here. {reason} These can: {able}; None chooses one of them."
-        )
-    chosen = IMPLEMENTATIONS[implementation]
-    attend = chosen.fastest if dropout_bits == "fastest" and chosen.fastest else chosen.attend
-    if relative is not None and chosen.relates:
-        attend = functools.partial(attend, relative=relative)
-    elif relative is not None:
-        bias = relative.bias(key.shape[1]) * factor
-    return attend(
+    call = Call(
         query,
         key,
         value,
         mask=mask,
+        scale=query.shape[-1] ** -0.5 if scale is None else scale,
         bias=bias,
+        relative=relative,
         dropout_rate=dropout_rate,
         dropout_key=dropout_key,
-        scale=factor,
     )
+    kernel = IMPLEMENTATIONS[_chosen(call, implementation)]
+    if relative is not None and not kernel.relates:
+        call = dataclasses.replace(call, bias=relative.bias(key.shape[1]) * call.scale, relative=None)
+    return (kernel.fastest if dropout_bits == "fastest" and kernel.fastest else kernel.attend)(call)
+
+
+def _chosen(call: Call, implementation: Implementation | None) -> Implementation:
+    """The implementation that was requested, or else the one of the table; InputError if it cannot compute the call."""
+
+    def lacks(name: Implementation) -> str | None:
+        return IMPLEMENTATIONS[name].lacks(call)
+
+    if implementation is None:
+        workload = dispatch.Workload(call.query.shape[1], call.key.shape[1], call.dropout_rate)
+        return dispatch.choose(workload, platform.platform(), lacks)
+    if reason := lacks(implementation):
+        able = ", ".join(name for name in IMPLEMENTATIONS if lacks(name) is None)
+        raise InputError(
+            f"attention cannot run as {implementation!r} here. {reason} These can: {able}; None chooses one of them."
+        )
+    return implementation

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the attention call is given, checked before anything is computed. Each function raises InputError."""
+"""Checks of the arguments of attention, before anything is computed. Each function raises InputError."""
 
 import numbers
 from typing import Any, get_args
@@ -15,7 +15,7 @@ from zoo.kernels.names import DropoutBits
 
 
 def check_arrays(query: Any, key: Any, value: Any) -> None:
-    """Shapes and dtypes that belong together."""
+    """Shapes and dtypes that agree."""
     shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
     if not query.ndim == key.ndim == value.ndim == 4:
         raise InputError(f"query, key and value must be [batch, length, heads, width]; found {shapes}.")
@@ -30,7 +30,7 @@ def check_arrays(query: Any, key: Any, value: Any) -> None:
 
 
 def check_mask(mask: Any, query: Any, key: Any) -> None:
-    """A mask of this very call."""
+    """A mask whose shapes fit the call."""
     if not isinstance(mask, AttentionMask):
         raise InputError(
             f"mask must be an AttentionMask, not {type(mask).__name__}; AttentionMask(allowed=array) takes an array."
@@ -54,7 +54,7 @@ def check_mask(mask: Any, query: Any, key: Any) -> None:
 
 
 def check_terms(bias: Any, relative: Any, query: Any, key: Any) -> None:
-    """What is added to the scores."""
+    """The terms that are added to the scores."""
     (rows, queries, heads, _), keys = query.shape, key.shape[1]
     if bias is not None:
         _check_dtype("bias", bias, jnp.floating)
@@ -97,7 +97,7 @@ def check_dropout(rate: Any, key: Any, bits: Any) -> None:
 
 
 def check_number(name: str, value: Any) -> None:
-    """A kernel is compiled for it: it must be known by then."""
+    """InputError for anything but a number, which a kernel is compiled for."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InputError(f"{name} must be a number, not {type(value).__name__}.")
 

@@ -2,38 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVIDIA's own fused attention, through `jax.nn.dot_product_attention`, for the calls that it takes.
 
-Causality and a causal window it knows by itself; what else a mask says goes in as one array [B, 1, T, S] for all heads.
-The gradient of a bias it has for some shapes only, and dropout not at all.
+It has causality and a causal window of its own; the rest of a mask is passed as one array [B, 1, T, S] for all heads.
+It has the gradient of a bias for some shapes only, and no dropout.
 """
 
 import dataclasses
 import re
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.kernels import partition, platform
+from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.mask import AttentionMask
 
 _WIDEST = 128  # heads on every generation; Hopper takes 256
 BACKEND: Literal["cudnn", "xla"] = "cudnn"  # `xla` computes the same on any machine; for tests
 
 
-def attention(
-    query: Float[Array, "B T N H"],
-    key: Float[Array, "B S K H"],
-    value: Float[Array, "B S K H"],
-    *,
-    mask: AttentionMask,
-    bias: Float[Array, "#B #N T S"] | None,
-    dropout_rate: float,
-    dropout_key: Array | None,
-    scale: float,
-) -> Float[Array, "B T N H"]:
+def attention(call: Call) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; call it only where `lacks` finds nothing."""
-    del bias, dropout_rate, dropout_key
+    query, key, value, mask = call.query, call.key, call.value, call.mask
     queries, keys = query.shape[1], key.shape[1]
     rest = _rest(mask)
     causal = mask.causal and not rest.causal
@@ -43,7 +34,7 @@ def attention(
         seen = jnp.broadcast_to(seen, (seen.shape[0], 1, queries, keys))
     out = jax.nn.dot_product_attention(
         query, key, value, None, seen,
-        scale=scale, is_causal=causal, local_window_size=window, implementation=BACKEND,
+        scale=call.scale, is_causal=causal, local_window_size=window, implementation=BACKEND,
     )  # fmt: skip
     everything = mask.dense(queries, keys)
     if seen is None or everything is None:
@@ -53,30 +44,27 @@ def attention(
 
 
 def _rest(mask: AttentionMask) -> AttentionMask:
-    """What cuDNN must be given as an array."""
+    """The part of a mask that cuDNN takes as an array."""
     if not (mask.causal and isinstance(mask.query_offset, int) and mask.query_offset == 0):
         return mask
     return dataclasses.replace(mask, causal=False, window=None)
 
 
-def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate: float) -> str | None:
-    """What stands against a call on the program's device, as a sentence for the user; None if nothing does.
-
-    Args:
-      query, key: arrays, or anything with their shape and dtype.
-    """
+def lacks(call: Call) -> str | None:
+    """Why this cannot compute a call on the program's device, as a sentence for the user; None if it can."""
+    query, key = call.query, call.key
     if _generation() < 8:  # Ampere's
         return f"cuDNN's attention is for NVIDIA GPUs from Ampere on, not for {platform.device_kind()!r}."
     if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float16):
         return f"cuDNN takes bfloat16 or float16, the same for all; found query {query.dtype}, key {key.dtype}."
     if query.shape[-1] > _WIDEST or query.shape[-1] % 8:
         return f"cuDNN takes heads of a multiple of 8 up to {_WIDEST} wide; found {query.shape[-1]}."
-    if bias is not None or dropout_rate:
+    if call.bias is not None or call.relative is not None or call.dropout_rate:
         return "Through JAX, cuDNN has no dropout and not every bias's gradient."
     queries, keys = query.shape[1], key.shape[1]
     if partition.axes("T", queries):
         return "cuDNN takes whole rows, and the mesh spreads tokens over devices."
-    rest = _rest(mask)
+    rest = _rest(call.mask)
     needs_array = rest.causal or any(x is not None for x in (rest.window, rest.query_segments, rest.allowed))
     if needs_array and (queries % 2 or keys % 2):
         return f"With such a mask cuDNN takes even lengths; found {queries} queries and {keys} keys."

@@ -1,19 +1,20 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which implementation runs when none is asked for: the first row of a small table that applies and lacks nothing."""
+"""The choice of an implementation when none is requested: the first row of a table that applies and lacks nothing."""
 
 import functools
 import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+from zoo.kernels.names import Implementation
 from zoo.kernels.platform import Platform
 
 _log = logging.getLogger(__name__)
 
 
-class Call(NamedTuple):
-    """What the table goes by; lengths in tokens."""
+class Workload(NamedTuple):
+    """What the table chooses by; lengths in tokens."""
 
     queries: int
     keys: int
@@ -24,12 +25,12 @@ class Row(NamedTuple):
     """On a platform, for the calls to which it applies, this implementation, because of a measurement."""
 
     platform: Platform
-    implementation: str
-    applies: Callable[[Call], bool]
+    implementation: Implementation
+    applies: Callable[[Workload], bool]
     because: str
 
 
-def _always(call: Call) -> bool:
+def _always(call: Workload) -> bool:
     del call
     return True
 
@@ -62,8 +63,8 @@ TABLE = (
 )
 
 
-def choose(call: Call, platform: Platform, lacks: Callable[[str], str | None]) -> str:
-    """The implementation for a call; `lacks` says why one cannot do it."""
+def choose(call: Workload, platform: Platform, lacks: Callable[[Implementation], str | None]) -> Implementation:
+    """The implementation for a call; `lacks` gives the reason why one cannot compute it."""
     for row in TABLE:
         if row.platform == platform and row.applies(call):
             reason = lacks(row.implementation)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which key a query may attend to, said by meaning and not by a dense array, so that a kernel can skip work."""
+"""Structured masks: which keys a query attends to, without a dense array, so that a kernel can skip work."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ class AttentionMask:
       query_segments, key_segments: both belong to the same document of a packed row, numbered from 1; 0 is padding and
         sees nothing.
       allowed: any other condition, as an array (XLNet's permutations).
-      query_offset: place of the first query among the keys, in tokens (the filled length of a cache).
+      query_offset: position of the first query among the keys, in tokens (the filled length of a cache).
     """
 
     causal: bool = dataclasses.field(default=False, metadata={"static": True})

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What XLNet adds to the scores: how far two tokens lie apart, and whether they share a segment."""
+"""The terms that XLNet adds to the scores, by the distance of two tokens and by whether their types differ."""
 
 import dataclasses
 

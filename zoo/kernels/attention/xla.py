@@ -11,42 +11,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.kernels import dropout
-from zoo.kernels.attention.mask import AttentionMask
+from zoo.kernels.attention.call import Call
 from zoo.kernels.partition import gather
 
 
-def attention(
-    query: Float[Array, "B T N H"],
-    key: Float[Array, "B S K H"],
-    value: Float[Array, "B S K H"],
-    *,
-    mask: AttentionMask,
-    bias: Float[Array, "#B #N T S"] | None,
-    dropout_rate: float,
-    dropout_key: Array | None,
-    scale: float,
-) -> Float[Array, "B T N H"]:
+def attention(call: Call) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype."""
-    key, value = (gather(x, "BTNH", "T") for x in (key, value))
-    allowed = mask.dense(query.shape[1], key.shape[1])
-    query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
+    key, value = (gather(x, "BTNH", "T") for x in (call.key, call.value))
+    allowed = call.mask.dense(call.query.shape[1], key.shape[1])
+    query, key, value = (x.swapaxes(1, 2) for x in (call.query, key, value))
     whole = query.shape[:3]
     grouped = (key.shape[0], key.shape[1], -1)  # the heads that share a key follow one another
     scores = jnp.einsum(
         "BKTH,BKSH->BKTS", query.reshape(*grouped, query.shape[3]), key, preferred_element_type=jnp.float32
     )
-    scores = scores.reshape(*whole, -1) * scale
-    if bias is not None:
-        scores = scores + bias.astype(jnp.float32)
+    scores = scores.reshape(*whole, -1) * call.scale
+    if call.bias is not None:
+        scores = scores + call.bias.astype(jnp.float32)
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     highest = jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
     highest = jnp.maximum(highest, jnp.finfo(jnp.float32).min)  # a query that may see nothing has none
     weights = jnp.exp(scores - highest)
     total = jnp.sum(weights, axis=-1, keepdims=True)
-    if dropout_key is not None and dropout_rate > 0.0:
-        kept = dropout.keep(dropout_key, weights.shape, dropout_rate)
-        weights = jnp.where(kept, weights / (1.0 - dropout_rate), 0.0)
+    if call.dropout_key is not None and call.drops:
+        kept = dropout.keep(call.dropout_key, weights.shape, call.dropout_rate)
+        weights = jnp.where(kept, weights / (1.0 - call.dropout_rate), 0.0)
     weights = weights.astype(value.dtype).reshape(*grouped, weights.shape[3])
     mixed = jnp.einsum("BKTS,BKSH->BKTH", weights, value, preferred_element_type=jnp.float32).reshape(*whole, -1)
     return (mixed / jnp.where(total > 0.0, total, 1.0)).astype(query.dtype).swapaxes(1, 2)

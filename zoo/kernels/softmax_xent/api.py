@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one cross entropy of the package, and the choice of the implementation behind it."""
+"""The one cross entropy of the package, and the choice of its implementation."""
 
 import dataclasses
 from typing import Any, NamedTuple, Protocol
@@ -78,8 +78,8 @@ def softmax_xent(
 
     Raises:
       ConfigError: for an unknown implementation.
-      InputError: shapes and dtypes that disagree, or an implementation asked for by name that cannot compute this call
-        here.
+      InputError: shapes and dtypes that disagree, or an implementation requested explicitly that cannot compute this
+        call here.
     """
     if implementation is not None and implementation not in IMPLEMENTATIONS:
         raise ConfigError(
@@ -109,7 +109,7 @@ def _check(x: Any, table: Any, targets: Any, bias: Any, label_smoothing: float, 
     """InputError for what does not belong together."""
     if x.ndim != 3 or table.ndim != 2 or x.shape[2] != table.shape[1] or not table.shape[0]:
         raise InputError(
-            f"x must be [batch, positions, width] and table [words, width]; found {list(x.shape)} and "
+            f"x must be [batch, positions, width] and table [vocab, width]; found {list(x.shape)} and "
             f"{list(table.shape)}."
         )
     if targets.shape != x.shape[:2] or not jnp.issubdtype(targets.dtype, jnp.integer):

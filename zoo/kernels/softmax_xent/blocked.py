@@ -3,7 +3,7 @@
 """Cross entropy without ever holding all logits.
 
 The vocabulary is gone through by blocks with a running maximum and sum, as in online softmax (arXiv:1805.02867); the
-backward pass computes each block's logits anew. What is held at a time is `[B, M, block]` in float32.
+backward pass recomputes each block's logits. The memory at a time is `[B, M, block]` in float32.
 
 A block takes the same share of each of several equal parts of the table. On a mesh that splits the vocabulary, every
 device then works on rows of its own, and only sums over `[B, M]` travel.

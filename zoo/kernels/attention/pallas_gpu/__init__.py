@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import InputError
 from zoo.kernels import dropout, partition, platform
+from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.pallas_gpu.backward import bias_gradient, key_gradients, query_gradient
 from zoo.kernels.attention.pallas_gpu.forward import forward
@@ -39,17 +40,7 @@ _DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
 _WIDEST = 128  # beyond it the backward's sums do not fit a worker's registers
 
 
-def attention(
-    query: Float[Array, "B T N H"],
-    key: Float[Array, "B S K H"],
-    value: Float[Array, "B S K H"],
-    *,
-    mask: AttentionMask,
-    bias: Float[Array, "#B #N T S"] | None,
-    dropout_rate: float,
-    dropout_key: Array | None,
-    scale: float,
-) -> Float[Array, "B T N H"]:
+def attention(call: Call) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; call it only where `lacks` finds nothing.
 
     Scores and sums are float32, products in the inputs' dtype. A bias of -inf hides a key as a mask does.
@@ -57,17 +48,17 @@ def attention(
     Raises:
       InputError: for inputs of several dtypes.
     """
+    query, key, value, mask, bias = call.query, call.key, call.value, call.mask, call.bias
     if not query.dtype == key.dtype == value.dtype:
         raise InputError(f"query, key, value must be of one dtype; found {query.dtype}, {key.dtype}, {value.dtype}.")
     batch, length, heads, width = query.shape
     keys = key.shape[1]
-    drops = dropout_key is not None and dropout_rate > 0.0
     plan = Plan(
-        scale=float(scale),
+        scale=float(call.scale),
         keys=keys,
         causal=mask.causal,
         window=mask.window,
-        rate=dropout_rate if drops else 0.0,
+        rate=call.dropout_rate if call.drops else 0.0,
         bias_gradient=bias is not None,
     )
     if mask.allowed is not None:
@@ -75,9 +66,9 @@ def attention(
         bias = jnp.where(seen, 0.0, -jnp.inf).astype(query.dtype) if bias is None else jnp.where(seen, bias, -jnp.inf)
     query, key, value = (_pad(x, {1: _BLOCK, 3: 64}) for x in (query, key, value))
     given = _places(mask)
-    if dropout_key is not None and drops:
+    if call.dropout_key is not None and call.drops:
         lines = jnp.arange(batch * heads * length, dtype=jnp.uint32).reshape(batch, heads, length)
-        given["seeds"] = _pad(dropout.line_seeds(dropout.seeds(dropout_key), lines), {2: _BLOCK})
+        given["seeds"] = _pad(dropout.line_seeds(dropout.seeds(call.dropout_key), lines), {2: _BLOCK})
     arrays = given | {"query": query, "key": key, "value": value}
     if bias is not None:
         arrays["bias"] = _pad(bias, {2: _BLOCK, 3: _BLOCK})
@@ -92,13 +83,9 @@ def _on_device(plan: Plan, arrays: dict[str, Array]) -> Any:
     return padded_attention(plan, query, key, value, given.pop("bias", None), given)
 
 
-def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate: float) -> str | None:
-    """What stands against a call on the program's device, as a sentence for the user; None if nothing does.
-
-    Args:
-      query, key: arrays, or anything with their shape and dtype.
-    """
-    del mask, bias, dropout_rate
+def lacks(call: Call) -> str | None:
+    """Why this cannot compute a call on the program's device, as a sentence for the user; None if it can."""
+    query, key = call.query, call.key
     device_kind = platform.device_kind()
     if not re.search(r"\bG?H(20|100|200|800)\b", device_kind):
         return f"The kernel is written for Hopper GPUs (H100, H200), not for {device_kind!r}."

@@ -20,7 +20,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
 from zoo.kernels import dropout, partition, platform
-from zoo.kernels.attention.mask import AttentionMask
+from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.pallas_tpu import blocks as tuning
 from zoo.kernels.attention.pallas_tpu import call
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Generator, Spec
@@ -28,12 +28,12 @@ from zoo.kernels.attention.relative import Relative
 
 _DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
     "query": "BNHT",
-    "key": "BNHK",
-    "value": "BNHK",
+    "key": "BNHG",
+    "value": "BNHG",
     "bias": "BNST",
     "allowed": "BST",
     "query_segments": "BT",
-    "key_segments": "BK",
+    "key_segments": "BG",
     "seeds": "BNT",
     "offset": "1",
     "distance_query": "BNHT",
@@ -46,26 +46,15 @@ _FLOATS = ("query", "key", "value", "bias", "distance_query", "distances", "same
 
 
 def attention(
-    query: Float[Array, "B T N H"],
-    key: Float[Array, "B S K H"],
-    value: Float[Array, "B S K H"],
-    *,
-    mask: AttentionMask,
-    bias: Float[Array, "#B #N T S"] | None,
-    dropout_rate: float,
-    dropout_key: Array | None,
-    scale: float,
-    relative: Relative | None = None,
-    generator: Generator = "hash",
-    blocks: tuple[Blocks, Blocks] | None = None,
+    call: Call, *, generator: Generator = "hash", blocks: tuple[Blocks, Blocks] | None = None
 ) -> Float[Array, "B T N H"]:
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype.
 
     Args:
-      relative: further terms of the scores, made in the kernel.
       generator: of dropout's bits: `hash` drops what every implementation drops, `hardware` is cheaper.
       blocks: of the forward and the backward pass; None takes them from the table.
     """
+    query, key, value, mask, bias = call.query, call.key, call.value, call.mask, call.bias
     arrays = {name: x.transpose(0, 2, 3, 1) for name, x in (("query", query), ("key", key), ("value", value))}
     if bias is not None:
         arrays["bias"] = bias.swapaxes(2, 3)
@@ -74,20 +63,20 @@ def attention(
     if mask.query_segments is not None and mask.key_segments is not None:
         arrays["query_segments"] = mask.query_segments.astype(jnp.int32)
         arrays["key_segments"] = jnp.where(mask.key_segments == 0, -1, mask.key_segments).astype(jnp.int32)
-    if dropout_rate > 0.0 and dropout_key is not None:
+    if call.dropout_key is not None and call.drops:
         shape = (query.shape[0], query.shape[2], query.shape[1] if generator == "hash" else 1)
         lines = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
-        arrays["seeds"] = dropout.line_seeds(dropout.seeds(dropout_key), lines)
-    if relative is not None:
-        arrays |= _relative_arrays(relative, query.shape[1], key.shape[1])
+        arrays["seeds"] = dropout.line_seeds(dropout.seeds(call.dropout_key), lines)
+    if call.relative is not None:
+        arrays |= _relative_arrays(call.relative, query.shape[1], key.shape[1])
     spread, offset = partition.axes("T", query.shape[1]), mask.query_offset
     if not isinstance(offset, int) or (spread and (mask.causal or mask.window is not None)):
         arrays["offset"], offset = jnp.asarray(offset, jnp.int32)[None], None
     settings = _Settings(
         causal=mask.causal,
         window=mask.window,
-        scale=scale,
-        rate=dropout_rate,
+        scale=call.scale,
+        rate=call.dropout_rate,
         generator=generator,
         offset=offset,
         chip=platform.device_kind(),
@@ -112,19 +101,19 @@ def _relative_arrays(relative: Relative, queries: int, keys: int) -> call.Arrays
     return arrays
 
 
-def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate: float) -> str | None:
+def lacks(call: Call) -> str | None:
     """Why this cannot compute a call, and what would; None if it can."""
-    del dropout_rate
+    query, key, mask = call.query, call.key, call.mask
     if platform.platform() != "tpu":
         return f"The kernel is written for TPUs, not for {platform.device_kind()!r}."
     if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float32):
         return f"The kernel takes bfloat16 or float32, the same for all; found query {query.dtype}, key {key.dtype}."
     (_, length, heads, width), (rows, keys, key_heads, _) = query.shape, key.shape
-    has_plane, itemsize = bias is not None or mask.allowed is not None, query.dtype.itemsize
-    relative = isinstance(bias, Relative)
+    relative = call.relative is not None
+    has_plane, itemsize = call.bias is not None or relative or mask.allowed is not None, query.dtype.itemsize
     if relative and max(length, keys) > tuning.WHOLE:
         return f"The kernel takes relative terms for up to {tuning.WHOLE} tokens; found {length} and {keys}."
-    if bias is not None:
+    if call.bias is not None or relative:
         length = tuning.queries_at_a_time(length, keys)
     shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane, relative)
     if not tuning.fits(shape, platform.device_kind()):
@@ -136,7 +125,7 @@ def lacks(query: Any, key: Any, *, mask: AttentionMask, bias: Any, dropout_rate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """What a call says besides its arrays; `spread` are the mesh axes over which the queries are spread."""
+    """The settings of a call other than its arrays; `spread` are the mesh axes over which the queries are spread."""
 
     causal: bool
     window: int | None
@@ -197,7 +186,7 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
     blocks = settings.blocks or tuning.choose_both(shape, settings.chip, settings.rate, settings.generator)
     queries = _up(shape.queries, math.lcm(*(block.step for block in blocks)))
     keys = _up(shape.keys, math.lcm(*(block.keys for block in blocks)))
-    sizes = {"T": queries, "S": keys, "K": keys, "H": shape.width}
+    sizes = {"T": queries, "S": keys, "G": keys, "H": shape.width}
     inputs = {}
     for name, array in arrays.items():
         if name == "offset":

@@ -1,0 +1,80 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Vocabularies trained with the special tokens of a family."""
+
+import json
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import ConfigError
+from zoo.text.classes import BERT, GPT2, ROBERTA
+from zoo.text.load import load_tokenizer
+from zoo.text.train import train_tokenizer
+
+TEXTS = ["The quick brown fox.", "jumps over THE lazy dog, naïvely!", "the fox and the dog: 狐 犬"] * 5
+SIZE = {"wordpiece": 120, "byte_bpe": 275}
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+@pytest.mark.parametrize(("special", "roles"), [("bert", BERT), ("roberta", ROBERTA), ("gpt2", GPT2)])
+def test_either_algorithm_with_the_special_tokens_of_any_family(tmp_path, kind, special, roles):
+    tokenizer = train_tokenizer(TEXTS, kind=kind, vocab_size=SIZE[kind], special=special)
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    for each in (tokenizer, again):
+        assert each.special == roles and each.vocab_size <= SIZE[kind]
+        a, b = each.encode_plain(["the fox", "the dog"])
+        around = {"bert": ([each.cls_id], [each.sep_id], [each.sep_id]), "gpt2": ([], [], [])}
+        begin, middle, end = around.get(special, ([0], [2, 2], [2]))
+        assert each.encode("the fox", "the dog") == [*begin, *a, *middle, *b, *end]
+        types = each.encode_batch(["the fox"], ["the dog"]).token_types[0]
+        assert not types.any() if special == "roberta" else types[-1] == 1
+        assert ("token_types" in each.encode_batch(["the"])) is (special == "bert")
+        assert each.special_ids == tuple(range(len(set(roles.values()))))
+    assert [again.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_a_masked_language_model_of_robertas_family(tmp_path, kind):
+    """Its positions begin behind the padding token, whose id is 1 as in the released vocabularies."""
+    tokenizer = train_tokenizer(TEXTS, kind=kind, vocab_size=SIZE[kind], special="roberta")
+    assert (tokenizer.bos_id, tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.mask_id) == (
+        0,
+        1,
+        2,
+        3,
+        4,
+    )
+    sizes = dict(vocab_size=tokenizer.vocab_size, width=16, num_layers=1, num_heads=2, mlp_width=24)
+    model = zoo.create(zoo.config("roberta-base", **sizes), head="masked_lm", seed=1)
+    batch = tokenizer.encode_batch(["the <mask>", "the quick brown fox"])
+    logits = model(**batch).logits
+    assert logits.shape[-1] == tokenizer.vocab_size and np.isfinite(logits).all()
+    np.testing.assert_allclose(model(**tokenizer.encode_batch(["the <mask>"])).logits[0], logits[0, :4], atol=1e-5)
+
+
+def test_a_byte_level_mask_takes_the_space_before_it_along(tmp_path):
+    tokenizer = train_tokenizer(TEXTS, kind="byte_bpe", vocab_size=275, special="roberta")
+    tokenizer.save(tmp_path)
+    assert (
+        tokenizer.encode("the <mask>") == tokenizer.encode("the<mask>") == load_tokenizer(tmp_path).encode("the <mask>")
+    )
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert config["tokenizer_class"] == "RobertaTokenizer" and config["added_tokens_decoder"]["4"]["lstrip"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            dict(kind="byte_bpe", vocab_size=260, special="roberta"),
+            "vocab_size 260 is too small for byte_bpe; give 261",
+        ),
+        (dict(kind="wordpiece", vocab_size=100, special="xlnet"), "tokenizer.special 'xlnet' is unknown"),
+    ],
+)
+def test_training_refuses(options, message):
+    with pytest.raises(ConfigError, match=message):
+        train_tokenizer(TEXTS, **options)

@@ -1,0 +1,171 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning from a checkpoint: parity with Transformers, new heads, the best model, and what is refused."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import load_file, save_file
+
+import zoo
+from tests.objectives.fakes import info
+from zoo.data.schema import Feature
+from zoo.errors import ConfigError
+from zoo.objectives import SequenceClassification
+from zoo.predict import predict
+from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.evaluate import evaluate_workdir
+from zoo.train.loop import train
+from zoo.train.optim import make_optimizer
+from zoo.train.state import TrainState
+from zoo.train.step import make_train_step
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TOKENS = {name: Feature(kind="tokens") for name in ("tokens", "token_types", "segments")}
+LABELS = {
+    "classification": Feature(kind="class", classes=("LABEL_0", "LABEL_1", "LABEL_2")),
+    "regression": Feature(kind="float"),
+}
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_one_step_gives_the_parameters_of_transformers(tmp_path, kind):
+    golden = dict(np.load(GOLDEN / "finetune" / f"{kind}.npz"))
+    source, target = tmp_path / "before", tmp_path / "after"
+    source.mkdir()
+    (source / "config.json").write_text(str(golden["config"]))
+    tensors = {name.removeprefix("before/"): value for name, value in golden.items() if name.startswith("before/")}
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, source / "model.safetensors")
+    model = zoo.load(source)
+    graphdef, params = nnx.split(model)
+    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3, warmup_steps=0, eps=1e-6), 1000)
+    state = TrainState.create(nnx.to_pure_dict(params), {}, optimizer, 0)
+    objective = SequenceClassification().bind(info(schema={**TOKENS, "label": LABELS[kind]}))
+    batch = {
+        "tokens": golden["batch/input_ids"].astype(np.int32),
+        "token_types": golden["batch/token_type_ids"].astype(np.int32),
+        "segments": golden["batch/attention_mask"].astype(np.int32),
+        "label": golden["batch/labels"].astype(np.float32 if kind == "regression" else np.int32),
+    }
+    with jax.default_matmul_precision("highest"):
+        state, _ = make_train_step(graphdef, objective, optimizer)(state, batch)
+    zoo.save(nnx.merge(graphdef, state.params, state.frozen), target)
+    saved = load_file(target / "model.safetensors")
+    moved = 0.0
+    for name, value in saved.items():
+        np.testing.assert_allclose(value, golden[f"after/{name}"], rtol=0, atol=1e-5, err_msg=name)
+        moved = max(moved, float(np.abs(value - golden[f"before/{name}"]).max()))
+    assert moved > 5e-4  # the step is a hundred times the tolerance
+
+
+CONFIG = {
+    "objective": {"type": "sequence_classification"},
+    "data": {
+        "type": "table",
+        "source": "embedded",
+        "seq_len": 32,
+        "tokenizer": {"kind": "wordpiece", "vocab_size": 400, "lower_case": True},
+    },
+    "model": {
+        "name": "bert-tiny", "width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_width": 32,
+        "hidden_dropout": 0.0, "attention_dropout": 0.0, "embed_dropout": 0.0,
+    },
+    "optimizer": {"learning_rate": 1e-2, "warmup_steps": 2, "weight_decay": 0.0},
+    "evals": {"validation": {"type": "loss"}, "metrics": {"type": "sequence_classification", "every": 5}},
+    "keep_best": "metrics/accuracy",
+    "batch_size": 32,
+    "num_steps": 20,
+    "eval_every": 10,
+    "checkpoint_every": 10,
+    "log_every": 10,
+}  # fmt: skip
+
+
+def config(**changes):
+    return RunConfig.from_dict({**CONFIG, **changes})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A workdir of a classifier that has learned the embedded reviews."""
+    workdir = tmp_path_factory.mktemp("runs") / "reviews"
+    return workdir, train(config(), workdir)
+
+
+def test_it_learns_and_keeps_the_best(trained):
+    workdir, summary = trained
+    assert summary["metrics"]["accuracy"] >= 0.95
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    by_step = {row["step"]: row["accuracy"] for row in rows if row["split"] == "metrics"}
+    best = json.loads((workdir / "best.json").read_text())
+    assert sorted(by_step) == [5, 10, 15, 20] and best["value"] == max(by_step.values())
+    assert best["step"] == min(step for step, value in by_step.items() if value == best["value"])
+    found = evaluate_workdir(workdir, model=str(workdir / "model"))
+    assert found["metrics"]["accuracy"] == pytest.approx(best["value"])
+
+
+def test_a_model_with_its_columns_predicts(trained, tmp_path):
+    workdir, _ = trained
+    table = tmp_path / "new.csv"
+    table.write_text("id,text\n1,a dull and boring film\n2,a gripping and tender film\n")
+    assert predict(workdir / "model", table, tmp_path / "out.jsonl") == 2
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["1", "2"]
+    assert [row["prediction"] for row in rows] == ["negative", "positive"]
+    for row in rows:
+        assert row["probability:negative"] + row["probability:positive"] == pytest.approx(1, abs=1e-5)
+    with pytest.raises(ConfigError, match="exists"):
+        predict(workdir / "model", table, tmp_path / "out.jsonl")
+    with pytest.raises(ConfigError, match="body"):
+        predict(workdir / "model", table, tmp_path / "other.csv", text="body")
+
+
+def test_a_run_starts_from_another_ones_model(trained, tmp_path):
+    """From the workdir, whose model it finds; the head is kept, since it has as many labels."""
+    workdir, summary = trained
+    again = config(model={}, init_from=str(workdir), num_steps=1, optimizer={"learning_rate": 0.0, "warmup_steps": 0})
+    found = train(again, tmp_path / "run")
+    assert found["metrics"]["accuracy"] == pytest.approx(summary["metrics"]["accuracy"], abs=0.05)
+    kept, new = (load_file(folder / "model" / "model.safetensors") for folder in (workdir, tmp_path / "run"))
+    np.testing.assert_array_equal(kept["classifier.weight"], new["classifier.weight"])
+
+
+def test_a_new_head_is_drawn_and_named(trained, tmp_path, caplog):
+    workdir, _ = trained
+    table = tmp_path / "three.csv"
+    rows = [f"{name} words here,{name}" for name in ("good", "bad", "fair") for _ in range(20)]
+    table.write_text("text,label\n" + "\n".join(rows) + "\n")
+    data = {**CONFIG["data"], "source": str(table)}
+    with caplog.at_level("WARNING", logger="zoo"):
+        train(
+            config(model={}, init_from=str(workdir / "model"), data=data, num_steps=2, batch_size=16), tmp_path / "run"
+        )
+    assert "head.classifier.kernel" in caplog.text
+    assert zoo.config(tmp_path / "run" / "model").label_names == ("bad", "fair", "good")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"init_from": "bert-base-uncasd", "model": {}}, "bert-base-uncased"),
+        ({"init_from": "MODEL", "model": {"width": 32}}, "another model|is .* there"),
+        ({"keep_best": "metrics/f1"}, "metrics/f1_macro"),
+        ({"objective": {"type": "mlm"}}, "reads 'positions'"),
+        ({"model": {"name": "transformer-base"}}, "sequence_classification head, which transformer lacks"),
+    ],
+)
+def test_refused(trained, tmp_path, changes, words):
+    workdir, _ = trained
+    changes = {k: str(workdir / "model") if v == "MODEL" else v for k, v in changes.items()}
+    with pytest.raises(ConfigError, match=words):
+        train(config(**changes), tmp_path / "run")
+
+
+def test_a_workdir_that_has_not_ended_is_named(tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="has not ended"):
+        train(config(model={}, init_from=str(tmp_path / "run")), tmp_path / "new")

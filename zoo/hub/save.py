@@ -1,0 +1,172 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`zoo.save`: a model -> a folder that Transformers loads."""
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+
+from zoo.errors import ConfigError, ZooError
+from zoo.files import write_json
+from zoo.hub import sentence_transformers
+from zoo.hub.fetch import CONFIG
+from zoo.hub.formats import safetensors
+from zoo.hub.model_config import AUTO, CLASSIFIERS, hub_config, read_config
+from zoo.hub.parameters import parameters
+from zoo.hub.table import Row, Table, Tie, conditions
+from zoo.hub.tables import FAMILIES
+from zoo.hub.tensors import Pending, fetch, partial
+from zoo.hub.weights import find
+from zoo.multihost import processes
+from zoo.nn.config import TransformerConfig
+from zoo.nn.transformer import Transformer
+from zoo.sharding import rules as sharding_rules
+
+MAX_SHARD_BYTES = 5_000_000_000  # Transformers' default, too
+
+
+def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
+    """Writes a folder that `load` and Transformers load: config.json and model.safetensors.
+
+    A model with a `pooling` is written as a sentence-transformers folder.
+
+    Everything is written beside the final names and then moved, so that a folder saved before is whole until then.
+    Of several processes all must call it: tensor by tensor comes to process 0, which alone writes.
+
+    Args:
+      max_shard_bytes: above this the weights are split over several files with an index.
+
+    Raises:
+      ConfigError: Transformers has no such model, or the folder cannot be written, or it holds another model.
+    """
+    folder = Path(folder)
+    if not processes.is_primary():
+        tensors = _pending(FAMILIES[model.config.family].weights, model)
+        for name in itertools.chain(*safetensors.plan(tensors, max_shard_bytes)):
+            tensors[name].make()
+        return
+    _check_target(model, folder)
+    write_folder(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
+
+
+def _check_target(model: Transformer, folder: Path) -> None:
+    """A model replaces an earlier state of itself, and no other model."""
+    if not (folder / CONFIG).exists():
+        return
+    try:
+        config, head = read_config(find(folder), AUTO)
+    except ZooError as error:
+        raise ConfigError(f"{folder} holds a model that is not this one ({error}); choose another folder.") from error
+    there, here = _identity(config, head), _identity(model.config, model.head_name)
+    if there != here:
+        raise ConfigError(
+            f"{folder} holds another model ({config.family}, head {head!r}), which is not overwritten; choose another "
+            "folder, or empty it."
+        )
+
+
+def _identity(config: TransformerConfig, head: str | None) -> tuple:
+    sizes = (config.vocab_size, config.width, config.mlp_width, config.num_layers, config.decoder_layers)
+    return config.family, head, *sizes, config.num_labels if head in CLASSIFIERS else None
+
+
+def write_folder(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:
+    if model.is_for_inference:
+        raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
+    config = hub_config(model.config, model.head_name)
+    tensors = _pending(FAMILIES[model.config.family].weights, model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = write(tensors)
+        write_json(partial(folder / CONFIG), config)
+        _replace([*paths, folder / CONFIG])
+        if model.pooling is not None and model.head_name is None:
+            sentence_transformers.write(folder, model.pooling, model.config)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
+    finally:
+        for left in folder.glob(partial(folder / "*").name):
+            left.unlink()
+
+
+def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
+    """Every tensor of the model, by its saved name, made only when it is written."""
+    params = {name: param[...] for name, param in parameters(nnx.state(model)).items()}
+    when, tensors = conditions(model.config), {}
+
+    def name(hub: str) -> str:
+        return table.saved_name(hub, model.head_name, when)
+
+    for row in (row for part in table.parts(model.head_name, when, params) for row in part):
+        values = [params[path] for path in row.paths]
+        for layer, hub in enumerate(row.names(values[0].shape)):
+            shape = row.hub_shape(values[0].shape[1:] if row.stacked else values[0].shape)
+            make = functools.partial(_join, row, values, layer)
+            leaf = row.paths[0].rpartition(".")[2]
+            tensors[name(hub)] = Pending(shape, values[0].dtype, make, leaf)
+    copies = [tie for tie in table.ties if tie.saved in when and name(tie.original) in tensors]
+    for constant in table.constants:
+        if model.head_name in constant.saved_by:
+            array = constant.make(model.config).astype(jnp.dtype(model.config.execution.param_dtype))
+            make = functools.partial(np.asarray, array)
+            tensors[name(constant.hub)] = Pending(array.shape, array.dtype, make, "embedding")
+    tensors |= {name(tie.copy): tensors[name(tie.original)] for tie in copies}
+    return tensors | {name(hub): _as_stored(array, model) for hub, array in _unread(model, copies).items()}
+
+
+def _unread(model: Transformer, copies: list[Tie]) -> dict[str, np.ndarray]:
+    """The tensors that came beside a copy and were not used; they are saved where the copy would be."""
+    stored = {} if model.unread is None else model.unread.tensors
+    return {tie.copy: stored[tie.copy] for tie in copies if tie.copy in stored}
+
+
+def _as_stored(array: np.ndarray, model: Transformer) -> Pending:
+    dtype = jnp.dtype(model.config.execution.param_dtype)
+    return Pending(array.shape, dtype, lambda: fetch(array).astype(dtype), "bias")
+
+
+def _join(row: Row, values: list[jax.Array], layer: int) -> np.ndarray:
+    return row.join([_fetch(value, layer if row.stacked else None) for value in values])
+
+
+def _fetch(value: jax.Array, layer: int | None) -> np.ndarray:
+    """An array, or one layer of it, in this process's memory; the others must fetch it too if they hold parts of it."""
+    if value.is_fully_replicated:
+        value = value.addressable_data(0)  # an array of its own: JAX keeps the copy on the host with the array
+        return np.asarray(value if layer is None else value[layer])
+    if value.is_fully_addressable:
+        return np.asarray(value) if layer is None else np.asarray(value)[layer]
+    if not isinstance(value.sharding, NamedSharding):
+        raise ConfigError(
+            f"a parameter lies as {value.sharding}; of several processes' only those on a mesh are saved."
+        )
+    gather = _gather(value.sharding.mesh)
+    return np.asarray(gather(value, layer))
+
+
+@functools.lru_cache
+def _gather(mesh: Mesh) -> Callable[[jax.Array, int | None], jax.Array]:
+    """A function that brings a parameter, or the one requested layer of it, whole to every device."""
+
+    def gather(value: jax.Array, layer: int | None) -> jax.Array:
+        return value if layer is None else jax.lax.dynamic_index_in_dim(value, layer, keepdims=False)
+
+    return jax.jit(gather, out_shardings=sharding_rules.replicated(mesh))
+
+
+def _replace(paths: list[Path]) -> None:
+    """Moves finished files to their names, then removes weights that an earlier save left under other names."""
+    folder = paths[0].parent
+    for path in paths:
+        partial(path).replace(path)
+    for old in {*folder.glob("model-*-of-*.safetensors"), folder / safetensors.SINGLE, folder / safetensors.INDEX}:
+        if old not in paths:
+            old.unlink(missing_ok=True)
