@@ -7,10 +7,10 @@ BIN := .venv/bin
 WORKERS ?= 2
 LOCK_PYTHONS ?= python3.11 python3.12
 
-.PHONY: help install demo test test-slow parity lint format lock clean
+.PHONY: help install demo test test-slow parity docs lint format lock clean
 
 help:
-	@echo "make demo | test | test-slow | parity | lint | format | lock | install | clean"
+	@echo "make demo | test | test-slow | parity | docs | lint | format | lock | install | clean"
 
 install: .venv/installed
 
@@ -40,11 +40,21 @@ test: install .venv/minilm .venv/libtpu
 test-slow: install .venv/minilm .venv/libtpu
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow tests
 
-# README's tables of errors, measured anew.
+# The tables of errors in docs/models.md, measured again.
 parity: install
 	rm -f .parity.jsonl
 	ZOO_PARITY=$(CURDIR)/.parity.jsonl $(BIN)/python -m pytest -q -n $(WORKERS) tests/hub/test_golden.py
 	$(BIN)/python -m tests.golden.report .parity.jsonl
+
+# The site, into docs/_build, with warnings as errors.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+# What the extra `docs` names; the locked versions stay as they are.
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[docs]"
+	@touch $@
 
 lint: install
 	$(BIN)/ruff check .
@@ -60,4 +70,4 @@ lock:
 	$(PYTHON) .ci/lock.py $(LOCK_PYTHONS)
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -20,8 +20,8 @@ setup(
     license_files=["LICENSE"],
     author="The zoo authors",
     python_requires=">=3.11",
-    # The launchers are public commands; the configs are lab notebooks that a user edits in a checkout.
-    packages=find_packages(include=["zoo", "zoo.*", "launch", "launch.*"]),
+    # The launchers are public commands, and the configs come along for them and for the notebooks.
+    packages=find_packages(include=["zoo", "zoo.*", "launch", "launch.*", "configs"]),
     package_data={"zoo": ["py.typed"], "zoo.data": ["*.csv", "*.txt"]},
     install_requires=[
         "absl-py",
@@ -41,6 +41,8 @@ setup(
         "orbax-checkpoint>=0.12.8",
         "pyarrow",
         "safetensors>=0.8",
+        "scikit-learn",
+        "scipy",
         "sentencepiece>=0.2.1",  # older ones read bad model files out of bounds (CVE-2026-1260)
         "tensorboardX",
         "tensorflow-datasets>=4.9.10",  # the first release that writes ArrayRecord without TensorFlow
@@ -51,6 +53,7 @@ setup(
         "tpu": ["jax[tpu]>=0.10.2"],
         "gpu": ["jax[cuda13]>=0.10.2"],
         "colab": COLAB,
+        "docs": ["myst-parser", "sphinx", "sphinx-book-theme"],
         "test": [*COLAB, "beartype", "hypothesis", "pre-commit", "pyright[nodejs]", "pytest", "pytest-xdist", "ruff"],
         "parity": ["torch", "transformers>=5"],
     },

@@ -16,15 +16,32 @@
 
 # %% [markdown]
 # # A tour of zoo
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/#upload=true)
+#
 # Text, a tiny GPT-2 trained on it, its perplexity, a folder in the Hub's format, and a passage written by the model
 # that is loaded back from it. About four minutes on a CPU, less on an accelerator.
-#
-# On Colab, install the package from a checkout first: `%pip install -e .`
+
+# %% [markdown]
+# This notebook needs the package, Python 3.11 or newer, and nothing else; two CPU cores will do. The next cell uses the
+# package if it is installed. If not, it installs it from the checkout that the notebook lies in, in a minute or two. On
+# Colab, upload the notebook, upload or clone the checkout beside it, and set `CHECKOUT` to its folder.
+
+# %%
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = next((path for path in [Path.cwd(), *Path.cwd().parents] if (path / "zoo" / "__init__.py").exists()), None)
+if importlib.util.find_spec("zoo") is None or importlib.util.find_spec("configs") is None:
+    if CHECKOUT is None:
+        raise RuntimeError("zoo is not installed and this is not its checkout; set CHECKOUT to the checkout's folder.")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", str(CHECKOUT)], check=True)
 
 # %%
 import os
 import tempfile
-from pathlib import Path
 
 import jax
 from IPython.display import Image, display

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes README's tables of families, heads and errors, from what the golden tests measured: see `make parity`."""
+"""Writes the tables of docs/models.md from what the golden tests measured: see `make parity`."""
 
 import collections
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.hub.tables import FAMILIES
 from zoo.models import registry
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+MODELS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 SIBLINGS = {"xlm-roberta": "roberta", "camembert": "roberta"}  # the same model under another name
 
 
@@ -36,7 +36,7 @@ def tables(errors: dict[tuple[str, str], dict[str, float]]) -> str:
         found = [errors.get((name, head or "bare"), {}) for name in families]
         cells = [_cell(kinds.get("outputs", kinds.get("hidden layers"))) for kinds in found]
         if not any(cells):
-            continue  # the torch library has it of no family
+            continue  # Transformers has it of no family
         lines.append(f"| {f'`{head}`' if head else 'bare'} | {' | '.join(cells)} |")
     for kind in ("hidden layers", "gradients"):
         worst = [max(found[kind] for (family, _), found in errors.items() if family == name) for name in families]
@@ -63,12 +63,12 @@ def main(path: str) -> None:
     text, count = re.subn(
         r"(?<=<!-- parity -->\n).*?(?=<!-- /parity -->)",
         lambda _: tables(errors) + "\n",
-        README.read_text(),
+        MODELS.read_text(),
         flags=re.DOTALL,
     )
     if count != 1:
-        raise SystemExit("README.md lacks its two marks <!-- parity --> and <!-- /parity -->.")
-    README.write_text(text)
+        raise SystemExit("docs/models.md lacks its two marks <!-- parity --> and <!-- /parity -->.")
+    MODELS.write_text(text)
 
 
 if __name__ == "__main__":

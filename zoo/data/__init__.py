@@ -10,6 +10,9 @@ from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
 from zoo.data.table import TableConfig
 from zoo.data.text import TextConfig
 
-DATASETS: dict[str, type[DatasetConfig]] = {"table": TableConfig, "text": TextConfig}
+DATASETS: dict[str, type[DatasetConfig]] = {
+    "table": TableConfig,
+    "text": TextConfig,
+}
 
 __all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig", "TextConfig"]
