@@ -36,7 +36,7 @@ def target(**changes) -> Target:
 
 def advised(found: Target, needed: float, step: str = "train", name: str = "v5e:2x4") -> list[str]:
     allowed = 15.75 * GIB
-    return list(advise(found.plan, found.machine, name, step, round(needed * allowed), round(allowed)))
+    return list(advise(found.spec, found.learner, name, step, round(needed * allowed), round(allowed)))
 
 
 def test_everything_in_its_order():
@@ -70,19 +70,19 @@ def test_a_batch_that_cannot_be_cut_enough_says_so():
 @pytest.mark.parametrize("short, factor", [(0, 2), (1, 4)])
 def test_sums_of_gradients_are_held_beside_gradients(short, factor):
     found = target(batch_size=64)
-    state, gradients = state_bytes(found.machine), state_bytes(found.machine, only="params")
+    state, gradients = state_bytes(found.learner), state_bytes(found.learner, only="params")
     activations = 4 * gradients
     needed, allowed = state + gradients + activations, state + 2 * gradients + activations // 2 - short
-    lines = advise(found.plan, found.machine, "v5e:2x4", "train", needed, allowed)
+    lines = advise(found.spec, found.learner, "v5e:2x4", "train", needed, allowed)
     assert any(line.startswith(f"grad_accum_steps={factor}:") and "not enough" not in line for line in lines)
 
 
 def test_the_state_is_counted_as_it_is_split():
     whole, split = target(), target(mesh="fsdp:8", rules="fsdp")
-    arrays = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(whole.machine.abstract.params))
-    assert state_bytes(whole.machine, only="params") == arrays
-    assert state_bytes(whole.machine) > 2.9 * arrays
-    assert state_bytes(split.machine, only="params") < 0.3 * arrays
+    arrays = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(whole.learner.abstract.params))
+    assert state_bytes(whole.learner, only="params") == arrays
+    assert state_bytes(whole.learner) > 2.9 * arrays
+    assert state_bytes(split.learner, only="params") < 0.3 * arrays
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_the_state_is_counted_as_it_is_split():
 )
 def test_the_advised_layout_runs(mesh, preset):
     target = Target.create(tiny(mesh=mesh, rules=preset), "cpu:8")
-    lines = advise(target.plan, target.machine, "cpu:8", "train", 10 * GIB, GIB)
+    lines = advise(target.spec, target.learner, "cpu:8", "train", 10 * GIB, GIB)
     found = [re.search(r"rules=(\w+) with mesh=(\S+):", line) for line in lines]
     (advised,) = [match for match in found if match]
     smaller = Target.create(tiny(mesh=advised[2], rules=advised[1]), "cpu:8")
-    assert state_bytes(smaller.machine) < state_bytes(target.machine)
+    assert state_bytes(smaller.learner) < state_bytes(target.learner)

@@ -32,14 +32,14 @@ MESHES = [
     ("tensor where tokens are split", r"tensor:2, which", {"mesh": "data:4,tensor:2", "rules": "fsdp_cp"}),
 ]
 BATCHES = [
-    ("rows that do not divide", r"nearest batch_size that does is 16 or 24", {"batch_size": 20}),
-    ("fewer rows than devices", r"nearest batch_size that does is 8", {"batch_size": 4}),
-    ("rows that micro-batches do not divide", r"does not divide by accumulation 3", {"grad_accum_steps": 3}),
-    ("micro-batches smaller than the mesh", r"= 4 rows do not divide by the 8 devices", {"grad_accum_steps": 4}),
+    ("rows that do not divide", r"nearest batch_size that is divisible is 16 or 24", {"batch_size": 20}),
+    ("fewer rows than devices", r"nearest batch_size that is divisible is 8", {"batch_size": 4}),
+    ("rows that micro-batches do not divide", r"is not divisible by grad_accum_steps 3", {"grad_accum_steps": 3}),
+    ("micro-batches smaller than the mesh", r"= 4 sequences are not divisible by the 8 devices", {"grad_accum_steps": 4}),
     ("no rows", r"batch_size must be 1 or more", {"batch_size": 0}),
-    ("no micro-batch", r"accumulation must be 1 or more", {"grad_accum_steps": 0}),
+    ("no micro-batch", r"grad_accum_steps must be 1 or more", {"grad_accum_steps": 0}),
     ("rows as text", r"batch_size", {"batch_size": "16"}),
-    ("tokens that do not divide", r"31 tokens do not divide .*context:2.*seq_len to 30", {
+    ("tokens that do not divide", r"31 tokens are not divisible .*context:2.*seq_len to 30", {
         "data.seq_len": 31, "mesh": "data:2,fsdp:2,context:2", "rules": "fsdp_cp"}),
     ("rows longer than the model reads", r"exceeds the model's max_length 64; lower it", {"data.seq_len": 65}),
     ("rows of one token", r"seq_len must be 2 tokens or more", {"data.seq_len": 1}),
@@ -62,7 +62,7 @@ MODELS = [
     ("a stack that there is not", r"stack", {"model.stack": "unrolled"}),
     ("a dtype abbreviated", r"dtype", {"model.dtype": "bf16"}),
     ("heads that do not fit the width", r"width 64 is not divisible by num_heads 5", {"model.num_heads": 5}),
-    ("a vocabulary below the tokenizer's", r"is below the tokenizer's 512; raise it", {"model.vocab_size": 100}),
+    ("a vocabulary below the tokenizer's", r"the tokenizer has 512; raise model.vocab_size", {"model.vocab_size": 100}),
     ("an unknown objective", r"mlmm", {"objective.type": "mlmm"}),
     ("an objective that the model has no head for", r"needs a masked_lm head, which gpt3 lacks", {
         "objective.type": "mlm", "data.tokenizer.kind": "wordpiece"}),

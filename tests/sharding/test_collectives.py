@@ -38,7 +38,7 @@ def target(preset: str) -> Target:
 
 def expected(found: Target) -> dict[tuple[str, tuple[str, ...]], float]:
     """Bytes of each kind and axes: gathered ones as they come out, others as they go in."""
-    mesh, rules = dict(found.machine.mesh.shape), PRESETS[found.plan.config.rules]
+    mesh, rules = dict(found.learner.mesh.shape), PRESETS[found.spec.config.rules]
     split, tensor = math.prod(mesh[axis] for axis in rules["embed"]), mesh["tensor"]
     tokens = ROWS * LENGTH // (mesh["data"] * mesh["fsdp"] * mesh["context"])
     vectors = tokens * WIDTH * FLOAT
@@ -73,7 +73,7 @@ def expected(found: Target) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_a_step_exchanges_what_theory_says(preset):
     at = target(preset)
     step = at.lower("train").compile()
-    mesh = at.machine.mesh.shape
+    mesh = at.learner.mesh.shape
     found: dict[tuple[str, tuple[str, ...]], float] = collections.defaultdict(float)
     for times, _, one in walk.walk(step.as_text()).exchanges():
         size = one.result_bytes if one.kind == "all-gather" else one.operand_bytes
@@ -83,6 +83,6 @@ def test_a_step_exchanges_what_theory_says(preset):
         assert found[key] == pytest.approx(wanted.get(key, 0.0), rel=0.05, abs=0.01 * sum(wanted.values())), key
     state = sum(
         math.prod(leaf.sharding.shard_shape(leaf.shape)) * jnp.dtype(leaf.dtype).itemsize
-        for leaf in jax.tree.leaves(at.machine.abstract)
+        for leaf in jax.tree.leaves(at.learner.abstract)
     )
     assert step.memory_analysis().alias_size_in_bytes == state
