@@ -83,7 +83,7 @@ def predict(folder: Path, workdir: Path) -> None:
     predict_table(folder, workdir / "new.csv", output, overwrite=True)
     with open(output, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            print(f"   {row['prediction']:8} {float(row['probability_' + row['prediction']]):.3f}  {row['text']}")
+            print(f"   {row['prediction']:8} {float(row['probability:' + row['prediction']]):.3f}  {row['text']}")
 
 
 def _run_config(config: Any) -> Any:
