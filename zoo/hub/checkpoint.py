@@ -181,7 +181,7 @@ def _save(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pendin
         folder.mkdir(parents=True, exist_ok=True)
         paths = write(tensors)
         write_json(partial(folder / CONFIG), config)
-        _replace([*paths, folder / CONFIG])
+        _replace([*paths, *generation_config.write(model, folder), folder / CONFIG])
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
     finally:
