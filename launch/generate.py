@@ -15,7 +15,7 @@ _MAX_NEW_TOKENS = flags.DEFINE_integer("max_new_tokens", 64, "Most tokens to add
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
-    "Divides the logits before sampling; 0 takes the likeliest token, the default unless generation_config.json says do_sample.",
+    "Divides the logits before sampling; 0 takes the likeliest token, as is usual without do_sample.",
 )
 _TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many likeliest tokens.")
 _TOP_P = flags.DEFINE_float("top_p", None, "Sample among the likeliest tokens that hold this much probability.")

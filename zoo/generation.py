@@ -72,7 +72,8 @@ def generate(
     """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
 
     A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json the end tokens, the
-    decoder's first token and suppressed tokens are honoured, and with `do_sample` its temperature, top_k and top_p; arguments go before them.
+    decoder's first token and suppressed tokens are honoured, and with `do_sample` its temperature, top_k and top_p;
+    arguments go before them.
 
     Args:
       model: with a `causal_lm` or a `seq2seq_lm` head.
