@@ -13,7 +13,9 @@ _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry
 _PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
 _MAX_NEW_TOKENS = flags.DEFINE_integer("max_new_tokens", 64, "Most tokens to add to each prompt.")
 _TEMPERATURE = flags.DEFINE_float(
-    "temperature", None, "Divides the logits before sampling; 0, the default, takes the likeliest token."
+    "temperature",
+    None,
+    "Divides the logits before sampling; 0 takes the likeliest token, as is usual without do_sample.",
 )
 _TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many likeliest tokens.")
 _TOP_P = flags.DEFINE_float("top_p", None, "Sample among the likeliest tokens that hold this much probability.")
@@ -25,8 +27,11 @@ _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precisi
 def main(argv: list[str]) -> None:
     del argv
     import zoo
+    from zoo.generation import check_is_causal
 
-    answers = zoo.config(_MODEL.value).decoder_layers is not None
+    config = zoo.config(_MODEL.value)
+    check_is_causal(config)  # before weights are read and a head is made
+    answers = config.decoder_layers is not None
     model = zoo.load(_MODEL.value, head="seq2seq_lm" if answers else "causal_lm", dtype=_DTYPE.value)
     out = zoo.generate(
         model,

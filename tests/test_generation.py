@@ -3,6 +3,9 @@
 """Generation: what the cache may not change, how sampling behaves, and when it stops."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -201,3 +204,26 @@ def test_a_vanishing_temperature_takes_the_likeliest_token(model, temperature):
 def test_a_bad_end_token_is_refused(unchecked_types, model, eos_id):
     with pytest.raises(ConfigError, match="eos_id"):
         zoo.generate(model, [[1]], eos_id=eos_id)
+
+
+def test_declared_sampling_is_followed_unless_arguments_say_otherwise(model, tmp_path):
+    named = declare(model, tmp_path, {"do_sample": True, "temperature": 5.0, "top_k": 3, "top_p": 0.9})
+    explicit = zoo.generate(model, PROMPTS, max_new_tokens=8, temperature=5.0, top_k=3, top_p=0.9, seed=1)
+    assert zoo.generate(named, PROMPTS, max_new_tokens=8, seed=1) == explicit
+    greedy = zoo.generate(model, PROMPTS, max_new_tokens=8)
+    assert greedy != explicit and zoo.generate(named, PROMPTS, max_new_tokens=8, temperature=0.0) == greedy
+
+
+def test_what_was_declared_is_saved(model, tmp_path):
+    named = declare(model, tmp_path, {"eos_token_id": [3, 4], "num_beams": 2})
+    assert generation_config.write(named, tmp_path) == [tmp_path / generation_config.NAME]
+    (tmp_path / f"{generation_config.NAME}").unlink()
+    (written,) = tmp_path.iterdir()
+    assert json.loads(written.read_text()) == {"eos_token_id": [3, 4], "num_beams": 2}
+
+
+def test_the_launcher_refuses_a_model_whose_tokens_see_ahead():
+    command = [sys.executable, "-m", "launch.generate", "--model=bert-tiny", "--prompt=a"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.strip().startswith("ConfigError: This model's tokens see ahead")
+    assert "new random parameters" not in done.stderr and len(done.stderr.strip().splitlines()) == 1

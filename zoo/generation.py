@@ -19,6 +19,7 @@ from zoo.errors import ConfigError, InputError
 from zoo.hub.generation_config import GenerationConfig
 from zoo.nn.cache import Cache
 from zoo.nn.check import check_inputs
+from zoo.nn.config import TransformerConfig
 from zoo.nn.encoder_decoder import EncoderDecoder
 from zoo.nn.transformer import Output, Transformer
 
@@ -71,13 +72,14 @@ def generate(
     """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
 
     A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json the end tokens, the
-    decoder's first token and suppressed tokens are honoured; sampling is only as the arguments say.
+    decoder's first token and suppressed tokens are honoured, and with `do_sample` its temperature, top_k and top_p;
+    arguments go before them.
 
     Args:
       model: with a `causal_lm` or a `seq2seq_lm` head.
       prompts: texts (with a `tokenizer`) or lists of ids.
       max_new_tokens: most tokens to add to each prompt; fewer if the model's positions run out.
-      temperature: divides the logits before sampling; 0, the default, always takes the likeliest token.
+      temperature: divides the logits before sampling; 0 takes the likeliest token, as None does without `do_sample`.
       top_k: sample among this many likeliest tokens. top_p: among the likeliest that hold this much probability.
       eos_id: token or tokens that end a text; None is the checkpoint's, -1 is none.
       ignore: names of options in generation_config.json that are not supported and may be left out (`num_beams`).
@@ -87,8 +89,10 @@ def generate(
       ConfigError: a setting out of range, a model without such a head, or one whose tokens see ahead.
     """
     declared = _declared(model, ignore)
-    if temperature is None and declared.do_sample:
-        _log.warning("generation_config.json recommends sampling; the likeliest token is taken. Pass temperature=1.0.")
+    if declared.do_sample and temperature != 0.0:
+        temperature = declared.temperature if temperature is None else temperature
+        limit = None if declared.top_k is None else min(declared.top_k, model.config.vocab_size)
+        top_k, top_p = limit if top_k is None else top_k, declared.top_p if top_p is None else top_p
     temperature = 0.0 if temperature is None else temperature
     start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
     _check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
@@ -293,11 +297,8 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
         raise ConfigError("This model has no decoder_start_id, with which a decoder begins; set it in its config.")
     if start is not None and not 0 <= start < model.config.vocab_size:
         raise ConfigError(f"decoder_start_id {start} is no token of the {model.config.vocab_size}; correct the config.")
-    if model.head_name == "causal_lm" and not model.config.attention.causal:
-        raise ConfigError(
-            "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
-            "If it was trained causally, set that to true."
-        )
+    if model.head_name == "causal_lm":
+        check_is_causal(model.config)
     if type(max_new_tokens) is not int or max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens must be a whole number, 1 or more; found {max_new_tokens!r}.")
     if not 0.0 <= temperature < float("inf"):
@@ -308,6 +309,15 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
         raise ConfigError(f"top_k must lie between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ConfigError(f"top_p must be above 0 and at most 1; found {top_p}.")
+
+
+def check_is_causal(config: TransformerConfig) -> None:
+    """Refuses a model without a decoder of its own whose tokens see ahead."""
+    if config.decoder_layers is None and not config.attention.causal:
+        raise ConfigError(
+            "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
+            "If it was trained causally, set that to true."
+        )
 
 
 def _encode(prompts, tokenizer) -> list[np.ndarray]:

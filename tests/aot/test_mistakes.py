@@ -35,7 +35,7 @@ BATCHES = [
     ("rows that do not divide", r"nearest batch_size that is divisible is 16 or 24", {"batch_size": 20}),
     ("fewer rows than devices", r"nearest batch_size that is divisible is 8", {"batch_size": 4}),
     ("rows that micro-batches do not divide", r"is not divisible by grad_accum_steps 3", {"grad_accum_steps": 3}),
-    ("micro-batches smaller than the mesh", r"= 4 sequences are not divisible by the 8 devices", {"grad_accum_steps": 4}),
+    ("micro-batches smaller than the mesh", r"= 4 sequences are not divisible by the 8", {"grad_accum_steps": 4}),
     ("no rows", r"batch_size must be 1 or more", {"batch_size": 0}),
     ("no micro-batch", r"grad_accum_steps must be 1 or more", {"grad_accum_steps": 0}),
     ("rows as text", r"batch_size", {"batch_size": "16"}),

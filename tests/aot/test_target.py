@@ -48,6 +48,13 @@ def test_a_train_step(objective):
     assert found.prediction is None
 
 
+@pytest.mark.parametrize("step", ["train", "eval", "prefill", "decode"])
+def test_the_peak_holds_the_temporaries(step):
+    memory = compiled(step).memory
+    assert memory is not None and memory.temporaries > 0
+    assert memory.peak >= memory.arguments + memory.outputs - memory.aliased + memory.temporaries
+
+
 def test_other_steps():
     evaluated, filled, decoded = (compiled(step) for step in ("eval", "prefill", "decode"))
     for found in (evaluated, filled, decoded):

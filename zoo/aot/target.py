@@ -254,9 +254,10 @@ def _memory(compiled: jax.stages.Compiled, chip: Chip | None) -> Memory:
              "code": "generated_code"}  # fmt: skip
     sizes = {name: getattr(found, f"{kind}_size_in_bytes") for name, kind in kinds.items()}
     held = sizes["arguments"] + sizes["outputs"] - sizes["aliased"] + sizes["temporaries"]
+    peak = getattr(found, "peak_memory_in_bytes", 0)
     return Memory(
         **sizes,
-        peak=getattr(found, "peak_memory_in_bytes", 0) or held,
+        peak=peak if chip is not None and peak else max(peak, held),  # a CPU's compiler leaves temporaries out
         capacity=None if chip is None else chip.hbm_bytes // chip.devices,
     )
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from zoo.errors import ConfigError, ZooError
 from zoo.files import write_json
-from zoo.hub import sentence_transformers
+from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import CONFIG
 from zoo.hub.formats import safetensors
 from zoo.hub.model_config import AUTO, CLASSIFIERS, hub_config, read_config
@@ -87,7 +87,7 @@ def write_folder(model: Transformer, folder: Path, write: Callable[[Mapping[str,
         folder.mkdir(parents=True, exist_ok=True)
         paths = write(tensors)
         write_json(partial(folder / CONFIG), config)
-        _replace([*paths, folder / CONFIG])
+        _replace([*paths, *generation_config.write(model, folder), folder / CONFIG])
         if model.pooling is not None and model.head_name is None:
             sentence_transformers.write(folder, model.pooling, model.config)
     except OSError as error:
