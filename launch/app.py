@@ -3,7 +3,7 @@
 """How every launcher starts and ends.
 
 A launcher imports only `absl` and this package at its top, and the rest inside its main: a wrong flag is then refused
-before JAX is imported.
+at once, and a launcher can set the environment that JAX reads.
 """
 
 import logging
