@@ -19,7 +19,6 @@ from zoo.kernels.attention import AttentionMask, Call, Relative, attention, pall
 from zoo.kernels.attention.pallas_tpu import blocks as tuning
 from zoo.kernels.attention.pallas_tpu import call, tile
 from zoo.kernels.attention.pallas_tpu.spec import Blocks
-from zoo.nn.config import AttentionConfig
 from zoo.sharding import mesh as meshes
 from zoo.sharding.rules import partitioned
 
@@ -363,7 +362,7 @@ def test_relative_terms_are_made_in_the_kernel(name):
 def test_xlnet_runs_on_the_kernel():
     """Both streams, with memory, as on a CPU."""
     config = zoo.config("xlnet-base-cased", num_layers=1, width=32, num_heads=2, mlp_width=64, vocab_size=50)
-    config = config.replace(kv_width=16, stack="loop", attention=AttentionConfig(implementation="pallas_tpu"))
+    config = config.replace(kv_width=16, stack="loop", attention_kernel="pallas_tpu")
     model = zoo.create(config, head="permutation_lm", seed=0)
     rng = np.random.default_rng(0)
     tokens = rng.integers(5, 50, (2, 70))
@@ -375,7 +374,7 @@ def test_xlnet_runs_on_the_kernel():
         target_mapping=jax.nn.one_hot(jnp.asarray([[3, 9], [60, 2]]), 70, dtype=jnp.float32),
         memory=memory,
     )
-    elsewhere = config.replace(attention=AttentionConfig(implementation="reference"))
+    elsewhere = config.replace(attention_kernel="reference")
     want = zoo.create(elsewhere, head="permutation_lm", seed=0)(tokens, **given).logits
     with on_tpu():
         found = model(tokens, **given).logits
