@@ -26,7 +26,6 @@ from zoo.train.step import make_train_step
 
 B, T, M = 2, 64, 10
 PROGRAMS = Path(__file__).with_name("programs")
-SPECIAL = (0, 1, 2, 3, 103)
 
 
 def compiled(function, *args) -> str:
@@ -45,17 +44,17 @@ def train_step(name: str, stack: str, **changes):
     """A train step of a small model, and its arguments as shapes."""
     sizes = dict(width=64, num_heads=4, mlp_width=256, vocab_size=500, num_layers=3, dtype="float32")
     config = zoo.config(name, stack=stack, **(sizes | changes))
-    head, task = "causal_lm", CausalLM()
+    head, objective = "causal_lm", CausalLM()
     batch = {key: array(B, T, dtype=jnp.int32) for key in ("tokens", "segments", "positions")}
     if name.startswith("bert"):
         head = "masked_lm"
-        task = MaskedLM(vocab_size=500, mask_id=103, special_ids=SPECIAL, max_predictions=M)
+        objective = MaskedLM(max_predictions=M)
         batch |= {f"mask_{key}": array(B, M, dtype=jnp.int32) for key in ("positions", "targets")}
         batch["mask_weights"] = array(B, M)
     graphdef, params = nnx.split(registry.family_of(config).abstract(config, head=head))
     optimizer = optax.sgd(0.1)
-    state = jax.eval_shape(lambda p: TrainState.create(p, optimizer, 0), nnx.to_pure_dict(params))
-    return make_train_step(graphdef, task, optimizer), state, batch
+    state = jax.eval_shape(lambda p: TrainState.create(p, {}, optimizer, 0), nnx.to_pure_dict(params))
+    return make_train_step(graphdef, objective, optimizer), state, batch
 
 
 @pytest.mark.parametrize("name, stack", [("gpt2", "scan"), ("gpt2", "loop"), ("bert-base-uncased", "scan")])

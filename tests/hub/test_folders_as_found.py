@@ -160,8 +160,7 @@ def test_gpt_neos_list_of_layers_wins(tmp_path):
     zoo.save(make("gpt-neo"), tmp_path)
     assert "attention_layers" not in json.loads((tmp_path / "config.json").read_text())
     edit_config(tmp_path, attention_layers=["local", "local"])
-    pattern = zoo.config(tmp_path).attention.pattern
-    assert pattern == (256,)
+    assert zoo.config(tmp_path).attention.window == (256,)
 
 
 def test_untied_biases_come_back_to_the_byte(tmp_path):

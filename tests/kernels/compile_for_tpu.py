@@ -99,20 +99,20 @@ def compile_step(family: str, layers: int, mesh) -> str:
     head = "masked_lm" if family == "bert" else "causal_lm"
     rows = ROWS * mesh.size
     batch = {name: (rows, length) for name in ("tokens", "segments", "positions")}
-    task = CausalLM()
+    objective = CausalLM()
     if family == "bert":
-        task = MaskedLM(vocab_size=config.vocab_size, mask_id=103, special_ids=(103,), max_predictions=77)
+        objective = MaskedLM(max_predictions=77)
         batch |= {name: (rows, 77) for name in ("mask_positions", "mask_targets", "mask_weights")}
     graphdef, params = nnx.split(registry.family_of(config).abstract(config, head=head))
     optimizer = optax.adamw(1e-4)
     whole, spread = rules.replicated(mesh), rules.batch_sharding(mesh)
-    state = jax.eval_shape(lambda p: TrainState.create(p, optimizer, 0), nnx.to_pure_dict(params))
+    state = jax.eval_shape(lambda p: TrainState.create(p, {}, optimizer, 0), nnx.to_pure_dict(params))
     state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), state)
     dtypes = {"mask_weights": jnp.float32}
     arrays = {
         name: jax.ShapeDtypeStruct(shape, dtypes.get(name, jnp.int32), sharding=spread) for name, shape in batch.items()
     }
-    step = make_train_step(graphdef, task, optimizer, context=lambda: rules.partitioned(mesh, "dp"))
+    step = make_train_step(graphdef, objective, optimizer, context=lambda: rules.partitioned(mesh, "dp"))
     return step.lower(state, arrays).compile().as_text()
 
 

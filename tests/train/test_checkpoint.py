@@ -19,7 +19,7 @@ from zoo.train.state import TrainState
 def state_at(step, width=3):
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3, warmup_steps=1), 10)
     params = {"block": {"kernel": jnp.full((width, 2), 0.1 * step), "bias": jnp.ones(2)}}
-    return TrainState.create(params, optimizer, seed=step)._replace(step=jnp.int32(step))
+    return TrainState.create(params, {}, optimizer, seed=step)._replace(step=jnp.int32(step))
 
 
 def save(workdir, steps, keep=2):
