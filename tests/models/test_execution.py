@@ -73,5 +73,5 @@ def test_a_model_prints_as_a_dozen_lines(name, head):
 
 @pytest.mark.usefixtures("unchecked_types")
 def test_xlnet_has_no_windows():
-    with pytest.raises(ConfigError, match="no windows"):
+    with pytest.raises(ConfigError, match="without windows"):
         zoo.create(registry.config("xlnet-base-cased", **SMALL, attention=dict(window=3)))
