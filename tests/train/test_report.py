@@ -3,6 +3,7 @@
 """Metrics files that a resumed run continues as if it had never stopped."""
 
 import json
+import time
 
 import pytest
 
@@ -26,7 +27,7 @@ def write(workdir, steps, start=0):
             run.advance(step)
             run.train(step, {"loss": 1.0 / step})
             if step % 2 == 0:
-                run.validation(step, {"loss": 2.0 / step})
+                run.evaluation(step, "validation", {"loss": 2.0 / step})
         return run.finish()
 
 
@@ -54,6 +55,16 @@ def test_resuming_drops_what_lies_beyond_the_step(tmp_path):
         file.write('{"step": 4, "spl')  # killed while writing
     write(resumed, [3, 4], start=2)
     assert (resumed / METRICS).read_bytes() == (whole / METRICS).read_bytes()
+
+
+def test_the_share_of_the_time_spent_waiting_for_input(tmp_path):
+    with report(tmp_path) as run:
+        for step in (1, 2):
+            with run.waiting():
+                time.sleep(0.02 * (step == 1))
+            run.train(step, {"loss": 1.0})
+    first, second = (row["input_wait"] for row in read_lines(tmp_path / TIMING))
+    assert 0.5 < first <= 1 and second < first
 
 
 def test_numbers_that_are_not_finite_are_valid_json(tmp_path):
