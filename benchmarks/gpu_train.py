@@ -1,11 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Training steps on one GPU: ours in several ways beside the torch library's, eager and compiled; rounds take turns.
+"""Training steps on one GPU: ours in several ways beside Transformers', eager and compiled; rounds take turns.
 
     python -m benchmarks.gpu_train --row=bert-large-512 [--ours=pallas_gpu/scan/cheap,xla/scan/none] [--torch=compile]
 
 bfloat16 products, float32 parameters, AdamW, full rows without padding. Ours is the step that `launch.train` takes, on
-rows that name their documents, here one a row; the torch library's model gets no mask. It computes a masked LM's logits
+rows that name their documents, here one a row; Transformers' model gets no mask. It computes a masked LM's logits
 at every position, ours at the masked ones and, by `every position`, likewise at all. MFU is by `zoo.cost.flops` of
 what is asked for (what remat computes anew does not count), torch's with logits at every position.
 `--profile` lists the kernels of a step of the first, copies included. The peak of memory in use is that of the
@@ -67,7 +67,7 @@ OURS = flags.DEFINE_list(
     ["chosen/scan/none", "chosen/scan/cheap", "chosen/loop/none", "xla/scan/none"],
     "ATTENTION/STACK/REMAT of each of ours; the attention `chosen` is the dispatcher's choice",
 )
-TORCH = flags.DEFINE_list("torch", ["eager", "compile"], "the torch library by these; empty leaves it out")
+TORCH = flags.DEFINE_list("torch", ["eager", "compile"], "Transformers by these; empty leaves it out")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds of each", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 10, "steps in a round, dispatched one after the other", lower_bound=1)
 PROFILE = flags.DEFINE_integer("profile", 0, "so many of the kernels that take longest", lower_bound=0)
@@ -135,7 +135,7 @@ def ours(row: Row, way: str, every: bool = False) -> Contender:
 
 
 def torch_library(row: Row, mode: str) -> Contender:
-    """The torch library's step: `sdpa` attention, autocast to bfloat16, fused AdamW."""
+    """Transformers's step: `sdpa` attention, autocast to bfloat16, fused AdamW."""
     import torch
     import transformers
 

@@ -115,7 +115,7 @@ def foreign(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def hub_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Strings, docstrings excepted, that hold a weight name of the torch library."""
+    """Strings, docstrings excepted, that hold a weight name of Transformers."""
     statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:

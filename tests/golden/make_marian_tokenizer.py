@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Makes marian_tokenizer/: a small Marian tokenizer, and what the torch library's class does with it. Run by hand;
+"""Makes marian_tokenizer/: a small Marian tokenizer, and what Transformers' class does with it. Run by hand;
 needs `transformers` and `sentencepiece`. The text is Tiny Shakespeare; target texts have marks over their vowels.
 
 python tests/golden/make_marian_tokenizer.py ASSETS/data/tinyshakespeare/input.txt

@@ -159,7 +159,7 @@ def save_tensorflow(arrays: dict[str, np.ndarray], prefix: Path) -> None:
 
 
 def save_npy(arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """In ten files, and the names for the reader of the torch library."""
+    """In ten files, and the names for the reader of Transformers."""
     shapes = [list(array.shape) for array in arrays.values()]
     vector = np.concatenate([array.ravel() for array in arrays.values()])
     for number, part in enumerate(np.array_split(vector, 10)):
@@ -169,7 +169,7 @@ def save_npy(arrays: dict[str, np.ndarray], folder: Path) -> None:
 
 @contextlib.contextmanager
 def names_file(arrays: dict[str, np.ndarray], folder: Path) -> Iterator[None]:
-    """The names that the torch library's reader wants, and that were never released."""
+    """The names that Transformers' reader wants, and that were never released."""
     path = folder / "parameters_names.json"
     path.write_text(json.dumps([f"{name}:0" for name in list(arrays)[1:]]))
     yield
@@ -177,7 +177,7 @@ def names_file(arrays: dict[str, np.ndarray], folder: Path) -> Iterator[None]:
 
 
 def record(name: str, model: torch.nn.Module, read, *, into: torch.nn.Module | None = None, **arguments) -> None:
-    """What the torch library computes with the weights that it read, into the model or a part of it."""
+    """What Transformers computes with the weights that it read, into the model or a part of it."""
     rng = np.random.default_rng(1)
     tokens = rng.integers(3, VOCAB, (2, 11))
     types = rng.integers(0, TYPES, (2, 11)) if "gpt" not in name else None

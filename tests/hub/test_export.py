@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What `zoo.save` writes, the torch library loads whole, and computes the same with: every family, every head.
+"""What `zoo.save` writes, Transformers loads whole, and computes the same with: every family, every head.
 
 Needs the extra `parity`; run by `make test-slow` where it is installed. `-s` prints the error of each head.
 """
@@ -42,7 +42,7 @@ def _model(family: str, head: str | None, **changes):
     if config.pad_id is None or config.pad_id >= config.vocab_size:
         config = config.replace(pad_id=0)
     if family == "gpt":
-        config = config.replace(mlp_width=4 * config.width)  # the torch library has no key for another
+        config = config.replace(mlp_width=4 * config.width)  # Transformers has no key for another
     if family == "t5" and not config.tie_embeddings:
         config = config.replace(logits_scale="none")
     if config.decoder_layers is not None:

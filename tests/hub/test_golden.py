@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every family with every head computes what the torch library does, and goes back to it byte for byte."""
+"""Every family with every head computes what Transformers does, and goes back to it byte for byte."""
 
 import json
 from pathlib import Path
@@ -100,13 +100,13 @@ def _loss(outputs: dict, segments: jax.Array) -> jax.Array:
 
 
 def test_there_is_a_golden_for_every_family_and_head():
-    """Siblings, which are a family under another name, have one alone; GPT-3 is not in the torch library."""
+    """Siblings, which are a family under another name, have one alone; GPT-3 is not in Transformers."""
     families = set(FAMILIES) - {"xlm-roberta", "camembert", "transformer", "gpt3"}
     heads = {f"{family}_{head or 'bare'}" for family in families for head in FAMILIES[family].weights.heads}
     variants = {case for case in CASES if case.split("_")[1] == "variant"}
     found, made = set(CASES) | _NOT_IN_TORCH, {case.split("_")[0] for case in variants}
     expected, with_variant = heads | variants, set(FAMILIES) - {"transformer", "gpt3"}
-    mend = "run make_golden.py for them, or name here what the torch library lacks"
+    mend = "run make_golden.py for them, or name here what Transformers lacks"
     assert expected == found, f"no golden: {expected - found}; no such head: {found - expected}; {mend}"
     assert made == with_variant, (
         f"no FAMILY_variant: {with_variant - made}; no such family: {made - with_variant}; {mend}"

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints as their authors released them: they compute what the torch library made of them, or are refused."""
+"""Checkpoints as their authors released them: they compute what Transformers made of them, or are refused."""
 
 import json
 import logging

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Released models, of which `tests/golden` has corners of what the torch library computes with them."""
+"""Released models, of which `tests/golden` has corners of what Transformers computes with them."""
 
 from importlib import util
 from pathlib import Path

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-3 is GPT-2 where it sees everything, and goes to a folder and back though the torch library has no such model."""
+"""GPT-3 is GPT-2 where it sees everything, and goes to a folder and back though Transformers has no such model."""
 
 import dataclasses
 import json

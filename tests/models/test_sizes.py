@@ -10,7 +10,7 @@ from flax import nnx
 
 from zoo.models import registry
 
-# Parameters of the bare model and of the models with a head, as the torch library counts them.
+# Parameters of the bare model and of the models with a head, as Transformers counts them.
 COUNTS = {
     ("bert-tiny", None): 4_385_920,
     ("bert-mini", None): 11_170_560,

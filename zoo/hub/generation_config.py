@@ -39,7 +39,7 @@ _NEUTRAL_IN_SAMPLING: dict[str, tuple[Any, ...]] = {
     "epsilon_cutoff": (None, 0, 0.0),
     "eta_cutoff": (None, 0, 0.0),
 }
-_TOP_K = 50  # what the torch library samples among if the file does not say
+_TOP_K = 50  # what Transformers samples among if the file does not say
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ def read(folder: str | os.PathLike) -> GenerationConfig | None:
 
 
 def _sampling(fields: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Temperature, top_k and top_p, where 0 and 1 for the last two mean no limit, as in the torch library."""
+    """Temperature, top_k and top_p, where 0 and 1 for the last two mean no limit, as in Transformers."""
     found = {"temperature": 1.0, "top_k": _TOP_K, "top_p": None}
     found |= {name: fields[name] for name in found if fields.get(name) is not None}
     for name, value in found.items():
