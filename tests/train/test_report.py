@@ -12,19 +12,21 @@ from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, Work, read
 
 
 def report(workdir, start=0):
-    return Report(workdir, start=start, num_steps=4, work=Work(tokens=10, flops=500, peak=1e6))
+    return Report(
+        workdir, start=start, num_steps=4, work=lambda length: Work(tokens=length, flops=50 * length, peak=1e6)
+    )
 
 
 def test_speeds():
-    found = Work(tokens=10, flops=500, peak=4000.0).speeds(4, 2.0)
+    found = Work(tokens=40, flops=2000, peak=4000.0).speeds(2.0)
     assert found == {"tokens_per_second": 20.0, "flops_per_second": 1000.0, "mfu": 0.25}
-    assert "mfu" not in Work(tokens=10, flops=500, peak=None).speeds(4, 2.0)
+    assert "mfu" not in Work(tokens=40, flops=2000, peak=None).speeds(2.0)
 
 
 def write(workdir, steps, start=0):
     with report(workdir, start) as run:
         for step in steps:
-            run.advance(step)
+            run.advance(step, 10)
             run.train(step, {"loss": 1.0 / step})
             if step % 2 == 0:
                 run.evaluation(step, "validation", {"loss": 2.0 / step})
@@ -57,6 +59,18 @@ def test_resuming_drops_what_lies_beyond_the_step(tmp_path):
     assert (resumed / METRICS).read_bytes() == (whole / METRICS).read_bytes()
 
 
+def test_tokens_are_those_of_the_batches_as_long_as_they_were(tmp_path):
+    with report(tmp_path) as run:
+        run.advance(1, 30)
+        run.advance(2, 10)
+        run.train(2, {"loss": 1.0})
+        run.advance(3, 5)
+        run.train(3, {"loss": 1.0})
+    rows = read_lines(tmp_path / TIMING)
+    assert [round(row["tokens_per_second"] * row["seconds"]) for row in rows] == [40, 5]
+    assert [round(row["flops_per_second"] * row["seconds"]) for row in rows] == [2000, 250]
+
+
 def test_the_share_of_the_time_spent_waiting_for_input(tmp_path):
     with report(tmp_path) as run:
         for step in (1, 2):
@@ -69,7 +83,7 @@ def test_the_share_of_the_time_spent_waiting_for_input(tmp_path):
 
 def test_numbers_that_are_not_finite_are_valid_json(tmp_path):
     with report(tmp_path) as run:
-        run.advance(1)
+        run.advance(1, 10)
         run.train(1, {"loss": float("nan"), "perplexity": float("inf")})
         run.finish()
     assert read_lines(tmp_path / METRICS)[0]["loss"] is None

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from zoo.data.schema import DataInfo, Schema
+from zoo.data.schema import Schema
 from zoo.errors import ConfigError
 from zoo.objectives import Objective
 
@@ -91,6 +91,3 @@ def total(sums: Iterable[Mapping[str, Any]], names: Iterable[str]) -> dict[str, 
     for each in sums:
         found = {name: found[name] + np.float64(each[name]) for name in found}
     return found
-
-
-__all__ = ["DataInfo", "Evaluated", "Evaluator", "Function", "results", "total"]

@@ -138,8 +138,8 @@ class _Run:
                 # The device is busy with this step: only now are the last one's numbers read.
                 self._record(pending)
                 if step == first + 1:  # the first one has also compiled
-                    self.report.restart_clock(step - 1)
-                pending = (step, sums)
+                    self.report.restart_clock()
+                pending = (step, sums, batch["tokens"].shape[-1])
                 signalled = self.consensus(told[0] if told else 0)
                 evaluating = [
                     name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
@@ -154,7 +154,7 @@ class _Run:
                 if saving or signalled:
                     watch.heartbeat(f"saving step {step}", patient=True)
                     self.checkpoints.save(step, state, batches)
-                    self.report.restart_clock(step)
+                    self.report.restart_clock()
                 if signalled:
                     break
         watch.heartbeat("the end of the steps", patient=True)
@@ -163,13 +163,13 @@ class _Run:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps
 
-    def _record(self, pending: tuple[int, dict] | None) -> None:
+    def _record(self, pending: tuple[int, dict, int] | None) -> None:
         """Reads the numbers of a step, waiting for it if need be, and reports them when it is time."""
         if pending is None:
             return
-        step, sums = pending[0], jax.device_get(pending[1])
+        step, sums, length = pending[0], jax.device_get(pending[1]), pending[2]
         self._count_skipped(step, int(sums["skipped"]))
-        self.report.advance(step)
+        self.report.advance(step, length)
         if self._due(step, self.config.log_every):
             counters = {
                 "grad_norm": float(sums["grad_norm"]),
@@ -192,7 +192,7 @@ class _Run:
         for name, metrics in self.evaluation.run(state.params, state.frozen, names).items():
             self.report.evaluation(step, name, metrics)
             self.best.offer(step, name, metrics, state)
-        self.report.restart_clock(step)
+        self.report.restart_clock()
 
 
 def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
@@ -212,11 +212,12 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
     if not is_primary():
         return Silence(start)
     config = learner.spec.config
-    work = Work(
-        tokens=config.batch_size * config.data.seq_len,
-        flops=flops.TRAINING * learner.spec.forward_flops(config.batch_size),
-        peak=peak_flops_per_second(list(learner.mesh.devices.flat)),
-    )
+    peak = peak_flops_per_second(list(learner.mesh.devices.flat))
+
+    def work(length: int) -> Work:
+        operations = learner.spec.forward_flops(config.batch_size, length)
+        return Work(tokens=config.batch_size * length, flops=flops.TRAINING * operations, peak=peak)
+
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 

@@ -7,11 +7,12 @@ one that was not; speeds go into `timing.jsonl`.
 """
 
 import contextlib
+import functools
 import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Silence:
     def __exit__(self, *_) -> None:
         pass
 
-    def advance(self, step: int) -> None:
+    def advance(self, step: int, length: int) -> None:
         """Nothing."""
 
     def train(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -53,7 +54,7 @@ class Silence:
         """Nothing."""
         yield
 
-    def restart_clock(self, step: int) -> None:
+    def restart_clock(self) -> None:
         """Nothing."""
 
     def finish(self) -> dict[str, Any]:
@@ -62,35 +63,47 @@ class Silence:
 
 
 class Work(NamedTuple):
-    """What a step does, on all devices.
+    """What steps do, on all devices.
 
     Attributes:
-      tokens: that it reads. flops: of the model, by `zoo.cost.flops`. peak: operations a second that all devices
-        could do, or None where that is not known.
+      tokens: places of their batches, padding included. flops: of the model, by `zoo.cost.flops`.
+      peak: operations a second that all devices could do, or None where that is not known.
     """
 
     tokens: int
     flops: int
     peak: float | None
 
-    def speeds(self, steps: int, seconds: float) -> dict[str, float]:
-        """Of so many steps in that time; MFU is the share of the peak (arXiv:2204.02311, appendix B)."""
-        found = {"tokens_per_second": steps * self.tokens / seconds, "flops_per_second": steps * self.flops / seconds}
+    def plus(self, other: "Work") -> "Work":
+        """Both, on the same devices."""
+        return Work(self.tokens + other.tokens, self.flops + other.flops, other.peak)
+
+    def speeds(self, seconds: float) -> dict[str, float]:
+        """In that time; MFU is the share of the peak (arXiv:2204.02311, appendix B)."""
+        found = {"tokens_per_second": self.tokens / seconds, "flops_per_second": self.flops / seconds}
         return found if self.peak is None else found | {"mfu": found["flops_per_second"] / self.peak}
 
 
-class Report:
-    """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped."""
+_NOTHING = Work(0, 0, None)
 
-    def __init__(self, workdir: Path, *, start: int, num_steps: int, work: Work):
-        self.workdir, self.num_steps, self._work = workdir, num_steps, work
+
+class Report:
+    """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped.
+
+    Args:
+      work: of a step, by the length in tokens to which its batch is padded.
+    """
+
+    def __init__(self, workdir: Path, *, start: int, num_steps: int, work: Callable[[int], Work]):
+        self.workdir, self.num_steps, self._work_of = workdir, num_steps, functools.cache(work)
+        self._work = _NOTHING  # since the last mark
         for name in (METRICS, TIMING):
             drop_beyond(workdir / name, start)
         self._metrics, self._timing = (open(workdir / name, "a", buffering=1) for name in (METRICS, TIMING))
         self._events = SummaryWriter(str(workdir / EVENTS), purge_step=start + 1, write_to_disk=True)
         interval = 0.2 if sys.stderr.isatty() else 5.0  # seconds; a log file wants fewer lines
         self._bar = tqdm.tqdm(total=num_steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
-        self._marks = (start, time.monotonic())
+        self._began = time.monotonic()
         self._waited = 0.0  # seconds for input, since the last mark
 
     def __enter__(self) -> "Report":
@@ -100,16 +113,16 @@ class Report:
         for part in (self._bar, self._events, self._metrics, self._timing):
             part.close()
 
-    def advance(self, step: int) -> None:
-        """Moves the bar to `step`."""
+    def advance(self, step: int, length: int) -> None:
+        """Moves the bar to `step`, whose batch had sequences of `length`."""
         self._bar.update(step - self._bar.n)
+        self._work = self._work.plus(self._work_of(length))
 
     def train(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records training metrics, and the speed since the last record or pause."""
-        before, began = self._marks
-        seconds = max(time.monotonic() - began, 1e-9)
-        speeds = self._work.speeds(step - before, seconds) | {"input_wait": min(self._waited / seconds, 1.0)}
-        self.restart_clock(step)
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        speeds = self._work.speeds(seconds) | {"input_wait": min(self._waited / seconds, 1.0)}
+        self.restart_clock()
         mfu = f", MFU {speeds['mfu']:.1%}" if "mfu" in speeds else ""
         speed = f"{speeds['tokens_per_second']:,.0f} tokens/s{mfu}, {speeds['input_wait']:.0%} waiting for input"
         said = f"loss {metrics['loss']:.3f}, {speed}"
@@ -130,9 +143,9 @@ class Report:
         yield
         self._waited += time.monotonic() - began
 
-    def restart_clock(self, step: int) -> None:
+    def restart_clock(self) -> None:
         """Leaves the time since the last record (an evaluation, a save) out of the speed."""
-        self._marks, self._waited = (step, time.monotonic()), 0.0
+        self._began, self._waited, self._work = time.monotonic(), 0.0, _NOTHING
 
     def finish(self) -> dict[str, Any]:
         """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the places."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a run is decided before any device is touched: its objective, bound to the data, and its model."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,8 +63,15 @@ class RunSpec(NamedTuple):
         batch = self.objective.arrange(self.objective.data.placeholder(1), key)
         return {name: jax.ShapeDtypeStruct((rows, *value.shape[1:]), value.dtype) for name, value in batch.items()}
 
-    def forward_flops(self, rows: int) -> int:
-        """Operations of a loss over so many sequences, by `zoo.cost.flops`; whatever modules the objective trains."""
+    def forward_flops(self, rows: int, length: int | None = None) -> int:
+        """Operations of a loss over so many sequences, by `zoo.cost.flops`; whatever modules the objective trains.
+
+        Args:
+          length: of a sequence, in tokens; None is the data's longest.
+        """
+        if length not in (None, self.objective.data.seq_len):
+            shorter = dataclasses.replace(self.objective.data, seq_len=length)
+            return self._replace(objective=self.objective.bind(shorter)).forward_flops(rows)
         model = flops.plain(self.model)
         module = nnx.eval_shape(lambda: self.objective.build(model, rngs=nnx.Rngs(jax.random.key(0))))
         graphdef, params = nnx.split(module)
