@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the TPU's compiler makes of configs, recorded so that a change that costs memory, work or traffic is seen.
 
-python -m tests.aot.programs [NAME ...]     # compiles anew, and writes tests/golden/programs.json
+python -m tests.aot.programs [NAME ...]     # compiles again and writes tests/golden/programs.json
 """
 
 import json
@@ -66,7 +66,7 @@ def measure(case: Case) -> dict[str, Any]:
         "versions": report.versions,
         "peak_bytes": step.memory.peak,
         "program_flops": step.program_flops,
-        "sent_bytes": sum(exchange.sent_bytes for exchange in step.exchanges),
+        "sent_bytes": sum(traffic.sent_bytes for traffic in step.collectives),
         "fingerprint": step.fingerprint,
     }
 

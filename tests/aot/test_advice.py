@@ -47,15 +47,15 @@ def test_everything_in_its_order():
         "rules=fsdp",
         "more",
     ]
-    assert "4 of 8 rows at a time, about 11.8" in found[1]
+    assert "4 of 8 sequences at a time, about 11.8" in found[1]
     assert found[3].endswith("about 1.5 times as many, such as v5e:4x4")
 
 
 def test_an_evaluation_takes_the_whole_batch():
     found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "eval")[0]
-    assert found.startswith("batch_size=32: 4 of 8 rows at a time")
+    assert found.startswith("batch_size=32: 4 of 8 sequences at a time")
     found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "prefill")[0]
-    assert found.startswith("grad_accum_steps=4: 2 of 4 rows at a time")
+    assert found.startswith("grad_accum_steps=4: 2 of 4 sequences at a time")
 
 
 def test_what_is_done_already_is_not_advised():
@@ -64,7 +64,7 @@ def test_what_is_done_already_is_not_advised():
 
 
 def test_a_batch_that_cannot_be_cut_enough_says_so():
-    assert "not enough alone" in advised(target(batch_size=16), 9.0)[1]
+    assert "not enough on its own" in advised(target(batch_size=16), 9.0)[1]
 
 
 @pytest.mark.parametrize("short, factor", [(0, 2), (1, 4)])

@@ -117,12 +117,12 @@ def test_topologies(name, message):
 
 
 def test_steps_and_budgets():
-    for steps, message in [(["trian"], "choose of train, eval"), (["decode"], "generates no text")]:
+    for steps, message in [(["trian"], "choose from train, eval"), (["decode"], "does not generate text")]:
         with pytest.raises(ZooError, match=message):
             Target.create(tiny("mlm"), "cpu:8", steps)
     with pytest.raises(ZooError, match="raise the budget of 2"):
         topology.within("v5p", 2)
-    with pytest.raises(ZooError, match="Take more chips"):
+    with pytest.raises(ZooError, match="Use more chips"):
         search(tiny(batch_size=8), "v5e:2x4", dataclasses.replace(CHIPS["v5e"], hbm_bytes=2000), 8, compiled=0)
     with pytest.raises(ZooError, match=r"Add it to zoo/cost/chips\.py"):
         lookup("TPU v99")

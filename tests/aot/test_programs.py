@@ -6,7 +6,7 @@ import pytest
 
 from tests.aot import programs
 
-ROOM = 1.02
+TOLERANCE = 1.02
 
 
 def check(name: str, case: programs.Case) -> None:
@@ -16,9 +16,11 @@ def check(name: str, case: programs.Case) -> None:
     changed = {
         key: (before[key], found[key])
         for key in programs.FIGURES
-        if not before[key] / ROOM <= found[key] <= ROOM * before[key]  # less may be a count that misses something
+        if not before[key] / TOLERANCE
+        <= found[key]
+        <= TOLERANCE * before[key]  # less may be a count that misses something
     }
-    assert not changed, "if this is meant, record it anew: python -m tests.aot.programs"
+    assert not changed, "if this is meant, record it again: python -m tests.aot.programs"
 
 
 @pytest.mark.usefixtures("tpu_compiler")

@@ -20,7 +20,7 @@ from zoo.errors import ConfigError
 
 Options = dict[str, bool | int | str]
 
-# A product whose weight is gathered or whose result is scattered stays one product with one exchange: cut up into one
+# A product whose weight is gathered or whose result is scattered stays one product with one collective: split into one
 # for each device of an axis, its operand is first copied into another layout.
 _WHOLE_PRODUCTS = {"xla_jf_spmd_threshold_for_windowed_einsum_mib": 1_000_000}
 # A gradient that is summed and then cut is scattered while it is summed.
@@ -29,7 +29,7 @@ _SCATTERED_SUMS = {
     "xla_tpu_relayout_group_size_threshold_for_reduce_scatter": 1,
     "xla_tpu_assign_all_reduce_scatter_layout": True,
 }
-# The SparseCores carry exchanges while the matrix units go on; libtpu's default there hides none.
+# The SparseCores run collectives while the matrix units go on; libtpu's default there overlaps none.
 _SPARSE_CORES = {
     "xla_tpu_enable_async_collective_fusion_fuse_all_gather": False,
     "xla_tpu_enable_async_collective_fusion_fuse_reduce_scatter": False,
@@ -44,7 +44,7 @@ _SPARSE_CORES = {
     "xla_sc_disable_megacore_partitioning": True,
 }
 _TPU: Options = {**_WHOLE_PRODUCTS, **_SCATTERED_SUMS}
-# Exchanges start early and are waited for late; memory for them is taken only where there are any.
+# Collectives start early and are waited for late; it takes memory only where there are any.
 _SEVERAL_GPUS: Options = {"xla_gpu_enable_latency_hiding_scheduler": True}
 
 OPTIONS: dict[str, Options] = {
