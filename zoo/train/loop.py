@@ -127,11 +127,11 @@ class _Run:
         pending, signalled = None, 0
         with _signals() as told:
             for step in range(first, config.num_steps + 1):
-                # A process that others have left behind here hangs, unless this is where things start and compile.
-                watch.heartbeat(f"loading the batch of step {step}", patient=step < first + 2)
+                # A process that stays here while others go on is hung, except in the first steps, which compile.
+                watch.heartbeat(f"loading the batch of step {step}", grace_period=step < first + 2)
                 with self.report.waiting():
                     batch = next(batches)
-                watch.heartbeat(f"step {step}", patient=step < first + 2)
+                watch.heartbeat(f"step {step}", grace_period=step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
                 self.profile.after(step - first + 1, sums)
@@ -152,12 +152,12 @@ class _Run:
                 if evaluating:
                     self._evaluate(step, state, evaluating)
                 if saving or signalled:
-                    watch.heartbeat(f"saving step {step}", patient=True)
+                    watch.heartbeat(f"saving step {step}", grace_period=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock()
                 if signalled:
                     break
-        watch.heartbeat("the end of the steps", patient=True)
+        watch.heartbeat("the end of the steps", grace_period=True)
         return state, signalled if signalled and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
