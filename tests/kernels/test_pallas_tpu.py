@@ -445,7 +445,7 @@ def test_runs_under_shard_map_on_a_mesh(monkeypatch, preset, axes, changes):
         np.testing.assert_allclose(got, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_what_a_mesh_does_not_divide_is_said():
+def test_sizes_that_are_not_divisible_by_the_mesh_are_refused():
     query = jnp.zeros((2, 256, 3, 16))
     mesh = meshes.make_mesh("data:2,fsdp:2,tensor:2")
     with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="batch 2 is not divisible by the 4"):
