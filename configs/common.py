@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the config files share."""
+"""Shared by the config files."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def model(name: str, *, dropout: float | None = None, dtype: str = "bfloat16", *
 
 
 def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A corpus of plain text that is packed into sequences of one length."""
+    """A dataset of plain text that is packed into sequences of one length."""
     return {"type": "text", "source": source, "text_field": "text", "tokenizer": tokenizer, **changes}
 
 

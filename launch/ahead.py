@@ -54,7 +54,7 @@ def progress(label: str) -> Iterator[None]:
     """A line on stderr with the time so far."""
     begin, done, is_terminal = time.monotonic(), threading.Event(), sys.stderr.isatty()
 
-    def tell() -> None:
+    def show() -> None:
         while not done.wait(_TICK_SECONDS[is_terminal]):
             passed = f"{label} ... {time.monotonic() - begin:.0f} s"
             print(
@@ -62,12 +62,12 @@ def progress(label: str) -> Iterator[None]:
             )
 
     print(f"{label} ...", end="" if is_terminal else "\n", file=sys.stderr, flush=True)
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    ticker = threading.Thread(target=show, daemon=True)
+    ticker.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        ticker.join()
         if is_terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the house that a parser can check: who imports whom, what never runs code, and which names stay put."""
+"""The rules of the project that a parser can check: imports, no execution of data, and where names may appear."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("zoo", "launch", "configs", "tests", "colabs", "benchmarks", ".ci", ".github")
 HEADER = "# Copyright 2026 The zoo authors.\n# SPDX-License-Identifier: Apache-2.0\n"
 
-# What each package may import beside itself and `BASE`; CONTRIBUTING has the same table. `api` is `zoo` itself.
+# What each package may import besides itself and `BASE`; CONTRIBUTING has the same table. `api` is `zoo` itself.
 BASE = {"errors", "checks", "files"}
 PACKAGES: dict[str, set[str]] = {
     "errors": set(),

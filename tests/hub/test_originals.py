@@ -202,7 +202,7 @@ HOSTILE = {
     "a shape of other bytes": (index([(b"a", entry(shape=(3,)))]), r"of shape \[3\] in 8 bytes"),
     "a negative size": (index([(b"a", entry(shape=(2**64 - 1,)))]), "of shape"),
     "an overflow": (index([(b"a", entry(shape=(2**32, 2**32)))]), "of shape"),
-    "no header": (index([], header=b""), "says that there are 0 data files"),
+    "no header": (index([], header=b""), "declares 0 data files"),
     "many files": (index([], header=field(1, 10**6)), "1000000 data files"),
     "another byte order": (index([], header=field(1, 1) + field(2, 1)), "big-endian"),
     "a message cut short": (index([(b"a", b"\x12\x7f")]), "cut short"),

@@ -165,7 +165,7 @@ def test_a_header_beyond_the_limit_is_not_read(tmp_path):
         file.write((100_000_001).to_bytes(8, "little"))
         file.truncate(100_000_100)  # sparse
     tracemalloc.start()
-    with pytest.raises(FormatError, match="truncated or no safetensors file"):
+    with pytest.raises(FormatError, match="truncated or not a safetensors file"):
         safetensors.read_file(path)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The recipes for clusters: what they would run, word by word, and that a shell reads it so."""
+"""The scripts for clusters: what they would run, argument by argument, and that a shell parses it so."""
 
 import os
 import shlex

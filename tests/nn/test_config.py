@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A config refuses what cannot work, and says how to mend it."""
+"""A config refuses what cannot work, and says how to fix it."""
 
 import subprocess
 import sys

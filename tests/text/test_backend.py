@@ -79,7 +79,7 @@ NEW = {"content": "new", "special": True, "single_word": False, "lstrip": False,
         (change("post_processor", "special_tokens", "[CLS]", "ids", value=[]), "does not hold"),
         (change("post_processor", value={"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["x", 2]}), "'x'"),
         (change("added_tokens", 1, "id", value=0), r"'\[UNK\]' the id 0, .* says 1"),
-        (change("added_tokens", 0, value=NEW | {"id": 70}), "'new' the id 70, but its vocabulary says 7"),
+        (change("added_tokens", 0, value=NEW | {"id": 70}), "'new' the id 70, but its vocabulary has 7"),
     ],
 )
 def test_a_file_with_one_fault(load, fault, message):

@@ -31,7 +31,7 @@ class Chip:
       link_bytes_per_second: of one link to one neighbour, one way. link_axes: axes of the torus, each with two links.
       wrap_multiple: an axis of the slice is a ring where its length is a multiple of this; 0 means always.
       network_bytes_per_second: between slices, one way.
-      vmem_bytes: the fast memory of one JAX device, by what libtpu allows a kernel.
+      vmem_bytes: VMEM of one JAX device that libtpu allows a kernel.
     """
 
     name: str

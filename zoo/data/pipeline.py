@@ -64,7 +64,7 @@ def train_batches(
       batch_size: B, rows in a global batch.
 
     Raises:
-      ConfigError: a batch that the processes cannot share. InputError: fewer examples than rows in a batch.
+      ConfigError: a batch that is not divisible among the processes. InputError: fewer examples than rows in a batch.
     """
     _check(batch_size, seed, shard)
     if len(examples) < batch_size:

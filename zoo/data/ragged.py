@@ -107,7 +107,7 @@ def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, pla
 
 
 def has_token_types(tokenizer: Tokenizer, *, pairs: bool) -> bool:
-    """Whether the tokenizer's template tells sentence A from B by other ids than 0."""
+    """Whether the tokenizer's template gives sentences A and B different token types."""
     return bool(tokenizer.encode_batch(["a"], ["a"] if pairs else None).token_types.any())
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text sources: documents of a training and a validation split, in a fixed order, read anew at every pass."""
+"""Text sources: documents of a training and a validation split, in a fixed order, read again at every pass."""
 
 import dataclasses
 import glob
@@ -45,7 +45,7 @@ class Documents:
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """Attributes: train, validation; identity, what tells this source from another (names and sizes in bytes)."""
+    """Attributes: train, validation; identity, names and sizes in bytes that distinguish this source."""
 
     train: Documents
     validation: Documents

@@ -51,7 +51,7 @@ def _check_token_types(config: TransformerConfig, token_types, shape: tuple[int,
     """A model without token types takes zeros, which tokenizers give for a single sentence."""
     if not config.num_token_types and (isinstance(token_types, Tracer) or np.any(token_types)):
         raise InputError(
-            "This model has no token types; leave token_types out. To tell two sentences apart use a family that "
+            "This model has no token types; leave token_types out. To distinguish two sentences, use a family that "
             "has them, such as bert."
         )
     _check_ids("token_types", token_types, shape, max(config.num_token_types, 1))

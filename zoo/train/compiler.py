@@ -1,11 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of XLA's options by chip: what a step is compiled with that is not the compiler's own default.
+"""The one table of XLA options by chip: those that steps are compiled with and that are not the compiler's defaults.
 
-They go with each compilation, so that nothing need stand in LIBTPU_INIT_ARGS or XLA_FLAGS. libtpu documents none of
-them; those below are in published recipes (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py, and its recipes
-for Trillium and Ironwood; NVIDIA's JAX-Toolbox). What they are worth by the TPU's compiler, benchmarks/records/plan.md
-says; none has run on a TPU here.
+They are passed with each compilation, so that LIBTPU_INIT_ARGS and XLA_FLAGS may stay empty. libtpu documents none of
+them; those below are published (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py, and its recipes for
+Trillium and Ironwood; NVIDIA's JAX-Toolbox). benchmarks/records/plan.md has their effect by the TPU's compiler; none
+has run on a TPU here.
 """
 
 import functools
@@ -51,7 +51,7 @@ OPTIONS: dict[str, Options] = {
     "v4": _TPU,
     "v5e": _TPU,
     "v5p": _TPU,
-    # The windows of a product may take three quarters of the fast memory.
+    # The windows of a product may take three quarters of VMEM.
     "v6e": _TPU | _SPARSE_CORES | {"xla_tpu_scoped_vmem_limit_kib": 96 * 1024},
     "tpu7x": _TPU | _SPARSE_CORES,
     "a100": _SEVERAL_GPUS,
@@ -100,7 +100,7 @@ def parse_options(changes: str) -> Options:
                 "the compiler, with commas between."
             )
         if name in found:
-            raise ConfigError(f"xla_options {changes!r} names {name} twice; once is enough.")
+            raise ConfigError(f"xla_options {changes!r} names {name} twice; name it once.")
         found[name] = {"true": True, "false": False}.get(value.lower(), _number(value))
     return found
 
@@ -117,9 +117,9 @@ def _check(mesh: Mesh, options: tuple[tuple[str, bool | int | str], ...]) -> Non
     try:
         step.lower(number).compile()
     except jax.errors.JaxRuntimeError as error:
-        said = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise ConfigError(
-            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({said}). Correct it in "
+            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({message}). Correct it in "
             "xla_options, where switches are true or false; one of the table in zoo/train/compiler.py, "
             "--config.xla_options=NAME= leaves out."
         ) from error

@@ -38,7 +38,7 @@ VOCABULARY = (Row("lm_head.weight", "head.vocabulary.kernel", "V D -> D V", when
 SCORE = (Row("score.weight", "head.classifier.kernel", "C D -> D C"),)
 CHOICE = linear("multiple_choice_head.summary", "head.classifier")
 
-# Transformers drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
+# Transformers drops nothing before `score`, and elsewhere 0.1 unless configured otherwise.
 NO_DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.0)
 DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.1)
 SUMMARY = (

@@ -47,7 +47,7 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path, tensors: Mapping[str, Pending], *, norm_scale: str) -> list[Path]:
-    """Writes the tensors beside the final name, which it returns: `partial(path)` is to be moved to each `path`.
+    """Writes the tensors next to the final name, which it returns: `partial(path)` is to be moved to each `path`.
 
     Args:
       norm_scale: what the scale of a norm is called; T5's is the exception.

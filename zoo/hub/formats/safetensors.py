@@ -76,7 +76,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise FormatError(
-            f"{path} has {size} bytes and says that its header has {length}; it is truncated or no safetensors file. "
+            f"{path} has {size} bytes and declares a header of {length}; it is truncated or not a safetensors file. "
             "Fetch it again."
         )
     text = file.read(length)
@@ -130,7 +130,7 @@ def _are_offsets(value: Any) -> bool:
 
 
 def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int) -> list[Path]:
-    """Writes the tensors beside their final names, which it returns: `partial(path)` is to be moved to each `path`.
+    """Writes the tensors next to their final names, which it returns: `partial(path)` is to be moved to each `path`.
 
     Raises:
       OSError: the folder cannot be written, or the disk is full.
