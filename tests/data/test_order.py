@@ -29,7 +29,7 @@ def test_passes_and_seeds_have_orders_of_their_own():
             assert (one == other).sum() < 12  # 1 expected
 
 
-def test_a_place_does_not_depend_on_what_is_asked_beside_it():
+def test_a_position_does_not_depend_on_the_others_that_are_read():
     whole = visited(np.arange(5000), 997, 3)
     places = np.random.default_rng(0).permutation(5000)[:700]
     np.testing.assert_array_equal(visited(places, 997, 3), whole[places])

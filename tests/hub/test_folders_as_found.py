@@ -51,7 +51,7 @@ def test_tensors_tell_every_family(family, tmp_path):
     assert zoo.config(tmp_path).family == family
 
 
-def test_the_authors_config_beside_converted_weights(bert):
+def test_the_authors_config_next_to_converted_weights(bert):
     model = zoo.load(bert, head=None)
     (bert / "config.json").rename(bert / "bert_config.json")
     hub = json.loads((bert / "bert_config.json").read_text())

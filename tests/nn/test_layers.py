@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from zoo.nn.config import TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import past_padding, sinusoids
 

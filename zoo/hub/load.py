@@ -18,9 +18,9 @@ from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import locate
 from zoo.hub.formats import orbax
+from zoo.hub.match import Match, NewHead, Source, match
 from zoo.hub.model_config import AUTO, CLASSIFIERS, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
-from zoo.hub.table import Match, NewHead, Source, match
 from zoo.hub.tables import FAMILIES
 from zoo.hub.tensors import Unread
 from zoo.hub.weights import Checkpoint, find

@@ -21,9 +21,9 @@ from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.block import Layer
 from zoo.nn.config import AttentionConfig, TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.init import kernel_init
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
-from zoo.nn.linear import dropout
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding
 

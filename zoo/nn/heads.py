@@ -14,9 +14,10 @@ from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
 from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.constrain import constrain
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedding
 from zoo.nn.inputs import Inputs
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
 

@@ -18,10 +18,11 @@ from zoo.nn.block import Block, Layer
 from zoo.nn.cache import Cache
 from zoo.nn.check import check_targets
 from zoo.nn.config import TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.heads import Features, Head, VocabularyHead
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
