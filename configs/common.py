@@ -16,8 +16,8 @@ def choose(variants: dict[str, Any], variant: str) -> Any:
 
 def model(name: str, *, dropout: float | None = None, dtype: str = "bfloat16", **changes: Any) -> dict[str, Any]:
     """A registry model with one dropout rate throughout; None leaves the published rates."""
-    places = ("embed_dropout", "hidden_dropout", "attention_dropout")
-    return {"name": name, "dtype": dtype, **({} if dropout is None else dict.fromkeys(places, dropout)), **changes}
+    rates = ("embed_dropout", "hidden_dropout", "attention_dropout")
+    return {"name": name, "dtype": dtype, **({} if dropout is None else dict.fromkeys(rates, dropout)), **changes}
 
 
 def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator gets wrong: each is refused before anything is compiled, and the message says what would do."""
+"""What an operator gets wrong: each is refused before anything is compiled, with an alternative."""
 
 import dataclasses
 import time

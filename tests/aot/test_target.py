@@ -132,7 +132,7 @@ def test_refusals(changes, steps, message):
         Target.create(tiny(**changes), "cpu:8", steps)
 
 
-def test_the_report_says_all_of_it():
+def test_the_report():
     report = clm().report([compiled("train")])
     assert report.fits and json.loads(json.dumps(report.to_dict()))["steps"][0]["fits"]
     text = report.text()

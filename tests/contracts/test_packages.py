@@ -168,7 +168,7 @@ def licensed(path: Path) -> bool:
     return text.startswith(HEADER) or (path.parent.name == "colabs" and HEADER in text)
 
 
-def test_names_say_what_is_inside():
+def test_no_file_has_a_vague_name():
     assert not [str(path) for path in files("zoo") if path.stem in VAGUE]
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every pass is a permutation of its own, evenly drawn, and any place of it costs the same."""
+"""Every pass is a permutation of its own, evenly drawn, and any position of it costs the same."""
 
 import collections
 import time
@@ -58,7 +58,7 @@ def test_neighbours_do_not_stay_together():
     assert abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 5 / np.sqrt(50_000)
 
 
-def test_a_far_place_of_a_vast_set_costs_one_batch():
+def test_a_far_position_of_a_large_set_costs_one_batch():
     size, start = 10**13, 10**15 + 7
     begin = time.perf_counter()
     order = visited(np.arange(start, start + 1024), size, 5)

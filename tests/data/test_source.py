@@ -104,7 +104,7 @@ def test_compressed_text(tmp_path, suffix, module):
         ("a.pdf", "not plain text"),
     ],
 )
-def test_files_that_are_no_text_are_refused(tmp_path, name, words):
+def test_files_that_are_not_text_are_refused(tmp_path, name, words):
     (tmp_path / name).write_text('{"text": "one"}')
     for source in (tmp_path / name, tmp_path / "*"):
         with pytest.raises(ConfigError, match=words):
@@ -168,7 +168,7 @@ def test_tfds_datasets_that_need_tensorflow(name, monkeypatch):
         open_source(f"tfds:{name}", **OPTIONS)
 
 
-def test_tfds_finds_what_lies_in_modules_of_its_own(monkeypatch):
+def test_tfds_finds_builders_in_modules_of_their_own(monkeypatch):
     import tensorflow_datasets as tfds
 
     def prepare(builder, **_):

@@ -51,7 +51,7 @@ def bert(tmp_path):
     return shutil.copytree(ORIGINALS / "bert", tmp_path / "bert")
 
 
-def test_what_belongs_to_training_is_passed_over_and_said(bert, caplog):
+def test_optimizer_state_is_ignored_and_logged(bert, caplog):
     with caplog.at_level(logging.INFO):
         tensors = tf_checkpoint.read_file(bert / INDEX)
     assert "passed over 3 tensors of the optimizer" in caplog.text
@@ -90,7 +90,7 @@ def test_a_config_json_goes_before_the_authors(bert):
 @pytest.mark.parametrize(
     "name, file", [("bert", "bert_config.json"), ("xlnet", "xlnet_config.json"), ("gpt2", "hparams.json")]
 )
-def test_a_config_that_is_absent_is_asked_for(name, file, tmp_path):
+def test_a_missing_config_is_an_error_that_names_it(name, file, tmp_path):
     folder = shutil.copytree(ORIGINALS / name, tmp_path / name)
     (folder / file).unlink()
     with pytest.raises(FormatError, match=f"lacks config.json or {file}"):

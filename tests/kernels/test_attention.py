@@ -218,7 +218,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_wrong_inputs_are_said(kind, unchecked_types):
+def test_wrong_inputs_are_refused(kind, unchecked_types):
     changes, message = WRONG[kind]
     changes = {name: value() if callable(value) else value for name, value in changes.items()}
     with pytest.raises(InputError, match=message):

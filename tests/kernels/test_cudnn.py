@@ -83,7 +83,7 @@ LACKS = {
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_it_lacks_is_said(name, unchecked_types):
+def test_unsupported_calls_are_refused_with_the_reason(name, unchecked_types):
     changes, message = LACKS[name]
     call = dict(query=X, key=X, value=X, mask=AttentionMask(), scale=1.0)
     assert cudnn.lacks(Call(**call)) is None

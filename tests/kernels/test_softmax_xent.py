@@ -166,7 +166,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_wrong_inputs_are_said(kind, unchecked_types):
+def test_wrong_inputs_are_refused(kind, unchecked_types):
     changes, message = WRONG[kind]
     with pytest.raises(InputError, match=message):
         softmax_xent(**(dict(x=X, table=TABLE, targets=TARGETS) | changes))

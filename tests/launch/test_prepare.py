@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`launch.prepare` makes a folder, and says in one line why it does not."""
+"""`launch.prepare` makes a folder, or prints in one line why it does not."""
 
 import os
 import subprocess

@@ -49,7 +49,7 @@ def test_shellcheck(recipe):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-def test_without_words_they_say_how(recipe):
+def test_without_arguments_they_print_their_usage(recipe):
     done = subprocess.run(["bash", str(recipe)], env=VARIABLES, capture_output=True, text=True)
     assert done.returncode == 2
     assert f"launch/{recipe.name}" in done.stderr

@@ -49,7 +49,7 @@ def test_whoever_is_lost_is_named(tmp_path):
 @pytest.mark.parametrize(
     "said", [b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'{"failed": [0, "x", "y", 9]}\n', b'{"token": "no"}\n']
 )
-def test_a_stranger_does_no_harm(said):
+def test_a_foreign_connection_is_ignored(said):
     """Whatever connects to process 0's port without the token is ignored."""
     primary = watch._Primary(2, TIMEOUT)
     with contextlib.closing(primary._selector), primary._listener:

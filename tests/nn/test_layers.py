@@ -47,7 +47,7 @@ def test_tuning_for_a_cpu_changes_no_result(rows):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_place_of_padding_trains_no_position():
+def test_padding_trains_no_position():
     for pad_embedding, rows in (("trained", [1, 2]), ("frozen", [2])):
         config = CONFIG.replace(pad_id=1, pad_positions="skipped", pad_embedding=pad_embedding)
         graphdef, params = nnx.split(Embedder(config, rngs=nnx.Rngs(0)))

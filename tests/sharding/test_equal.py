@@ -119,7 +119,7 @@ def test_every_head(name, head, preset):
     check(name, head, preset)
 
 
-def test_forward_mode_works_where_no_mesh_is_told():
+def test_forward_mode_works_without_a_mesh():
     graphdef, params, batch, _ = whole("gpt2", "causal_lm")
     out, tangent = jax.jvp(lambda params: nnx.merge(graphdef, params)(**batch).hidden, (params,), (params,))
     assert out.shape == tangent.shape

@@ -28,7 +28,7 @@ def save(workdir, steps, keep=2):
             checkpoints.save(step, state_at(step), Counter(10 * step))
 
 
-def test_state_and_place_come_back(tmp_path):
+def test_state_and_position_are_restored(tmp_path):
     save(tmp_path, [1, 2, 3])
     counter = Counter()
     with Checkpoints(tmp_path, 2) as checkpoints:

@@ -48,7 +48,7 @@ def test_lines_curve_and_summary(tmp_path):
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_resuming_drops_what_lies_beyond_the_step(tmp_path):
+def test_resuming_drops_what_is_beyond_the_step(tmp_path):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     whole.mkdir(), resumed.mkdir()
     write(whole, [1, 2, 3, 4])

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A job killed at any instant goes on as if it had never stopped: same parameters, moments, keys, place and losses."""
+"""A job killed at any instant continues as if never stopped: same parameters, moments, keys, position and losses."""
 
 import hashlib
 import os
@@ -83,7 +83,7 @@ def digest(data: bytes) -> str:
 
 
 def fingerprint(workdir: Path) -> dict[str, str]:
-    """SHA-256 of every array of the last checkpoint, of the place in the data, and of all that was logged."""
+    """SHA-256 of every array of the last checkpoint, of the position in the data, and of all that was logged."""
     folder = workdir / "checkpoints" / str(STEPS)
     with ocp.StandardCheckpointer() as checkpointer:
         abstract = checkpointer.metadata(folder / "state").item_metadata.tree

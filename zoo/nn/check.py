@@ -14,7 +14,7 @@ from zoo.nn.config import TransformerConfig
 def check_inputs(
     config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = "", logits_at=None
 ) -> None:
-    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows.
+    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding sequences.
 
     Args:
       start: tokens before these, in a cache. of: `decoder_` where the ids are the decoder's.
@@ -41,9 +41,9 @@ def check_inputs(
         _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
         _check_rows(f"{of}segments", segments)
     if logits_at is not None:
-        rows = math.prod(tokens.shape[:-1])
-        if logits_at.ndim != 2 or logits_at.shape[0] != rows:
-            raise InputError(f"logits_at must be [B, M] with B = {rows}; found shape {tuple(logits_at.shape)}.")
+        batch = math.prod(tokens.shape[:-1])
+        if logits_at.ndim != 2 or logits_at.shape[0] != batch:
+            raise InputError(f"logits_at must be [B, M] with B = {batch}; found shape {tuple(logits_at.shape)}.")
         _check_ids("logits_at", logits_at, logits_at.shape, length)
 
 

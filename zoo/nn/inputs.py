@@ -81,7 +81,7 @@ class Inputs:
         """The inputs as arrays of rows; `of` is `decoder_` for the messages about a decoder's.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+          InputError: ids out of range, sequence too long, shapes that differ, a sequence that is all padding.
         """
         check_inputs(config, tokens, token_types, segments, positions, of=of, logits_at=rest.get("logits_at"))
         return cls(

@@ -133,7 +133,7 @@ class Learner(NamedTuple):
         return Shard(**batch_blocks(batch_sharding(self.mesh), jax.process_index())._asdict())
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
-        """This process's share of the rows as a part of the global batch on the devices."""
+        """This process's rows as a part of the global batch on the devices."""
         sharding, shard = batch_sharding(self.mesh), self.shard
         return {name: _put(rows, sharding, shard) for name, rows in batch.items()}
 
