@@ -68,7 +68,7 @@ MODELS = [
         "objective.type": "mlm", "data.tokenizer.kind": "wordpiece"}),
     ("an option that the objective lacks", r"config.objective has no field 'mask_rate'", {"objective.mask_rate": 0.15}),
     ("more warm-up than steps", r"exceeds num_steps", {"num_steps": 10}),
-    ("an option with no value", r"'xla_enable_async_all_gather' is no option; write xla_NAME=VALUE", {
+    ("an option with no value", r"'xla_enable_async_all_gather' is not an option; write xla_NAME=VALUE", {
         "xla_options": "xla_enable_async_all_gather"}),
     ("another compiler's option", r"refuses an option .*xla_tpu_dot_dot_fusion.*=NAME= leaves out", {
         "xla_options": "xla_tpu_dot_dot_fusion=false"}),

@@ -22,7 +22,7 @@ from zoo.sharding.mesh import make_mesh
         ({"num_hidden_layers": 10**9}, "between 1 and"),
         ({"num_attention_heads": 3}, "is not divisible by"),
         ({"hidden_dropout_prob": None}, "must be float; found None"),
-        ({"layer_norm_eps": math.inf}, "Infinity is no JSON"),
+        ({"layer_norm_eps": math.inf}, "Infinity is not JSON"),
         ({"hidden_act": "mish"}, "'hidden_act' is 'mish'"),
         ({"position_embedding_type": "relative_key"}, 'supports only "absolute"'),
         ({"add_cross_attention": True}, "supports only false"),

@@ -117,7 +117,7 @@ def test_every_truncation_of_the_index_is_refused(bert):
     whole = (bert / INDEX).read_bytes()
     for size in [*range(0, len(whole), 17), len(whole) - 1]:
         (bert / INDEX).write_bytes(whole[:size])
-        with pytest.raises(FormatError, match="no index of a TensorFlow checkpoint, or damaged"):
+        with pytest.raises(FormatError, match="damaged, or not the index of a TensorFlow checkpoint"):
             tf_checkpoint.read_file(bert / INDEX)
 
 

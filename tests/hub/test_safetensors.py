@@ -202,7 +202,7 @@ def test_an_index_leads_to_no_folder_device_or_loop(target, sharded):
 @pytest.mark.parametrize("text", ['{"weight_map": {"a": NaN}}', '{"metadata": {"total_size": NaN}, "weight_map": {}}'])
 def test_an_index_with_nan_is_refused(text, sharded):
     (sharded / safetensors.INDEX).write_text(text)
-    with pytest.raises(FormatError, match="NaN is no JSON"):
+    with pytest.raises(FormatError, match="NaN is not JSON"):
         weights.read(sharded)
 
 

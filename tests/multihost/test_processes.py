@@ -77,8 +77,8 @@ def test_blocks_need_not_be_adjacent():
         (("a", 2, 0), "must be host:port, .* found 'a'"),
         (("a:70000", 2, 0), "must be host:port"),
         (("a:1", 0, 0), "--num_processes must be 1 or more"),
-        (("a:1", 2, 2), "--process_id must lie between 0 and 1"),
-        (("a:1", 2, -1), "--process_id must lie between 0 and 1"),
+        (("a:1", 2, 2), "--process_id must be between 0 and 1"),
+        (("a:1", 2, -1), "--process_id must be between 0 and 1"),
     ],
 )
 def test_flags_that_cannot_be(flags, words):

@@ -74,7 +74,7 @@ CHIPS = {
             network_bytes_per_second=3.125e9, cycles_per_second=1.5e9, vmem_bytes=128 * 2**20,
         ),
         Chip(
-            # 459 TFLOP/s, 95 GiB at 2,765 GB/s; 1,200 GB/s both ways over 6 ports; 50 Gbit/s a chip.
+            # 459 TFLOP/s, 95 GiB at 2,765 GB/s; 1,200 GB/s both ways over 6 ports; 50 Gbit/s per chip.
             name="v5p", kinds=("TPU v5", "TPU v5p"), flops_per_second=459e12, hbm_bytes=int(95.74 * _GIB),
             hbm_bytes_per_second=2.765e12, matrix_unit=128, link_bytes_per_second=100e9, link_axes=3, wrap_multiple=4,
             network_bytes_per_second=6.25e9, cycles_per_second=1.75e9, vmem_bytes=64 * 2**20,

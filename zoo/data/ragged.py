@@ -21,7 +21,7 @@ class Sequences:
 
     Attributes:
       tokens: all of them. token_types: the same for the sentence A/B ids, or None.
-      starts, lengths: [N + 1], where each sequence lies; a last one of no tokens stands for the index -1.
+      starts, lengths: [N + 1], the position of each sequence; a last one of no tokens stands for the index -1.
       truncated: how many sequences were cut to the longest that is allowed.
     """
 

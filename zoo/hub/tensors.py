@@ -53,7 +53,7 @@ def map_file(file: io.BufferedReader) -> np.ndarray:
 
 
 def fetch(view: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """The array itself, if it lies in a file; with `out` it is put there, by pieces of a few megabytes.
+    """The array itself, if it is in a file; with `out` it is put there, by pieces of a few megabytes.
 
     Raises:
       FormatError: the file has become shorter, or can no longer be read.

@@ -77,7 +77,7 @@ class Rendezvous:
         if count < 1:
             raise ConfigError(f"--num_processes must be 1 or more; found {count}.")
         if not 0 <= index < count:
-            raise ConfigError(f"--process_id must lie between 0 and {count - 1}, one for each process; found {index}.")
+            raise ConfigError(f"--process_id must be between 0 and {count - 1}, one for each process; found {index}.")
         if count == 1:
             return None
         return cls(coordinator_address=address, num_processes=count, process_id=index)

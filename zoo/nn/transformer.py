@@ -227,7 +227,7 @@ class Transformer(nnx.Module):
 
 
 def _platform(model: Transformer) -> str:
-    """Where the parameters lie, or inside `jax.jit` will lie."""
+    """The platform that the parameters are on, or inside `jax.jit` will be on."""
     param = jax.tree.leaves(nnx.state(model))[0]
     if isinstance(param, Tracer) or not isinstance(param, jax.Array):
         return platform()

@@ -37,7 +37,7 @@ class Declared:
     """What the files next to a vocabulary declare.
 
     Attributes:
-      folder: the folder that they lie in.
+      folder: the folder that they are in.
       options: tokenizer_config.json, without what is null.
       model_type, tokenizer_class: the names declared, or None.
       roles: role (see `ROLES`) to token.

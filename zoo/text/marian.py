@@ -127,7 +127,7 @@ def _check_options(declared: Declared) -> None:
         raise FormatError(f"{path} declares tokenizer_class {name!r}, but {SOURCE} and {TARGET} are MarianTokenizer's.")
     if declared.options.get("separate_vocabs"):
         raise FormatError(
-            f"{path} asks for separate vocabularies of source and target, which are not supported; use a model whose "
+            f"{path} declares separate vocabularies of source and target, which are not supported; use a model whose "
             "sides share vocab.json."
         )
     if declared.options.get("split_special_tokens"):

@@ -96,8 +96,8 @@ def parse_options(changes: str) -> Options:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not name.startswith("xla_"):
             raise ConfigError(
-                f"xla_options {changes!r}: {part!r} is no option; write xla_NAME=VALUE, or xla_NAME= to leave one to "
-                "the compiler, with commas between."
+                f"xla_options {changes!r}: {part!r} is not an option; write xla_NAME=VALUE, or xla_NAME= to leave it "
+                "to the compiler, with commas between."
             )
         if name in found:
             raise ConfigError(f"xla_options {changes!r} names {name} twice; name it once.")

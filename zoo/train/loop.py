@@ -72,7 +72,7 @@ def train(
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
             pin_data(workdir, dataset.manifest)
         spec = RunSpec.create(config, dataset.info)
-        # 2. The devices, and where everything lies on them.
+        # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)
         _log.info("%s", learner.describe())
         # 3. The state: the latest checkpoint's, with the position in the data, or a new one.

@@ -163,7 +163,7 @@ class Report:
 
 
 def describe(summary: Mapping[str, Any], workdir: Path) -> str:
-    """A few lines for a person: how it ended, and where everything lies."""
+    """A few lines of text: the result, and the paths of everything."""
     groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
     lines = [f"step {summary['step']}"]
     for name, found in groups.items():

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPT-2's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x).
 
-Its layers are `Conv1D`s, whose kernels lie as ours do, [in, out]; query, key and value are fused in one.
+Its layers are `Conv1D`s, whose kernels are [in, out] as ours are; query, key and value are fused in one.
 """
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field

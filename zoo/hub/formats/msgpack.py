@@ -72,7 +72,7 @@ def _leaves(tree: dict, path: Path, above: tuple[str, ...] = ()) -> Iterator[tup
     for name, value in tree.items():
         names = (*above, name)
         if not isinstance(name, str) or not name:
-            raise FormatError(f"{path}: a name under {'.'.join(above)!r} is no text.")
+            raise FormatError(f"{path}: a name under {'.'.join(above)!r} is not text.")
         if isinstance(value, dict):
             yield from _leaves(value, path, names)
         elif isinstance(value, np.ndarray):

@@ -119,7 +119,7 @@ def _parse_tensor(name: str, entry: Any, path: Path) -> _Tensor:
 
 
 def _are_sizes(value: Any) -> bool:
-    """Whether it is a list of ints whose product, zeros aside, an array can have; a bool is no int."""
+    """Whether it is a list of ints whose product, zeros aside, an array can have; a bool is not an int."""
     if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
         return False
     return math.prod(item or 1 for item in value) < 2**60

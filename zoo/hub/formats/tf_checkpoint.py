@@ -30,7 +30,7 @@ _MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48  # bytes
 _FIXED = {1: 8, 5: 4}  # bytes of the kinds of fields that are numbers of one size
 
-# tensorflow/core/framework/types.proto. Strings (7) are no weights: TensorFlow 2 keeps its object graph in one.
+# tensorflow/core/framework/types.proto. Strings (7) are not weights: TensorFlow 2 keeps its object graph in one.
 _STRING = 7
 _DTYPES = {
     1: np.dtype(np.float32),
@@ -108,7 +108,7 @@ def _read_index(path: Path) -> tuple[dict[str, _Entry], int]:
         return _parse_index(index)
     except _Damaged as damage:
         raise FormatError(
-            f"{path} {damage}; it is no index of a TensorFlow checkpoint, or damaged. Fetch it again."
+            f"{path} {damage}; it is damaged, or not the index of a TensorFlow checkpoint. Download it again."
         ) from None
     except _Unsupported as kind:
         raise FormatError(f"{path} {kind}. Convert it to safetensors where it was made.") from None
@@ -254,7 +254,7 @@ def _parse_header(data: bytes) -> int:
 
 
 def _parse_entry(key: str, data: bytes, num_shards: int) -> _Entry | None:
-    """Where a tensor lies; None for strings."""
+    """The position of a tensor; None for strings."""
     message = _parse_message(data)
     kind, shard, offset, size, stored = (message.numbers.get(field, 0) for field in (1, 3, 4, 5, 6))
     if kind == _STRING:

@@ -17,7 +17,7 @@ class AttentionMask:
 
     Attributes:
       causal: the key does not come after the query.
-      window: the key lies fewer than this many tokens before the query (and after it, unless causal); None is no limit.
+      window: the key is fewer than this many tokens before the query (and after it, unless causal); None is no limit.
       query_segments, key_segments: both belong to the same document of a packed sequence, numbered from 1; 0 is padding
         and sees nothing.
       allowed: any other condition, as an array (XLNet's permutations).

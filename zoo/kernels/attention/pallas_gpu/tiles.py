@@ -60,7 +60,7 @@ class Tile:
     Attributes:
       query, key: index of the tile's first query and key.
       shape: rows and columns.
-      query_axis: the axis of `shape` that queries lie on.
+      query_axis: the axis of `shape` with the queries.
       near: vectors of `given` that are already in registers or in shared memory.
     """
 
