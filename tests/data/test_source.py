@@ -99,7 +99,7 @@ def test_compressed_text(tmp_path, suffix, module):
         ("a.txt.zst", "compressed in a way"),
         ("a.tar.gz", "compressed archive; unpack"),
         ("A.ZIP", "compressed archive"),
-        ("a.json", "one object a line"),
+        ("a.json", "one object per line"),
         ("a.arrow", r"write it as \.parquet"),
         ("a.pdf", "not plain text"),
     ],

@@ -383,7 +383,7 @@ def test_xlnet_runs_on_the_kernel():
 
 def test_is_chosen_on_a_tpu_and_refused_elsewhere(unchecked_types):
     query = jnp.zeros((1, 256, 2, 16))
-    with pytest.raises(InputError, match=r"for TPUs, not for 'cpu'. These can: reference, xla;"):
+    with pytest.raises(InputError, match=r"for TPUs, not for 'cpu'. Use reference, xla, or None"):
         attention(query, query, query, mask=AttentionMask(), implementation="pallas_tpu")
     halves = query.astype(jnp.float16)
     with on_tpu():
