@@ -324,7 +324,7 @@ RELATIVE = {
 }
 
 
-@pytest.mark.parametrize("name", RELATIVE)
+@pytest.mark.parametrize("name", ["memory, in tiles", pytest.param("no segments", marks=pytest.mark.slow)])
 def test_relative_terms_are_made_in_the_kernel(name):
     """Against the same terms as a bias, and their gradients; the two rows share the distances."""
     options = dict(segments=True, blocks=None) | RELATIVE[name]
