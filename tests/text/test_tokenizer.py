@@ -96,7 +96,8 @@ def test_an_embedding_may_have_more_rows_than_there_are_tokens(vocab_folder, row
 
 def test_an_embedding_with_too_few_rows(vocab_folder):
     (vocab_folder / "config.json").write_text('{"vocab_size": 10}')
-    with pytest.raises(FormatError, match=r"vocab_size 10, but .* 12 tokens.* up to 11: .* for 2 of them.* embeddings to 12"):
+    message = r"vocab_size 10, but .* 12 tokens.* up to 11: .* for 2 of them.* embeddings to 12"
+    with pytest.raises(FormatError, match=message):
         zoo.tokenizer(vocab_folder)
 
 
