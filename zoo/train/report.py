@@ -150,7 +150,7 @@ class Report:
     def finish(self) -> dict[str, Any]:
         """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the paths."""
         rows = read_lines(self.workdir / METRICS)
-        draw_curve(rows, self.workdir / CURVE)
+        draw_curves(rows).savefig(self.workdir / CURVE, dpi=120)
         summary = {"step": rows[-1]["step"] if rows else 0}
         summary.update({row["split"]: {k: v for k, v in row.items() if k != "split"} for row in rows})
         write_json(self.workdir / SUMMARY, summary)
@@ -193,7 +193,7 @@ def drop_beyond(path: Path, step: int) -> None:
         partial.replace(path)
 
 
-def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
+def draw_curves(rows: list[dict[str, Any]]) -> Figure:
     """A panel for the loss by step, and one for each other metric of the evaluators; a line for each split."""
     splits = dict.fromkeys(row["split"] for row in rows)
     evaluated = {key for row in rows if row["split"] != "train" for key in row} - {"step", "split", "loss"}
@@ -208,7 +208,7 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.has_data():
             axes.legend()
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _shown(value: Any) -> bool:
