@@ -48,7 +48,7 @@ def test_a_save_that_fails_leaves_the_last_one(bert, monkeypatch):
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
 
 
-def test_what_the_torch_library_cannot_express_is_not_saved(tmp_path):
+def test_what_transformers_cannot_express_is_not_saved(tmp_path):
     with pytest.raises(ConfigError, match="norm_order is 'pre'"):
         zoo.save(make("bert", norm_order="pre"), tmp_path / "never")
     assert not (tmp_path / "never").exists()
