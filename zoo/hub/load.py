@@ -18,7 +18,7 @@ from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import locate
 from zoo.hub.formats import orbax
-from zoo.hub.model_config import AUTO, CLASSIFIERS, read_config, table_of
+from zoo.hub.model_config import AUTO, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
 from zoo.hub.table import Match, NewHead, Source, match
 from zoo.hub.tables import FAMILIES
@@ -26,6 +26,7 @@ from zoo.hub.tensors import Unread
 from zoo.hub.weights import Checkpoint, find
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 from zoo.nn.transformer import Transformer
 from zoo.sharding import rules as sharding_rules
 from zoo.text.load import load_tokenizer
@@ -207,8 +208,8 @@ def _adapt(config: TransformerConfig, head, num_labels, dtype, param_dtype) -> T
     for name, value in changes.items():
         if not jnp.issubdtype(value, jnp.floating):
             raise ConfigError(f"{name} must be a floating-point dtype; found {value!r}.")
-    if num_labels is not None and head not in CLASSIFIERS:
-        raise ConfigError(f"num_labels belongs to {' and '.join(CLASSIFIERS)}; the head is {head!r}. Leave it out.")
+    if num_labels is not None and head not in LABEL_HEADS:
+        raise ConfigError(f"num_labels belongs to {' and '.join(LABEL_HEADS)}; the head is {head!r}. Leave it out.")
     if num_labels not in (None, config.num_labels):
         changes |= {"num_labels": num_labels, "label_names": ()}
     return config.replace(**changes)
@@ -223,7 +224,7 @@ def _hint(found: Match, options: _Options, config: TransformerConfig) -> str:
             "it: family=, head=."
         )
     if found.misshaped_head:
-        labels = f" of {config.num_labels} labels" if options.named in CLASSIFIERS else ""
+        labels = f" of {config.num_labels} labels" if options.named in LABEL_HEADS else ""
         hints.append(f"To draw a new head{labels} in place of the checkpoint's: head_init='random'.")
     if found.lacks_part and options.head == AUTO and options.named is not None:
         hints.append(f"To start {options.named!r} with new parameters, request it explicitly: head={options.named!r}.")

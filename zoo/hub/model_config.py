@@ -17,9 +17,9 @@ from zoo.hub.tables import BY_MODEL_TYPE, FAMILIES
 from zoo.hub.weights import Checkpoint
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 
 AUTO = "auto"  # as a head: the one that `architectures` in config.json names
-CLASSIFIERS = ("sequence_classification", "token_classification")
 
 _MAX_CONFIG = 8 * 2**20  # bytes; names of 100,000 labels take half of it
 
@@ -47,7 +47,7 @@ def read_config(
         known = ", ".join(name for name in record.weights.heads if name)
         raise ConfigError(f"{record.name} has no head {named!r}; choose one of {known}, None or {AUTO!r}.")
     hub_head = record.weights.heads[named]
-    stored = (lambda: _stored_labels(hub_head, record.weights, checkpoint)) if named in CLASSIFIERS else None
+    stored = (lambda: _stored_labels(hub_head, record.weights, checkpoint)) if named in LABEL_HEADS else None
     config = record.config.read(hub, str(where), hub_head.fields, stored_labels=stored)
     return _with_head(config, named, hub_head, hub, where), named
 

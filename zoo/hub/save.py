@@ -19,7 +19,7 @@ from zoo.files import write_json
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import CONFIG
 from zoo.hub.formats import safetensors
-from zoo.hub.model_config import AUTO, CLASSIFIERS, hub_config, read_config
+from zoo.hub.model_config import AUTO, hub_config, read_config
 from zoo.hub.parameters import parameters
 from zoo.hub.table import Row, Table, Tie, conditions
 from zoo.hub.tables import FAMILIES
@@ -27,6 +27,7 @@ from zoo.hub.tensors import Pending, fetch, partial
 from zoo.hub.weights import find
 from zoo.multihost import processes
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 from zoo.nn.transformer import Transformer
 from zoo.sharding import rules as sharding_rules
 
@@ -75,7 +76,7 @@ def _check_target(model: Transformer, folder: Path) -> None:
 
 def _identity(config: TransformerConfig, head: str | None) -> tuple:
     sizes = (config.vocab_size, config.width, config.mlp_width, config.num_layers, config.decoder_layers)
-    return config.family, head, *sizes, config.num_labels if head in CLASSIFIERS else None
+    return config.family, head, *sizes, config.num_labels if head in LABEL_HEADS else None
 
 
 def write_folder(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:

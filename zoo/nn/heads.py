@@ -20,6 +20,7 @@ from zoo.nn.linear import Linear, dropout
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
 
+LABEL_HEADS = ("sequence_classification", "token_classification")  # those of the config's number of labels
 Rate = Literal["config", "none"]  # dropout by the config's `classifier_dropout`, or none
 
 
