@@ -3,6 +3,7 @@
 """`zoo.load`, `zoo.config` and `zoo.tokenizer`: from a Hub id, a registry name, a folder or a file."""
 
 import dataclasses
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from jax.sharding import Mesh, NamedSharding
 
 from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
-from zoo.hub.fetch import locate
+from zoo.hub.fetch import CONFIG, locate
 from zoo.hub.formats import orbax
-from zoo.hub.model_config import AUTO, read_config, table_of
+from zoo.hub.model_config import AUTO, carry, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
-from zoo.hub.table import Match, NewHead, Source, match
+from zoo.hub.table import Match, NewHead, Source, is_of_head, match
 from zoo.hub.tables import FAMILIES
 from zoo.hub.tensors import Unread
 from zoo.hub.weights import Checkpoint, find
@@ -32,7 +33,7 @@ from zoo.sharding import rules as sharding_rules
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
-HeadInit = Literal["checkpoint", "random"]
+HeadInit = Literal["checkpoint", "required", "random"]
 Unexpected = Literal["error", "ignore"]
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ def load(
         head that the checkpoint lacks must be requested explicitly; its new parameters are drawn from `seed`.
       family: the family's name, for a config.json that names none.
       num_labels: C of a classifier; None is what config.json says.
-      head_init: `random` draws the head anew even if the checkpoint has one, such as a classifier of other labels.
+      head_init: `required` refuses a checkpoint that lacks the requested head; `random` draws the head anew even if the
+        checkpoint has one, such as a classifier of other labels.
       unexpected: `ignore` leaves out tensors that the model does not have, and logs them.
       revision: branch, tag or commit of a Hub repository; None is its main branch.
       dtype: of the computation. param_dtype: of the parameters.
@@ -85,7 +87,9 @@ def load(
     config = _adapt(config, named, num_labels, dtype, param_dtype)
     options = _Options(asked, named, head_init, unexpected, seed, str(source))
     model = _load(checkpoint, config, options, mesh, rules)
-    generation_config.attach(model, checkpoint.folder)
+    model.generation_config = generation_config.read(checkpoint.folder)
+    if model.generation_config is None and model.carried:  # config.json had these settings before there was that file
+        model.generation_config = generation_config.parse(json.loads(model.carried), checkpoint.folder / CONFIG)
     if sentences is not None and named is None:
         model.pooling = sentences.pooling(config)
     return model
@@ -133,7 +137,7 @@ class _Options:
     def new_head(self) -> NewHead:
         if self.head_init == "random":
             return "drawn"
-        return "refused" if self.head == AUTO else "allowed"
+        return "refused" if self.head == AUTO or self.head_init == "required" else "allowed"
 
 
 def _load(
@@ -145,7 +149,9 @@ def _load(
     graphdef, state = nnx.split(registry.family_of(config).abstract(config, head=options.named))
     shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
     if checkpoint.form == "orbax":
-        return nnx.merge(graphdef, orbax.read(checkpoint.folder, state, shardings))
+        model = nnx.merge(graphdef, orbax.read(checkpoint.folder, state, shardings))
+        model.carried = carry(checkpoint, new_head=False)
+        return model
     found = _match(checkpoint, tensors, config, options, state)
     where = str(checkpoint.path)
     places = None if shardings is None else _by_name(shardings)
@@ -154,6 +160,7 @@ def _load(
     _report(options, found)
     filled = [(path, param.replace(values[dotted(path)])) for path, param in nnx.to_flat_state(state)]
     model = nnx.merge(graphdef, nnx.from_flat_state(filled))
+    model.carried = carry(checkpoint, new_head=any(map(is_of_head, found.new)))
     if found.unread:
         model.unread = Unread({name: tensors[file] for name, file in found.unread.items()})
     return model
@@ -176,6 +183,11 @@ def _match(
         new_head=options.new_head,
         where=str(checkpoint.path),
     )
+    if options.head_init == "required" and found.lacks_part:
+        raise ConfigError(
+            f"{options.source} has no {options.named or 'bare'} head: it lacks {', '.join(found.missing)}. Load it "
+            f"with head={options.named!r}, which draws new parameters, and train them first; or take another one."
+        )
     if options.unexpected == "ignore" and found.unexpected:
         _log.warning("%s: left out, as unexpected='ignore' says: %s", options.source, ", ".join(found.unexpected))
         found.unexpected = []
