@@ -35,4 +35,4 @@ def _attention(config: TransformerConfig) -> str:
 
 
 def _labels(config: TransformerConfig, head: str | None) -> str:
-    return f", {config.num_labels} labels" if head in ("sequence_classification", "token_classification") else ""
+    return f", {config.num_labels} labels" if head in LABEL_HEADS else ""
