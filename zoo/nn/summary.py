@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 
 
 def summary(config: TransformerConfig, kind: str, head: str | None, params: Sequence[Any]) -> str:
