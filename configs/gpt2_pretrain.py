@@ -9,7 +9,7 @@ Command    python -m launch.prepare --config=configs/gpt2_pretrain.py --data_dir
            python -m launch.train --config=configs/gpt2_pretrain.py --data_dir=DATA --workdir=DIR
            where the folder `openwebtext` holds the corpus as text files, one document each.
            Other sizes: configs/gpt2_pretrain.py:medium, :large, :xl.
-Hardware   8 accelerators of 40 GB for the 124M model (12 rows each in 5 micro-batches).
+Hardware   8 accelerators of 40 GB for the 124M model (12 sequences each in 5 micro-batches).
 Expected   Validation loss about 2.85 on OpenWebText after some 4 days on 8 A100-40GB (nanoGPT's README, of its 124M
            run; it gives 3.12 for the released weights on the same text). Not yet run with this code.
 

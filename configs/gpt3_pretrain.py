@@ -3,12 +3,12 @@
 """GPT-3 pretraining from scratch in its eight published sizes, or on Shakespeare in a few minutes.
 
 Paper      Brown et al. 2020, "Language Models are Few-Shot Learners", arXiv 2005.14165. Table 2.1: sizes, batches in
-           tokens (0.5M to 3.2M) and learning rates; rows of 2,048 tokens. Appendix B: Adam with beta 0.9 and 0.95 and
-           epsilon 1e-8, decay 0.1, gradients clipped to 1.0, 375 million tokens of linear warm-up, a cosine fall to a
-           tenth, documents packed without masks between them. 300 billion tokens in all.
+           tokens (0.5M to 3.2M) and learning rates; sequences of 2,048 tokens. Appendix B: Adam with beta 0.9 and 0.95
+           and epsilon 1e-8, weight decay 0.1, gradients clipped to 1.0, 375 million tokens of linear warm-up, cosine
+           decay to a tenth, documents packed without masks between them. 300 billion tokens in all.
            Differs: the batch is whole from the start, where the paper's grows over the first 4 to 12 billion tokens;
            the cosine ends with the run, where the paper's ends at 260 billion; batches are whole powers of two, or
-           three times one (3.2M is 1,536 rows). The text was never released; OpenWebText stands in.
+           three times one (3.2M is 1,536 sequences). The text was never released; OpenWebText stands in.
 Command    python -m launch.compile --config=configs/gpt3_pretrain.py:6_7b --topology=v5p:4x4x8
            python -m launch.prepare --config=configs/gpt3_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/gpt3_pretrain.py --data_dir=DATA --workdir=DIR
@@ -36,15 +36,15 @@ _SPLIT_VOCAB = 50304
 
 
 class Size(NamedTuple):
-    """A row of table 2.1, and how it lies on a mesh. Attributes: rows: a step's, of 2,048 tokens.
+    """A row of table 2.1, and its sharding. Attributes: sequences: of a step, of 2,048 tokens.
 
-    `fsdp` leaves each device a multiple of 128 of the width, where it can: of less than a TPU's row of lanes, libtpu
-    makes all-reduces in place of gathers and scatters, and sends twice the bytes.
+    `fsdp` leaves each device a multiple of 128 of the width, where possible: with less than a TPU's lanes, libtpu
+    uses all-reduces in place of gathers and scatters, and sends twice the bytes.
     """
 
     name: str
     learning_rate: float
-    rows: int
+    sequences: int
     mesh: str = "data:-1"
     rules: str = "dp"
     remat: str = "full"
@@ -68,7 +68,7 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
     """The experiment at one size; `tiny` is the one for a CPU."""
     tiny = variant == "tiny"
     size = common.choose({**SIZES, "tiny": SIZES["small"]}, variant)
-    tokens = size.rows * SEQ_LEN
+    tokens = size.sequences * SEQ_LEN
     config = common.experiment(
         objective=dict(type="clm"),
         model=common.model(size.name, dropout=0.0, remat=size.remat),
@@ -80,7 +80,7 @@ def get_config(variant: str = "small") -> ml_collections.ConfigDict:
             seq_len=SEQ_LEN,
             segments="sequence",
         ),
-        batch_size=size.rows,
+        batch_size=size.sequences,
         num_steps=round(_TOKENS / tokens),
         optimizer=common.adamw(
             size.learning_rate,

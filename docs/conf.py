@@ -22,4 +22,4 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}
 napoleon_google_docstring = True
 napoleon_use_ivar = True
-suppress_warnings = ["misc.highlighting_failure"]  # a row of a table in an example is no program by itself
+suppress_warnings = ["misc.highlighting_failure"]  # a row of a table in an example is not a program by itself

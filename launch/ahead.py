@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What launchers share that compile for devices that need not be there."""
+"""Shared by the launchers that compile for devices that need not be present."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ _TICK_SECONDS = {True: 1.0, False: 30.0}  # by whether it is a terminal
 
 
 def prepare(topology: str) -> None:
-    """Settings that JAX reads when it starts: nothing real is touched, and no compilation is remembered or recalled."""
+    """Settings that JAX reads when it starts: no accelerator is touched, and the compilation cache is off."""
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     kind, _, count = topology.partition(":")
@@ -28,33 +28,33 @@ def prepare(topology: str) -> None:
 
 
 def check_json(name: str | None) -> None:
-    """ConfigError, before minutes are spent, for a file that could not be written after them."""
+    """Raises ConfigError for a file that cannot be written, before minutes are spent on its contents."""
     if not name:
         return
     path = Path(name)
     if not path.parent.is_dir():
-        raise ConfigError(f"--json={name}: there is no folder {path.parent}; make it, or choose another.")
+        raise ConfigError(f"--json={name}: the folder {path.parent} does not exist; create it or choose another.")
     existed = path.exists()
     try:
         path.open("a").close()
     except OSError as error:
         raise ConfigError(f"--json={name} cannot be written ({error.strerror}); name another file.") from error
-    if not existed:  # an empty file would look like a report where nothing comes of it
+    if not existed:  # an empty file would look like a report if the run failed
         path.unlink()
 
 
 def write_json(name: str | None, value: dict[str, Any]) -> None:
-    """Writes the file, if one was asked for."""
+    """Writes the file, if one was requested."""
     if name:
         Path(name).write_text(json.dumps(value, indent=2) + "\n")
 
 
 @contextlib.contextmanager
 def progress(label: str) -> Iterator[None]:
-    """A line on stderr that says how long it has taken."""
+    """A line on stderr with the time so far."""
     begin, done, is_terminal = time.monotonic(), threading.Event(), sys.stderr.isatty()
 
-    def tell() -> None:
+    def show() -> None:
         while not done.wait(_TICK_SECONDS[is_terminal]):
             passed = f"{label} ... {time.monotonic() - begin:.0f} s"
             print(
@@ -62,12 +62,12 @@ def progress(label: str) -> Iterator[None]:
             )
 
     print(f"{label} ...", end="" if is_terminal else "\n", file=sys.stderr, flush=True)
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    ticker = threading.Thread(target=show, daemon=True)
+    ticker.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        ticker.join()
         if is_terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

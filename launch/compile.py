@@ -1,10 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles a config's steps for devices that need not be there, and says whether they fit and what they should take.
+"""Compiles a config's steps for devices that need not be present, and reports their memory and predicted time.
 
 python -m launch.compile --config=configs/gpt3_pretrain.py:6_7b --topology=v5p:4x4x8
 
-Exit codes: 0 if all steps fit, 1 if one does not (the report is written all the same), 2 if something was refused.
+Exit codes: 0 if all steps fit, 1 if one does not (the report is still written), 2 if an input is invalid.
 """
 
 from absl import flags
@@ -14,10 +14,12 @@ from launch.ahead import check_json, prepare, progress, write_json
 
 _CONFIG = config_flags.define()
 _TOPOLOGY = flags.DEFINE_string(
-    "topology", None, "Chip and rows, such as v5e:4x4 or v5p:4x4x8; or cpu:8.", required=True
+    "topology", None, "Chip and slice shape, such as v5e:4x4 or v5p:4x4x8; or cpu:8.", required=True
 )
-_STEPS = flags.DEFINE_list("steps", ["train"], "Of train, eval, prefill, decode.")
-_TOP = flags.DEFINE_integer("top", 0, "Also show so many operations, those first that lose most.", lower_bound=0)
+_STEPS = flags.DEFINE_list("steps", ["train"], "Steps to compile: train, eval, prefill, decode.")
+_TOP = flags.DEFINE_integer(
+    "top", 0, "Also show this many operations, ordered by how long the matrix units are idle.", lower_bound=0
+)
 _JSON = flags.DEFINE_string("json", None, "File for the report as JSON.")
 
 DOES_NOT_FIT = 1  # exit code

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a model anew as a Hub folder, for torch or Flax, or as an Orbax checkpoint; the tokenizer's files go along.
+"""Converts a model to a Hub folder, for torch or Flax, or to an Orbax checkpoint, with the tokenizer's files.
 
 python -m launch.convert --source=DIR_OR_NAME --target=DIR --format=safetensors
 """

@@ -9,10 +9,10 @@
 #   launch/gke.sh image          # builds this checkout into IMAGE and pushes it
 #   NAME=gpt2 launch/gke.sh train --config=configs/gpt2_pretrain.py --data_dir=/mnt/zoo/data
 #   launch/gke.sh status
-#   NAME=gpt2 launch/gke.sh stop # deletes the workload, which gets SIGTERM; `train` goes on from its last checkpoint
+#   NAME=gpt2 launch/gke.sh stop # deletes the workload, which gets SIGTERM; `train` continues from its last checkpoint
 #   launch/gke.sh delete         # the cluster; the share stays
 #
-# GKE tells each pod which host of the slice it is; JAX reads that, and no flag is needed. A process that crashes or
+# GKE sets each pod's index within the slice; JAX reads that, and no flag is needed. A process that crashes or
 # loses a peer is started again in its pod (MAX_RESTARTS); when a machine goes, the whole workload is (JOB_RESTARTS).
 #
 # Further variables, with their defaults: TPU_TYPE=v5litepod-16, SLICES=1, CAPACITY=--spot (or --on-demand, or
@@ -43,16 +43,16 @@ create() {
 }
 
 image() {
-  local recipe
-  recipe=$(mktemp)
-  cat > "$recipe" << 'DOCKERFILE'
+  local dockerfile
+  dockerfile=$(mktemp)
+  cat > "$dockerfile" << 'DOCKERFILE'
 FROM python:3.12
 WORKDIR /zoo
 COPY . .
 RUN pip install --no-cache-dir -e '.[tpu]'
 DOCKERFILE
-  run docker build --tag="$IMAGE" --file=- . < "$recipe"
-  rm -f "$recipe"
+  run docker build --tag="$IMAGE" --file=- . < "$dockerfile"
+  rm -f "$dockerfile"
   run docker push "$IMAGE"
 }
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The flags and the frame of a launcher that runs as several processes, on one host or many.
+"""The flags and the context of a launcher that runs as several processes, on one host or many.
 
-On a TPU VM pod, on GKE and under SLURM's srun the same command on every host is enough. Elsewhere each process is told
-where process 0 listens, how many there are, and which it is.
+On a TPU VM pod, on GKE and under SLURM's srun the same command on every host is enough. Elsewhere each process is given
+the address of process 0, the number of processes, and its own index.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _ADDRESS = flags.DEFINE_string(
     "coordinator_address", None, "Several processes: host:port at which process 0 listens, the same for all."
 )
 _COUNT = flags.DEFINE_integer("num_processes", None, "Several processes: how many.")
-_INDEX = flags.DEFINE_integer("process_id", None, "Several processes: this one's number, from 0.")
+_INDEX = flags.DEFINE_integer("process_id", None, "Several processes: this one's index, from 0.")
 _JOIN_TIMEOUT = flags.DEFINE_float(
     "join_timeout", 300.0, "Seconds that the processes wait for each other at the start.", lower_bound=1.0
 )
@@ -36,10 +36,10 @@ _PEER_TIMEOUT = flags.DEFINE_float(
 
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
-    """Around all that uses devices: meets the other processes, if there are any, and leaves them in good order.
+    """A context for all that uses devices: joins the other processes, if any, and shuts down together with them.
 
     Raises:
-      ConfigError: flags that do not go together.
+      ConfigError: flags that contradict each other.
     """
     from zoo.multihost import processes
 
@@ -50,7 +50,7 @@ def joined() -> Iterator[None]:
     rendezvous.join(_JOIN_TIMEOUT.value)
     try:
         _start_watch(_PEER_TIMEOUT.value)
-        _speak_for_one()
+        _log_from_primary()
         yield
     except SystemExit:  # all have agreed on it
         _leave()
@@ -64,21 +64,21 @@ def _start_watch(timeout: float) -> None:
     from zoo.multihost import processes, watch
 
     if processes.is_primary():
-        processes.publish("watch", "{} {}".format(*watch.lead(processes.count(), timeout)))
+        processes.publish("watch", "{} {}".format(*watch.start_primary(processes.count(), timeout)))
         return
-    port, token = processes.look_up("watch", watch.GREETING * timeout).split()
+    port, token = processes.look_up("watch", watch.CONNECT_TIMEOUTS * timeout).split()
     host = processes.coordinator_host()
     try:
-        watch.follow(processes.index(), host, int(port), token, timeout)
+        watch.start_secondary(processes.index(), host, int(port), token, timeout)
     except OSError as error:
         raise ConfigError(
-            f"Process 0 cannot be reached at {host}:{port}, where it watches over the others ({error}); let hosts of "
-            "the job connect to each other on any port."
+            f"Process 0 cannot be reached at {host}:{port}, where it receives heartbeats ({error}); allow the "
+            "hosts of the job to connect to each other on any port."
         ) from error
 
 
-def _speak_for_one() -> None:
-    """Process 0 logs as ever; the others only what is wrong, with their number."""
+def _log_from_primary() -> None:
+    """Process 0 logs as usual; the others log only warnings, with their index."""
     from zoo.multihost import processes
 
     if processes.is_primary():
@@ -94,7 +94,7 @@ class _Prefix(logging.Filter):
 
 
 def _leave() -> None:
-    """All end together: process 0's JAX serves the others to the last."""
+    """All end together: JAX's service on process 0 is needed until the last one ends."""
     import jax
 
     from zoo.multihost import processes, watch
@@ -105,17 +105,17 @@ def _leave() -> None:
 
 
 def _end(error: BaseException) -> None:
-    """Says the error, tells the others and ends the process; waits for nobody, since they may not come."""
+    """Prints the error, sends it to the others and ends the process, without waiting for any that may be lost."""
     import jax
 
     from zoo.multihost import watch
 
     is_user_error = isinstance(error, ZooError)
-    said = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     if isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error)):
-        watch.await_verdict()  # the runtime's errors are mostly echoes of a lost peer, which is better named
-    print(said if is_user_error else "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+        watch.await_verdict()  # such errors are mostly the consequence of a lost peer, which is better named
+    print(message if is_user_error else "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
     code = watch.USER_ERROR if is_user_error else 130 if isinstance(error, KeyboardInterrupt) else 1
-    watch.fail(f"ended with exit code {code} after {said.splitlines()[0]}", code)
+    watch.fail(f"ended with exit code {code} after {message.splitlines()[0]}", code)
     sys.stdout.flush()
     os._exit(code)

@@ -1,12 +1,12 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Finds how to lay a config's training on a slice of TPUs: preset, mesh, micro-batch and remat policy.
+"""Finds the fastest layout of a config's training on a slice of TPUs: preset, mesh, micro-batch and remat policy.
 
 python -m launch.plan --config=configs/gpt2_pretrain.py:xl --topology=v5e:2x2
 python -m launch.plan --config=configs/gpt3_pretrain.py:1_3b --topology=v5p --chips=16
 
 It estimates every layout, compiles the best few to verify them, and prints a table with flags to paste. The batch is
-the config's (--config.batch_size=). Exit codes: 0 if a layout fits, 2 if something was refused or none does.
+the config's (--config.batch_size=). Exit codes: 0 if a layout fits, 2 if none does or if an input is invalid.
 """
 
 from absl import flags
@@ -16,10 +16,10 @@ from launch.ahead import check_json, prepare, progress, write_json
 
 _CONFIG = config_flags.define()
 _TOPOLOGY = flags.DEFINE_string(
-    "topology", None, "Chip and rows, such as v5e:4x4; with --chips, a chip alone.", required=True
+    "topology", None, "Chip and slice shape, such as v5e:4x4; with --chips, a chip alone.", required=True
 )
-_CHIPS = flags.DEFINE_integer("chips", None, "Budget: the largest slice of at most so many chips.", lower_bound=1)
-_COMPILE = flags.DEFINE_integer("compile", 3, "How many of the best to verify with the compiler.", lower_bound=0)
+_CHIPS = flags.DEFINE_integer("chips", None, "Use the largest slice with at most this many chips.", lower_bound=1)
+_COMPILE = flags.DEFINE_integer("compile", 3, "How many of the best layouts to compile.", lower_bound=0)
 _JSON = flags.DEFINE_string("json", None, "File for the table as JSON.")
 
 
@@ -40,10 +40,12 @@ def main(argv: list[str]) -> None:
     name = topology.within(_TOPOLOGY.value, _CHIPS.value)
     devices = topology.devices(name)
     if devices[0].platform != "tpu":
-        raise ConfigError(f"A plan needs the figures of a chip, and {name} has none; name a slice of TPUs.")
+        raise ConfigError(
+            f"Layouts are estimated from the figures of a chip, and {name} has none; name a slice of TPUs."
+        )
     chip = lookup(devices[0].device_kind)
     slices = len({getattr(device, "slice_index", 0) for device in devices})
-    found = search(config, name, chip, len(devices), slices=slices, compiled=_COMPILE.value, watch=progress)
+    found = search(config, name, chip, len(devices), slices=slices, compiled=_COMPILE.value, progress=progress)
     print(describe(found, config, name, chip))
     write_json(_JSON.value, to_dict(found, name))
 

@@ -8,7 +8,7 @@
 #     --config=configs/gpt2_pretrain.py --data_dir=/shared/data --workdir=/shared/runs/gpt2
 #
 # Run it from the checkout, with .venv in it (`make install`, then `.venv/bin/pip install 'jax[cuda13]'`), on a file
-# system that all nodes see; the workdir too. srun tells each process which it is; JAX reads that, and no flag is needed.
+# system that all nodes see; the workdir too. srun sets each process's index; JAX reads that, and no flag is needed.
 #
 # Two minutes before the time limit, and when the job is preempted, SLURM sends SIGTERM: all processes save the same step
 # and end with 143, and the job goes back into the queue to go on from there, as it does after a node is lost. A process

@@ -14,7 +14,7 @@
 #   launch/tpu_vm.sh delete
 #
 # SHARE is an NFS share (Filestore) of the same network, which becomes /mnt/zoo on every host: all hosts must see one
-# workdir, here /mnt/zoo/runs/$NAME. It outlives the TPU, so `resume` goes on from the latest checkpoint.
+# workdir, here /mnt/zoo/runs/$NAME. It outlives the TPU, so `resume` continues from the latest checkpoint.
 #
 # Further variables, with their defaults: ACCELERATOR=v5litepod-16, RUNTIME=v2-alpha-tpuv5-lite, CAPACITY=--spot (or
 # --reserved, or empty for on demand), NETWORK=default, PYTHON=python3.11, MAX_RESTARTS=20, POLL=60 (seconds).
@@ -36,7 +36,7 @@ run() {
   fi
 }
 
-# One command line for bash on the hosts, of words that may hold anything.
+# One command line for bash on the hosts, from arguments with any characters.
 quoted() {
   printf '%q ' "$@"
 }
@@ -71,7 +71,7 @@ install() {
   on_hosts all "cd zoo && $PYTHON -m venv .venv && .venv/bin/pip install -q -e '.[tpu]'"
 }
 
-# No flag says which host is which: JAX asks the TPU. The processes outlive the connection.
+# No flag is needed for the hosts' indices: JAX asks the TPU. The processes outlive the connection.
 train() {
   local command
   command=$(quoted .venv/bin/python -m launch.train "--workdir=/mnt/zoo/runs/$NAME" "--max_restarts=$MAX_RESTARTS" "$@")

@@ -6,14 +6,14 @@ python -m launch.train --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
 
 Several hosts: the same command on each, with one workdir that all see. On TPU VM pods, GKE and SLURM that is all;
 elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. `launch/tpu_vm.sh`, `launch/gke.sh` and
-`launch/slurm.sh` are recipes.
+`launch/slurm.sh` are scripts for clusters.
 
 Exit codes, of every process:
   0    trained to the end
   1    a crash; the traceback says where
   2    an error that the user can fix; one line says how
-  75   another process died or hangs, or did not come; the last line names it. The same command goes on from the latest
-       checkpoint, and --max_restarts=N does so by itself.
+  75   another process died or hangs, or did not join; the last line names it. The same command continues from the
+       latest checkpoint, and --max_restarts=N does so by itself.
   130  Ctrl-C, and 143 SIGTERM, to any one process: all have saved the same step
 """
 

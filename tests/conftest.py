@@ -5,9 +5,11 @@
 Settings go through the environment, before JAX is imported, so that the launchers which tests start inherit them.
 """
 
+import gc
 import ipaddress
 import os
 import socket
+import sys
 from pathlib import Path
 
 import jaxtyping  # imports no JAX
@@ -52,6 +54,15 @@ def tpu_compiler() -> None:
         topology.library()
     except ConfigError as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _release_programs():
+    """Drops what JAX compiled for a module: a worker would hold several GiB of programs that no other module runs."""
+    yield
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_a_bad_end_token_is_refused(unchecked_types, model, eos_id):
         zoo.generate(model, [[1]], eos_id=eos_id)
 
 
-def test_declared_sampling_is_followed_unless_arguments_say_otherwise(model, tmp_path):
+def test_declared_sampling_is_used_unless_arguments_override_it(model, tmp_path):
     named = declare(model, tmp_path, {"do_sample": True, "temperature": 5.0, "top_k": 3, "top_p": 0.9})
     explicit = zoo.generate(model, PROMPTS, max_new_tokens=8, temperature=5.0, top_k=3, top_p=0.9, seed=1)
     assert zoo.generate(named, PROMPTS, max_new_tokens=8, seed=1) == explicit

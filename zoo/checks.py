@@ -147,7 +147,7 @@ def plain(value: Any, table: Table | None = None) -> Any:
 
 
 def field_type(cls: type, values: Mapping[str, Any], names: list[str], path: str) -> Any:
-    """The annotation of the field that dotted `names` lead to; `values` choose the types of groups on the way.
+    """The annotation of the field at the dotted path `names`; `values` choose the types of groups on the way.
 
     Raises:
       ConfigError: there is no such field.
@@ -200,7 +200,7 @@ def matches(value: Any, kind: Any) -> bool:
 
 
 def describe(kind: Any) -> str:
-    """An annotation in words."""
+    """An annotation as text."""
     if kind is float:
         return "a finite float"
     if kind is bool:

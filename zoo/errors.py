@@ -19,7 +19,7 @@ class InputError(ZooError):
 
 
 class FormatError(ZooError):
-    """A file whose contents are not what its format or its model's configuration says."""
+    """A file whose contents do not match its format or its model's configuration."""
 
 
 class IntegrityError(ZooError):

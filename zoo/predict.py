@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The labels of new rows of a table, by a fine-tuned classifier or regressor, written beside the table's columns."""
+"""The labels of new rows of a table, by a fine-tuned classifier or regressor, written next to the table's columns."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -22,11 +22,11 @@ GIB = 2**30
         ("Used 512.00M of 15.75G hbm", (0.5, 15.75)),
     ],
 )
-def test_the_compilers_words(message, sizes):
+def test_the_compilers_messages(message, sizes):
     assert overflowing(message) == tuple(round(size * GIB) for size in sizes)
 
 
-def test_other_words():
+def test_other_messages():
     assert overflowing("Ran out of memory in memory space vmem. Used 20.00M of 16.00M vmem.") is None
 
 
@@ -47,15 +47,15 @@ def test_everything_in_its_order():
         "rules=fsdp",
         "more",
     ]
-    assert "4 of 8 rows at a time, about 11.8" in found[1]
+    assert "4 of 8 sequences at a time, about 11.8" in found[1]
     assert found[3].endswith("about 1.5 times as many, such as v5e:4x4")
 
 
 def test_an_evaluation_takes_the_whole_batch():
     found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "eval")[0]
-    assert found.startswith("batch_size=32: 4 of 8 rows at a time")
+    assert found.startswith("batch_size=32: 4 of 8 sequences at a time")
     found = advised(target(batch_size=64, grad_accum_steps=2), 1.5, "prefill")[0]
-    assert found.startswith("grad_accum_steps=4: 2 of 4 rows at a time")
+    assert found.startswith("grad_accum_steps=4: 2 of 4 sequences at a time")
 
 
 def test_what_is_done_already_is_not_advised():
@@ -63,12 +63,12 @@ def test_what_is_done_already_is_not_advised():
     assert [line[:10] for line in advised(found, 3.0)] == ["more chips"]
 
 
-def test_a_batch_that_cannot_be_cut_enough_says_so():
-    assert "not enough alone" in advised(target(batch_size=16), 9.0)[1]
+def test_a_batch_that_cannot_be_made_small_enough():
+    assert "not enough on its own" in advised(target(batch_size=16), 9.0)[1]
 
 
 @pytest.mark.parametrize("short, factor", [(0, 2), (1, 4)])
-def test_sums_of_gradients_are_held_beside_gradients(short, factor):
+def test_sums_of_gradients_are_held_in_addition_to_gradients(short, factor):
     found = target(batch_size=64)
     state, gradients = state_bytes(found.learner), state_bytes(found.learner, only="params")
     activations = 4 * gradients

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from configs import bert_pretrain, gpt2_pretrain, gpt3_pretrain
-from zoo.aot.estimate import Layout, Leaf, Model, filled
-from zoo.aot.target import Vocabulary
+from zoo.aot.estimate import Layout, Leaf, SizeModel, padded_size
+from zoo.aot.target import TokenizerOutline
 from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
 from zoo.train.config import RunConfig
@@ -60,12 +60,12 @@ COMPILED = [
 ]
 
 
-def model(size: str, length: int) -> Model:
+def model(size: str, length: int) -> SizeModel:
     file, _, variant = size.partition(":")
     config = _CONFIGS[file].get_config(variant).unlock()
     config.data.seq_len, config.grad_accum_steps = length, 1
     run = RunConfig.from_dict(config)
-    return Model.of(RunSpec.create(run, run.data.outline(Vocabulary.create(run))))
+    return SizeModel.of(RunSpec.create(run, run.data.outline(TokenizerOutline.create(run))))
 
 
 @pytest.mark.parametrize("row", COMPILED, ids=str)
@@ -77,9 +77,9 @@ def test_memory_is_within_5_percent_of_the_compilers(row):
 
 
 def test_tiles():
-    assert filled((48, 400, 25, 64)) == 48 * 512 * 25 * 64  # widths, not heads of 64, are filled up to 128
-    assert filled((24, 1024, 4096)) == 24 * 1024 * 4096
-    assert filled((100,)) == 100
+    assert padded_size((48, 400, 25, 64)) == 48 * 512 * 25 * 64  # widths, not heads of 64, are filled up to 128
+    assert padded_size((24, 1024, 4096)) == 24 * 1024 * 4096
+    assert padded_size((100,)) == 100
 
 
 def test_a_part():

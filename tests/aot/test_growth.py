@@ -32,7 +32,7 @@ def test_depth_costs_no_compile_time_and_no_program():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tpu_compiler")
-def test_more_chips_cost_a_chip_nothing():
+def test_more_chips_do_not_change_the_cost_of_one():
     """From 4 to 256 chips, operations and bytes of each stay within 2 %."""
     few, many = compiled("v5e:2x2", 4, num_layers=4), compiled("v5e:16x16", 256, num_layers=4)
     for name, chips in (("program_flops", (4, 256)), ("main_memory_bytes", (1, 1))):

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator gets wrong: each is refused before anything is compiled, and the message says what would do."""
+"""What an operator gets wrong: each is refused before anything is compiled, with an alternative."""
 
 import dataclasses
 import time
@@ -68,7 +68,7 @@ MODELS = [
         "objective.type": "mlm", "data.tokenizer.kind": "wordpiece"}),
     ("an option that the objective lacks", r"config.objective has no field 'mask_rate'", {"objective.mask_rate": 0.15}),
     ("more warm-up than steps", r"exceeds num_steps", {"num_steps": 10}),
-    ("an option with no value", r"'xla_enable_async_all_gather' is no option; write xla_NAME=VALUE", {
+    ("an option with no value", r"'xla_enable_async_all_gather' is not an option; write xla_NAME=VALUE", {
         "xla_options": "xla_enable_async_all_gather"}),
     ("another compiler's option", r"refuses an option .*xla_tpu_dot_dot_fusion.*=NAME= leaves out", {
         "xla_options": "xla_tpu_dot_dot_fusion=false"}),
@@ -117,12 +117,12 @@ def test_topologies(name, message):
 
 
 def test_steps_and_budgets():
-    for steps, message in [(["trian"], "choose of train, eval"), (["decode"], "generates no text")]:
+    for steps, message in [(["trian"], "choose from train, eval"), (["decode"], "does not generate text")]:
         with pytest.raises(ZooError, match=message):
             Target.create(tiny("mlm"), "cpu:8", steps)
     with pytest.raises(ZooError, match="raise the budget of 2"):
         topology.within("v5p", 2)
-    with pytest.raises(ZooError, match="Take more chips"):
+    with pytest.raises(ZooError, match="Use more chips"):
         search(tiny(batch_size=8), "v5e:2x4", dataclasses.replace(CHIPS["v5e"], hbm_bytes=2000), 8, compiled=0)
     with pytest.raises(ZooError, match=r"Add it to zoo/cost/chips\.py"):
         lookup("TPU v99")

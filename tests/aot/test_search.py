@@ -28,7 +28,7 @@ def test_layouts_fill_the_devices_and_the_batch():
     assert {layout.rules for layout in found} == {"dp", "fsdp", "fsdp_cp"}  # 50,257 words are not split
     for layout in found:
         assert math.prod(layout.mesh.values()) == 8
-        assert layout.rows * layout.grad_accum_steps * layout.mesh["data"] * layout.mesh["fsdp"] == 32
+        assert layout.sequences * layout.grad_accum_steps * layout.mesh["data"] * layout.mesh["fsdp"] == 32
     assert len(set(map(str, found))) == len(found)
 
 
@@ -76,7 +76,7 @@ def test_what_is_compiled_ranks_by_its_prediction_and_misfits_come_last(monkeypa
         def compile(self, step):
             asked.append(self.config.mesh)
             verdict = {"overflow": None} if len(asked) > 1 else {"overflow": Overflow(needed=2, allowed=1, advice=())}
-            return StepReport(step=step, rows=1, tokens=1, compile_seconds=0.0, model_flops=1, **verdict)
+            return StepReport(step=step, sequences=1, tokens=1, compile_seconds=0.0, model_flops=1, **verdict)
 
     monkeypatch.setattr(searching, "Target", Compiles)
     found = search(tiny(batch_size=64), "v5e:2x4", V5E, 8, compiled=2)
@@ -99,18 +99,18 @@ def test_that_none_of_the_compiled_fits_is_an_error(monkeypatch):
 
         def compile(self, step):
             overflow = Overflow(needed=2, allowed=1, advice=())
-            return StepReport(step=step, rows=1, tokens=1, compile_seconds=0.0, model_flops=1, overflow=overflow)
+            return StepReport(step=step, sequences=1, tokens=1, compile_seconds=0.0, model_flops=1, overflow=overflow)
 
     monkeypatch.setattr(searching, "Target", Refuses)
-    with pytest.raises(ConfigError, match=r"None of the 2 best layouts fits v5e:2x4.* Take more chips"):
+    with pytest.raises(ConfigError, match=r"None of the 2 best layouts fits v5e:2x4.* Use more chips"):
         search(tiny(batch_size=64), "v5e:2x4", V5E, 8, compiled=1)
 
 
 def test_what_cannot_be_planned():
-    with pytest.raises(ConfigError, match=r"No preset can spread 7 rows .* over 8 devices"):
+    with pytest.raises(ConfigError, match=r"No preset can shard 7 sequences .* over 8 devices"):
         search(tiny(batch_size=7), "v5e:2x4", V5E, 8, compiled=0)
     small = dataclasses.replace(V5E, hbm_bytes=1000)
-    with pytest.raises(ConfigError, match=r"does not fit v5e:2x4: in its smallest layout, .* Take more chips"):
+    with pytest.raises(ConfigError, match=r"does not fit v5e:2x4: in its smallest layout, .* Use more chips"):
         search(tiny(batch_size=64), "v5e:2x4", small, 8, compiled=0)
 
 

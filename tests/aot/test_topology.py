@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Devices that are only named: what is refused says how to mend it. Compiling needs libtpu and is not done here."""
+"""Devices that are only named: what is refused says how to fix it. Compiling needs libtpu and is not done here."""
 
 import importlib.util
 import sys
@@ -56,5 +56,5 @@ def test_library_is_looked_for(monkeypatch, tmp_path):
     assert topology.library() == file
     assert topology.environment()["TPU_LIBRARY_PATH"] == str(file)
     monkeypatch.setenv("TPU_LIBRARY_PATH", str(tmp_path / "elsewhere.so"))
-    with pytest.raises(ConfigError, match=r"elsewhere\.so, where there is no file"):
+    with pytest.raises(ConfigError, match=r"elsewhere\.so, which is not a file"):
         topology.library()

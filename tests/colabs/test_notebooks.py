@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The notebooks run from top to bottom, wherever they lie, and are what their paired scripts contain."""
+"""The notebooks run from top to bottom, in any folder, and are what their paired scripts contain."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the house that a parser can check: who imports whom, what never runs code, and which names stay put."""
+"""The rules of the project that a parser can check: imports, no execution of data, and where names may appear."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("zoo", "launch", "configs", "tests", "colabs", "benchmarks", ".ci", ".github")
 HEADER = "# Copyright 2026 The zoo authors.\n# SPDX-License-Identifier: Apache-2.0\n"
 
-# What each package may import beside itself and `BASE`; CONTRIBUTING has the same table. `api` is `zoo` itself.
+# What each package may import besides itself and `BASE`; CONTRIBUTING has the same table. `api` is `zoo` itself.
 BASE = {"errors", "checks", "files"}
 PACKAGES: dict[str, set[str]] = {
     "errors": set(),
@@ -168,7 +168,7 @@ def licensed(path: Path) -> bool:
     return text.startswith(HEADER) or (path.parent.name == "colabs" and HEADER in text)
 
 
-def test_names_say_what_is_inside():
+def test_no_file_has_a_vague_name():
     assert not [str(path) for path in files("zoo") if path.stem in VAGUE]
 
 

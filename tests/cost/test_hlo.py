@@ -108,6 +108,6 @@ def test_axes_of_a_mesh(groups, axes):
     "kind, result, sent",
     [("all-gather", 400, 300), ("all-reduce", 100, 150), ("reduce-scatter", 25, 75), ("all-to-all", 100, 75)],
 )
-def test_bytes_of_an_exchange(kind, result, sent):
+def test_bytes_of_a_collective(kind, result, sent):
     found = collectives.Collective(kind=kind, operand_bytes=100, groups=((0, 1, 2, 3),))
     assert (found.result_bytes, found.sent_bytes) == (result, sent)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What compiled programs do, against theory: products, loops, bytes, exchanges, and a TPU's asynchronous fusions."""
+"""What compiled programs do, against theory: products, loops, bytes, collectives, and a TPU's asynchronous fusions."""
 
 import functools
 from pathlib import Path
@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 import zoo
 from zoo.cost import flops, walk
-from zoo.cost.walk import Loop, Op
+from zoo.cost.program import Loop, Op, Program
 from zoo.errors import InputError
 from zoo.models import registry
 from zoo.objectives import CausalLM, MaskedLM
@@ -32,7 +32,7 @@ def compiled(function, *args) -> str:
     return jax.jit(function).lower(*args).compile().as_text()
 
 
-def walked(function, *args) -> walk.Program:
+def walked(function, *args) -> Program:
     return walk.walk(compiled(function, *args))
 
 
@@ -93,7 +93,7 @@ def test_bytes_of_one_product():
     assert (program.flops, program.bytes) == (2 * 32 * 64 * 128, 4 * (32 * 64 + 64 * 128 + 32 * 128))
 
 
-def test_a_slice_costs_what_it_takes():
+def test_a_slice_costs_what_it_reads():
     def run(x, index):
         return jax.lax.dynamic_index_in_dim(x, index, keepdims=False) * 2.0
 
@@ -109,59 +109,59 @@ def test_an_unknown_operation_is_refused():
 MESH = {"data": 2, "tensor": 4}
 
 
-def exchanges(function, spec: P, *shape: int, out: P | None = None) -> list[tuple]:
+def collectives(function, spec: P, *shape: int, out: P | None = None) -> list[tuple]:
     mesh = make_mesh("data:2,tensor:4")
     mapped = jax.shard_map(function, mesh=mesh, in_specs=spec, out_specs=spec if out is None else out, check_vma=False)
     x = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=NamedSharding(mesh, spec))
     program = walked(mapped, x)
     sizes = dict(mesh.shape)
     assert program.devices == 8
-    return [(found.kind, times, found.sent_bytes, found.axes(sizes)) for times, _, found in program.exchanges()]
+    return [(found.kind, times, found.sent_bytes, found.axes(sizes)) for times, _, found in program.collectives()]
 
 
 def test_all_reduce():
-    found = exchanges(lambda x: jax.lax.psum(x, "tensor"), P("data", None), 64, 32)
+    found = collectives(lambda x: jax.lax.psum(x, "tensor"), P("data", None), 64, 32)
     assert found == [("all-reduce", 1, 2 * (32 * 32 * 4) * 3 / 4, ("tensor",))]
 
 
 def test_all_gather():
-    found = exchanges(lambda x: jax.lax.all_gather(x, "tensor", tiled=True), P("tensor"), 64, 32, out=P())
+    found = collectives(lambda x: jax.lax.all_gather(x, "tensor", tiled=True), P("tensor"), 64, 32, out=P())
     assert found == [("all-gather", 1, 64 * 32 * 4 * 3 / 4, ("tensor",))]
 
 
 def test_reduce_scatter():
-    found = exchanges(lambda x: jax.lax.psum_scatter(x, "data", tiled=True), P(), 64, 32, out=P("data"))
+    found = collectives(lambda x: jax.lax.psum_scatter(x, "data", tiled=True), P(), 64, 32, out=P("data"))
     assert found == [("reduce-scatter", 1, 64 * 32 * 4 / 2, ("data",))]
 
 
 def test_all_to_all():
     run = functools.partial(jax.lax.all_to_all, axis_name="tensor", split_axis=1, concat_axis=0, tiled=True)
-    found = exchanges(run, P("tensor"), 64, 32, out=P(None, "tensor"))
+    found = collectives(run, P("tensor"), 64, 32, out=P(None, "tensor"))
     assert found == [("all-to-all", 1, 16 * 32 * 4 * 3 / 4, ("tensor",))]
 
 
 def test_permutation_in_a_loop():
-    ring = [(place, (place + 1) % 4) for place in range(4)]
+    ring = [(device, (device + 1) % 4) for device in range(4)]
 
     def run(x):
         return jax.lax.scan(lambda x, _: (jax.lax.ppermute(x * 2.0, "tensor", ring), None), x, None, length=3)[0]
 
-    assert exchanges(run, P("tensor"), 64, 32) == [("collective-permute", 3, 16 * 32 * 4, ("tensor",))]
+    assert collectives(run, P("tensor"), 64, 32) == [("collective-permute", 3, 16 * 32 * 4, ("tensor",))]
 
 
 def test_both_axes_at_once():
-    found = exchanges(lambda x: jax.lax.psum(x, ("data", "tensor")), P(), 8, 8)
+    found = collectives(lambda x: jax.lax.psum(x, ("data", "tensor")), P(), 8, 8)
     assert found == [("all-reduce", 1, 2 * 8 * 8 * 4 * 7 / 8, ("data", "tensor"))]
 
 
-# As libtpu writes a gather that goes on while a fusion multiplies: begun, woven in, ended; and a copy to VMEM.
+# As libtpu writes a gather that goes on while a fusion multiplies: started, fused in, finished; and a copy to VMEM.
 TPU = (PROGRAMS / "gather_while_multiplying.hlo").read_text()
 
 
-def test_a_fused_exchange_counts_once():
+def test_a_fused_collective_counts_once():
     program = walk.walk(TPU)
     ops = {op.name: op for _, op in program.executed()}
-    assert [(found.kind, found.sent_bytes) for _, _, found in program.exchanges()] == [("all-gather", 128 * 256 * 2)]
+    assert [(found.kind, found.sent_bytes) for _, _, found in program.collectives()] == [("all-gather", 128 * 256 * 2)]
     assert ops["start"].begins == ops["done"].ends is not None
     assert ops["f"].collective is None and ops["f"].cycles == 1234
     assert program.flops == 2 * (2 * 512 * 256 * 256)
@@ -179,7 +179,7 @@ def test_vmem_costs_no_bandwidth():
 KERNEL = (PROGRAMS / "kernel.hlo").read_text()
 
 
-def test_kernels_say_what_they_cost():
+def test_kernels_have_cost_estimates():
     (op,) = walk.walk(KERNEL).steps
     assert isinstance(op, Op) and op.flops == 99
     assert (op.kernels[0].name, op.kernels[0].shapes) == ("mine", ((512, 256),))

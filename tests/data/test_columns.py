@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tables come back as they were written, in every format, and every fault is said with its place."""
+"""Tables come back as they were written, in every format, and every fault is reported with its position."""
 
 import gzip
 import json

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every pass is a permutation of its own, evenly drawn, and any place of it costs the same."""
+"""Every pass is a permutation of its own, evenly drawn, and any position of it costs the same."""
 
 import collections
 import time
@@ -29,7 +29,7 @@ def test_passes_and_seeds_have_orders_of_their_own():
             assert (one == other).sum() < 12  # 1 expected
 
 
-def test_a_place_does_not_depend_on_what_is_asked_beside_it():
+def test_a_position_does_not_depend_on_the_others_that_are_read():
     whole = visited(np.arange(5000), 997, 3)
     places = np.random.default_rng(0).permutation(5000)[:700]
     np.testing.assert_array_equal(visited(places, 997, 3), whole[places])
@@ -58,7 +58,7 @@ def test_neighbours_do_not_stay_together():
     assert abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 5 / np.sqrt(50_000)
 
 
-def test_a_far_place_of_a_vast_set_costs_one_batch():
+def test_a_far_position_of_a_large_set_costs_one_batch():
     size, start = 10**13, 10**15 + 7
     begin = time.perf_counter()
     order = visited(np.arange(start, start + 1024), size, 5)

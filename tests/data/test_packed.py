@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sequences hold the concatenated documents, each token once, and say which document each came from."""
+"""Sequences hold the concatenated documents, each token once, with the document that each came from."""
 
 import numpy as np
 import pytest

@@ -268,7 +268,7 @@ def test_damaged_tokens_are_found(tmp_path, config, name, damage, words):
         config.open(cache_dir=tmp_path, data_dir=folder)
 
 
-def test_another_array_in_place_of_the_tokens(tmp_path, config):
+def test_another_array_instead_of_the_tokens(tmp_path, config):
     folder = config.prepare(tmp_path / "data")
     np.save(folder / "train.tokens.npy", np.zeros(30, np.uint16))
     with pytest.raises(IntegrityError, match=r"expected \d+ values, found 30"):

@@ -58,7 +58,7 @@ def test_bad_byte_is_named(tmp_path):
 
 
 def test_no_such_source(tmp_path):
-    with pytest.raises(ConfigError, match="names no text"):
+    with pytest.raises(ConfigError, match="is not text"):
         open_source(str(tmp_path), **OPTIONS)
     with pytest.raises(ConfigError, match="'word' is unknown"):
         open_source("embedded", **{**OPTIONS, "document": "word"})
@@ -99,12 +99,12 @@ def test_compressed_text(tmp_path, suffix, module):
         ("a.txt.zst", "compressed in a way"),
         ("a.tar.gz", "compressed archive; unpack"),
         ("A.ZIP", "compressed archive"),
-        ("a.json", "one object a line"),
+        ("a.json", "one object per line"),
         ("a.arrow", r"write it as \.parquet"),
         ("a.pdf", "not plain text"),
     ],
 )
-def test_files_that_are_no_text_are_refused(tmp_path, name, words):
+def test_files_that_are_not_text_are_refused(tmp_path, name, words):
     (tmp_path / name).write_text('{"text": "one"}')
     for source in (tmp_path / name, tmp_path / "*"):
         with pytest.raises(ConfigError, match=words):
@@ -168,7 +168,7 @@ def test_tfds_datasets_that_need_tensorflow(name, monkeypatch):
         open_source(f"tfds:{name}", **OPTIONS)
 
 
-def test_tfds_finds_what_lies_in_modules_of_its_own(monkeypatch):
+def test_tfds_finds_builders_in_modules_of_their_own(monkeypatch):
     import tensorflow_datasets as tfds
 
     def prepare(builder, **_):

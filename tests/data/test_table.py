@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A table becomes batches of tokens and labels; what cannot be learned from is refused with its place."""
+"""A table becomes batches of tokens and labels; what cannot be learned from is refused with its position."""
 
 import csv
 import dataclasses
@@ -152,7 +152,7 @@ def test_embedded_reviews(tmp_path, monkeypatch):
     assert ((scores > 0) == validation["label"]).all()
 
 
-def test_manifest_tells_data_apart(tmp_path):
+def test_the_manifest_distinguishes_data(tmp_path):
     manifest = open_rows(tmp_path).manifest
     assert manifest["files"]["train"]["name"] == "train.csv"
     variants = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a config.json, an argument or a source may not say: each is refused with its key, at once."""
+"""Invalid values of config.json, arguments and sources: each is refused at once, with its key."""
 
 import math
 import time
@@ -22,7 +22,7 @@ from zoo.sharding.mesh import make_mesh
         ({"num_hidden_layers": 10**9}, "between 1 and"),
         ({"num_attention_heads": 3}, "is not divisible by"),
         ({"hidden_dropout_prob": None}, "must be float; found None"),
-        ({"layer_norm_eps": math.inf}, "Infinity is no JSON"),
+        ({"layer_norm_eps": math.inf}, "Infinity is not JSON"),
         ({"hidden_act": "mish"}, "'hidden_act' is 'mish'"),
         ({"position_embedding_type": "relative_key"}, 'supports only "absolute"'),
         ({"add_cross_attention": True}, "supports only false"),
@@ -83,13 +83,13 @@ def test_unknown_sources_are_refused(tmp_path, monkeypatch):
         zoo.load(tmp_path)
 
 
-def test_a_name_without_network_says_what_to_do(monkeypatch, tmp_path):
+def test_the_message_for_a_name_without_network(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match="pass its folder instead"):
         zoo.load("bert-base-uncased")
 
 
-def test_a_misspelled_key_with_a_default_is_said(bert, caplog):
+def test_a_misspelled_key_with_a_default_is_logged(bert, caplog):
     edit_config(bert, layer_norm_eps=..., layer_norm_epss=1e-3)
     zoo.load(bert)
     assert "'layer_norm_epss' is no key of bert and is not used; is it 'layer_norm_eps'?" in caplog.text

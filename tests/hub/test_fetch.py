@@ -94,7 +94,7 @@ def test_a_name_is_fetched_once_and_only_what_is_needed(hub, tmp_path):
     assert not hub.fetched
 
 
-def test_without_a_network_the_cure_is_said(monkeypatch, tmp_path):
+def test_without_a_network_the_message_says_how_to_fix_it(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=r"openai-community/gpt2 on the Hub, .* pass its folder instead of the name"):
         zoo.load("gpt2")

@@ -35,7 +35,7 @@ def test_the_family_by_class_by_tensors_or_by_argument(bert, caplog):
     with pytest.raises(ConfigError, match="No family 'bort'; choose one of bert"):
         zoo.load(bert, family="bort")
     edit_config(bert, model_type="bert")
-    with pytest.raises(ConfigError, match="says that the model is bert; found family='gpt2'"):
+    with pytest.raises(ConfigError, match="names the family bert; found family='gpt2'"):
         zoo.load(bert, family="gpt2")
 
 
@@ -51,7 +51,7 @@ def test_tensors_tell_every_family(family, tmp_path):
     assert zoo.config(tmp_path).family == family
 
 
-def test_the_authors_config_beside_converted_weights(bert):
+def test_the_authors_config_next_to_converted_weights(bert):
     model = zoo.load(bert, head=None)
     (bert / "config.json").rename(bert / "bert_config.json")
     hub = json.loads((bert / "bert_config.json").read_text())
@@ -102,14 +102,14 @@ def test_numbers_as_names_of_labels(tmp_path):
     assert zoo.load(tmp_path).config.label_names == ("0", "1")
 
 
-def test_a_head_of_other_labels_is_drawn_anew_if_requested(tmp_path, caplog, unchecked_types):
+def test_a_head_of_other_labels_is_initialised_at_random_if_requested(tmp_path, caplog, unchecked_types):
     model = labelled(tmp_path, 3)
     with pytest.raises(FormatError, match=r"expected \[5, 16\], found \[3, 16\](.|\n)*of 5 labels.*head_init='random'"):
         zoo.load(tmp_path, num_labels=5)
     new = zoo.load(tmp_path, num_labels=5, head_init="random")
     assert new.head.classifier.kernel.shape == (16, 5)
     np.testing.assert_array_equal(new.pooler.kernel[...], model.pooler.kernel[...])
-    assert "is drawn anew; new random parameters: head.classifier.kernel, head.classifier.bias" in caplog.text
+    assert "is initialised at random; new parameters: head.classifier.kernel, head.classifier.bias" in caplog.text
     same = zoo.load(tmp_path, head_init="random")
     assert np.abs(same.head.classifier.kernel[...] - model.head.classifier.kernel[...]).max() > 0.1
     with pytest.raises(ConfigError, match="head_init must be 'checkpoint' or 'random'; found 'new'"):
@@ -122,7 +122,7 @@ def test_extra_tensors_are_left_out_if_requested(bert, caplog):
     with pytest.raises(FormatError, match=r"cls\.chain\.weight \[3, 16\](.|\n)*unexpected='ignore'.*family=, head="):
         zoo.load(bert)
     assert_same(zoo.load(bert, unexpected="ignore"), model)
-    assert "left out, as unexpected='ignore' says: cls.chain.weight [3, 16]" in caplog.text
+    assert "left out, because of unexpected='ignore': cls.chain.weight [3, 16]" in caplog.text
     edit(bert, lambda t: {name: x for name, x in t.items() if name != "bert.pooler.dense.bias"})
     with pytest.raises(FormatError, match=r"missing: bert\.pooler\.dense\.bias"):
         zoo.load(bert, unexpected="ignore")

@@ -106,10 +106,10 @@ def test_there_is_a_golden_for_every_family_and_head():
     variants = {case for case in CASES if case.split("_")[1] == "variant"}
     found, made = set(CASES) | _NOT_IN_TORCH, {case.split("_")[0] for case in variants}
     expected, with_variant = heads | variants, set(FAMILIES) - {"transformer", "gpt3"}
-    mend = "run make_golden.py for them, or name here what Transformers lacks"
-    assert expected == found, f"no golden: {expected - found}; no such head: {found - expected}; {mend}"
+    fix = "run make_golden.py for them, or name here what Transformers lacks"
+    assert expected == found, f"no golden: {expected - found}; no such head: {found - expected}; {fix}"
     assert made == with_variant, (
-        f"no FAMILY_variant: {with_variant - made}; no such family: {made - with_variant}; {mend}"
+        f"no FAMILY_variant: {with_variant - made}; no such family: {made - with_variant}; {fix}"
     )
 
 

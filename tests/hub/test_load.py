@@ -138,7 +138,7 @@ def test_two_spellings_of_one_tensor_are_refused(bert):
         zoo.load(bert)
 
 
-def test_a_new_head_must_be_asked_for_and_is_said(bert, caplog):
+def test_a_new_head_must_be_requested_and_is_logged(bert, caplog):
     model = zoo.load(bert, head="token_classification", num_labels=3, seed=5)
     kernel = model.head.classifier.kernel[...]
     assert model.config.num_labels == 3 and kernel.shape == (16, 3)
@@ -149,13 +149,13 @@ def test_a_new_head_must_be_asked_for_and_is_said(bert, caplog):
         zoo.load(bert)
 
 
-def test_half_a_head_is_damage_even_if_asked_for(bert):
+def test_half_a_head_is_an_error_even_if_requested(bert):
     edit(bert, lambda t: {name: x for name, x in t.items() if name != "cls.seq_relationship.bias"})
     with pytest.raises(FormatError, match=r"missing: cls\.seq_relationship\.bias"):
         zoo.load(bert, head="next_sentence")
 
 
-def test_tensors_of_other_heads_are_passed_over_and_said(bert, caplog):
+def test_tensors_of_other_heads_are_ignored_and_logged(bert, caplog):
     with caplog.at_level(logging.INFO):
         model = zoo.load(bert, head=None)
     assert model.head is None and "cls.predictions.bias" in caplog.text
@@ -252,7 +252,7 @@ def test_an_encoder_alone_loads_from_the_whole_model(tmp_path):
         zoo.load(tmp_path / "encoder", head="seq2seq_lm")
 
 
-def test_weights_that_are_not_finite_are_said(bert, caplog):
+def test_weights_that_are_not_finite_are_logged(bert, caplog):
     tensors = load_file(bert / "model.safetensors")
     tensors["bert.encoder.layer.1.output.dense.bias"][3] = np.nan
     tensors["bert.embeddings.LayerNorm.weight"][0] = -np.inf
@@ -270,7 +270,7 @@ def test_a_table_of_other_lengths_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
-def test_words_that_a_release_bans_are_never_said(file, tmp_path):
+def test_tokens_that_a_release_suppresses_are_never_generated(file, tmp_path):
     """Marian begins with padding, and would go on with it."""
     model = make("marian", "seq2seq_lm", pad_id=3, decoder_start_id=3)
     model.head.bias[...] = model.head.bias[...].at[0, 3].set(1e4)

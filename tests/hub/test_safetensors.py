@@ -165,7 +165,7 @@ def test_a_header_beyond_the_limit_is_not_read(tmp_path):
         file.write((100_000_001).to_bytes(8, "little"))
         file.truncate(100_000_100)  # sparse
     tracemalloc.start()
-    with pytest.raises(FormatError, match="truncated or no safetensors file"):
+    with pytest.raises(FormatError, match="truncated or not a safetensors file"):
         safetensors.read_file(path)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
@@ -202,7 +202,7 @@ def test_an_index_leads_to_no_folder_device_or_loop(target, sharded):
 @pytest.mark.parametrize("text", ['{"weight_map": {"a": NaN}}', '{"metadata": {"total_size": NaN}, "weight_map": {}}'])
 def test_an_index_with_nan_is_refused(text, sharded):
     (sharded / safetensors.INDEX).write_text(text)
-    with pytest.raises(FormatError, match="NaN is no JSON"):
+    with pytest.raises(FormatError, match="NaN is not JSON"):
         weights.read(sharded)
 
 

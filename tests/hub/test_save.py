@@ -68,7 +68,7 @@ def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
         convert(bert, tmp_path / "there", form=form)
 
 
-def test_a_full_disk_is_said_and_leaves_the_last_one(bert):
+def test_a_full_disk_is_an_error_and_leaves_the_last_model(bert):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["model.safetensors"]) // 2, limits[1]))
@@ -151,7 +151,7 @@ def test_a_model_for_inference_computes_the_same_and_is_not_saved(tmp_path):
         zoo.save(fast, tmp_path)
 
 
-def test_a_dropout_rate_that_config_json_cannot_hold_is_said(tmp_path, caplog):
+def test_a_dropout_rate_that_config_json_cannot_hold_is_logged(tmp_path, caplog):
     config = registry.config("bert-tiny", vocab_size=37, num_layers=1, hidden_dropout=0.25)
     zoo.save(registry.create(config, head="masked_lm"), tmp_path)
     assert "hidden_dropout 0.25 from 0.1" in caplog.text or "embed_dropout 0.1 from 0.25" in caplog.text

@@ -86,7 +86,7 @@ def test_query_that_sees_nothing_is_zero_with_zero_gradients(implementation):
 
 
 @pytest.mark.parametrize("implementation", EVERYWHERE)
-def test_offset_places_the_queries_among_the_keys(implementation):
+def test_offset_is_the_position_of_the_queries_among_the_keys(implementation):
     mask = AttentionMask(causal=True, query_offset=T - 2)
     out = attention(
         jnp.asarray(QUERY[:, -2:]), jnp.asarray(KEY), jnp.asarray(VALUE), mask=mask, implementation=implementation
@@ -218,7 +218,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_wrong_inputs_are_said(kind, unchecked_types):
+def test_wrong_inputs_are_refused(kind, unchecked_types):
     changes, message = WRONG[kind]
     changes = {name: value() if callable(value) else value for name, value in changes.items()}
     with pytest.raises(InputError, match=message):
@@ -274,8 +274,8 @@ def test_the_choice_goes_by_platform_shape_and_features(platform, call, missing,
     assert dispatch.choose(call, platform, lambda name: "It cannot." if name == missing else None) == chosen
 
 
-def test_the_choice_is_said_once(caplog):
-    dispatch._say.cache_clear()
+def test_the_choice_is_logged_once(caplog):
+    dispatch._log_choice.cache_clear()
     dispatch._warn.cache_clear()
     with caplog.at_level("INFO"):
         for _ in range(2):
@@ -303,5 +303,5 @@ def test_fastest_dropout_is_the_portable_one_where_there_is_no_other():
 
 
 def test_another_platforms_kernel_is_refused():
-    with pytest.raises(InputError, match="These can: reference, xla; None chooses one of them"):
+    with pytest.raises(InputError, match="Use reference, xla, or None for the default"):
         attention(*map(jnp.asarray, (QUERY, KEY, VALUE)), mask=AttentionMask(), implementation="pallas_gpu")

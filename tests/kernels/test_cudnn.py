@@ -71,7 +71,7 @@ def test_causality_and_its_window_need_no_array(monkeypatch):
 X = jax.ShapeDtypeStruct((B, 12, N, 64), jnp.bfloat16)
 LACKS = {
     "float32": (dict(query=jax.ShapeDtypeStruct(X.shape, jnp.float32)), "bfloat16 or float16"),
-    "wide": (dict(query=jax.ShapeDtypeStruct((B, 12, N, 256), jnp.bfloat16)), "up to 128 wide; found 256"),
+    "wide": (dict(query=jax.ShapeDtypeStruct((B, 12, N, 256), jnp.bfloat16)), "multiples of 8, up to 128; found 256"),
     "odd width": (dict(query=jax.ShapeDtypeStruct((B, 12, N, 20), jnp.bfloat16)), "found 20"),
     "bias": (dict(bias=X), "no dropout and not every bias"),
     "dropout": (dict(dropout_rate=0.1), "no dropout"),
@@ -83,7 +83,7 @@ LACKS = {
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_it_lacks_is_said(name, unchecked_types):
+def test_unsupported_calls_are_refused_with_the_reason(name, unchecked_types):
     changes, message = LACKS[name]
     call = dict(query=X, key=X, value=X, mask=AttentionMask(), scale=1.0)
     assert cudnn.lacks(Call(**call)) is None
@@ -98,5 +98,5 @@ def test_odd_lengths_without_an_array_are_taken():
 def test_is_refused_without_a_gpu(monkeypatch):
     monkeypatch.undo()
     x = draw(12, 0).astype(jnp.bfloat16)
-    with pytest.raises(InputError, match=r"NVIDIA GPUs from Ampere on, not for 'cpu'. These can: reference, xla;"):
+    with pytest.raises(InputError, match=r"NVIDIA GPUs from Ampere on, not for 'cpu'. Use reference, xla, or None"):
         attention(x, x, x, mask=AttentionMask(), implementation="cudnn")

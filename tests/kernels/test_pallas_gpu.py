@@ -197,9 +197,9 @@ def test_a_query_that_sees_nothing_is_zero_and_so_are_its_gradients(params):
         assert not np.any(x[:, 10:]), name
 
 
-def test_a_remat_policy_that_keeps_what_attention_gave_does_not_compute_it_anew(monkeypatch):
-    def forward(plan, given, columns):
-        del plan, columns
+def test_a_remat_policy_that_saves_the_output_of_attention_does_not_recompute_it(monkeypatch):
+    def forward(spec, given, columns):
+        del spec, columns
         out = jax.lax.cummax(given["query"], axis=1)
         return out, out[..., 0].swapaxes(1, 2), out[..., 1].swapaxes(1, 2)
 
@@ -217,10 +217,10 @@ def test_a_remat_policy_that_keeps_what_attention_gave_does_not_compute_it_anew(
 @pytest.mark.parametrize("offset", [0, 63, 65])  # the last two put corners of blocks on the edges
 @pytest.mark.parametrize("window", [None, 1, 30, 90])
 @pytest.mark.parametrize("causal", [False, True])
-def test_blocks_by_place_are_those_with_anything_to_see(causal, window, offset):
+def test_blocks_by_position_are_those_with_anything_to_see(causal, window, offset):
     mask = AttentionMask(causal=causal, window=window, query_offset=offset)
-    plan = pallas_gpu.Plan(scale=1.0, keys=384, causal=causal, window=window, rate=0.0, bias_gradient=False)
-    blocks = pallas_gpu._blocks(plan, pallas_gpu._places(mask), (2, 256, 384), 128, 64)
+    spec = pallas_gpu.Spec(scale=1.0, keys=384, causal=causal, window=window, rate=0.0, bias_gradient=False)
+    blocks = pallas_gpu._blocks(spec, pallas_gpu._mask_arrays(mask), (2, 256, 384), 128, 64)
     if not causal and window is None:
         assert blocks is None
         return
@@ -235,8 +235,8 @@ def test_blocks_by_segment_leave_no_pair_out():
     rows = np.stack([ids, rng.permutation(ids), np.where(ids > 3, 0, ids), np.zeros(256, int)])
     segments = jnp.asarray(rows, jnp.int32)
     mask = AttentionMask(query_segments=segments, key_segments=segments)
-    plan = pallas_gpu.Plan(scale=1.0, keys=256, causal=False, window=None, rate=0.0, bias_gradient=False)
-    blocks = pallas_gpu._blocks(plan, pallas_gpu._places(mask), (4, 256, 256), 64, 64)
+    spec = pallas_gpu.Spec(scale=1.0, keys=256, causal=False, window=None, rate=0.0, bias_gradient=False)
+    blocks = pallas_gpu._blocks(spec, pallas_gpu._mask_arrays(mask), (4, 256, 256), 64, 64)
     want = np.asarray(mask.dense(256, 256)).reshape(4, 4, 64, 4, 64).any((2, 4))
     np.testing.assert_array_equal(np.asarray(blocks)[[0, 2, 3]], want[[0, 2, 3]])  # in order: exactly
     assert np.all(np.asarray(blocks) >= want)

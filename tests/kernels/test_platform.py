@@ -67,6 +67,6 @@ def test_the_default_device_by_name_or_itself(default):
         assert traced() == ("cpu", "cpu")
 
 
-def test_a_mesh_without_a_device_says_nothing():
+def test_a_mesh_without_a_device_does_not_decide():
     with jax.sharding.use_abstract_mesh(AbstractMesh((2,), ("data",), (AxisType.Auto,))):
         assert platform() == "cpu"

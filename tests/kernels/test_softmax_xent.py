@@ -26,7 +26,7 @@ every_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS
 
 @pytest.fixture
 def anywhere(monkeypatch):
-    """The TPU's kernel runs on this machine, too."""
+    """The TPU's kernel, in interpret mode."""
     monkeypatch.setattr(pallas_tpu, "INTERPRET", True)
     monkeypatch.setitem(IMPLEMENTATIONS, "pallas_tpu", IMPLEMENTATIONS["plain"]._replace(run=pallas_tpu.softmax_xent))
 
@@ -156,7 +156,7 @@ X, TABLE, TARGETS = jnp.ones((2, 3, 8)), jnp.ones((11, 8)), jnp.zeros((2, 3), jn
 WRONG = {
     "rank": (dict(x=X[0]), r"x must be \[batch, positions, width\]"),
     "width": (dict(table=TABLE[:, :7]), r"found \[2, 3, 8\] and \[11, 7\]"),
-    "no words": (dict(table=TABLE[:0]), r"and \[0, 8\]"),
+    "empty vocabulary": (dict(table=TABLE[:0]), r"and \[0, 8\]"),
     "targets": (dict(targets=TARGETS[:1]), r"targets must be integers \[2, 3\]; found int32 \[1, 3\]"),
     "float targets": (dict(targets=TARGETS.astype(jnp.float32)), "found float32"),
     "bias": (dict(bias=jnp.zeros(1)), r"bias must be \[11\]; found \[1\]"),
@@ -166,7 +166,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_wrong_inputs_are_said(kind, unchecked_types):
+def test_wrong_inputs_are_refused(kind, unchecked_types):
     changes, message = WRONG[kind]
     with pytest.raises(InputError, match=message):
         softmax_xent(**(dict(x=X, table=TABLE, targets=TARGETS) | changes))
@@ -178,13 +178,13 @@ def test_the_kernel_is_refused_where_it_cannot_run():
     def run(x=x, table=table, positions=100):
         softmax_xent(x[:, :positions], table, targets[:, :positions], implementation="pallas_tpu")
 
-    with pytest.raises(InputError, match=r"written for TPUs, not for 'cpu'. blocked and plain can"):
+    with pytest.raises(InputError, match=r"written for TPUs, not for 'cpu'. Use blocked or plain"):
         run()
     with on_tpu():
         for wrong, message in (
             (dict(x=x.astype(jnp.float16), table=table.astype(jnp.float16)), "bfloat16 or float32"),
-            (dict(positions=20), "40 would fill little"),
-            (dict(x=jnp.ones((2, 100, 16384)), table=jnp.ones((9, 16384))), "16384 wide do not fit"),
+            (dict(positions=20), "or more positions; found 40"),
+            (dict(x=jnp.ones((2, 100, 16384)), table=jnp.ones((9, 16384))), "of width 16384 do not fit"),
         ):
             with pytest.raises(InputError, match=message):
                 run(**wrong)
@@ -194,33 +194,33 @@ SMALL = Blocks(256, 128, 128)
 
 
 def test_the_kernel_has_no_races():
-    """Two blocks of words, of which one is half empty, and two of positions."""
-    arrays = positions_of_words()
+    """Two blocks of the vocabulary, one of them half empty, and two of positions."""
+    arrays = positions_and_table()
     wanted = value_and_gradients(plain.softmax_xent)(*arrays)
     with on_tpu():
         compare(value_and_gradients(pallas_tpu.softmax_xent, blocks=(SMALL, SMALL))(*arrays), wanted)
 
 
-@pytest.mark.parametrize("room", [pallas_tpu._ROOM, 0], ids=["at once", "in parts"])
+@pytest.mark.parametrize("block_bytes", [pallas_tpu._BLOCK_BYTES, 0], ids=["at once", "in parts"])
 @pytest.mark.parametrize(
     ("rules", "other"), [("dp", "tensor"), ("tp", "tensor"), ("fsdp", "fsdp"), ("fsdp_cp", "context")]
 )
-def test_the_kernel_on_a_mesh_gives_what_one_device_gives(rules, other, room, monkeypatch):
-    """Rows are split over devices, and words with `tp`; positions whose gradients do not fit go in parts."""
+def test_the_kernel_on_a_mesh_gives_what_one_device_gives(rules, other, block_bytes, monkeypatch):
+    """Sequences are sharded, and with `tp` the vocabulary; positions whose gradients do not fit go in parts."""
     monkeypatch.setattr(pallas_tpu, "INTERPRET", True)
-    monkeypatch.setattr(pallas_tpu, "_ROOM", room)
+    monkeypatch.setattr(pallas_tpu, "_BLOCK_BYTES", block_bytes)
     mesh = jax.make_mesh((2, 4), ("data", other), axis_types=(AxisType.Auto,) * 2)
-    arrays = positions_of_words()
+    arrays = positions_and_table()
     wanted = value_and_gradients(plain.softmax_xent)(*arrays)
-    words = P("tensor") if rules == "tp" else P()
-    places = [NamedSharding(mesh, spec) for spec in (P("data"), words, words, P("data"))]
+    vocab = P("tensor") if rules == "tp" else P()
+    shardings = [NamedSharding(mesh, spec) for spec in (P("data"), vocab, vocab, P("data"))]
     blocks = Blocks(64, 32, 128)
     with partitioned(mesh, rules), for_tpu(mesh):
         run = jax.jit(value_and_gradients(pallas_tpu.softmax_xent, blocks=(blocks, blocks)))
-        compare(run(*map(jax.device_put, arrays, places)), wanted)
+        compare(run(*map(jax.device_put, arrays, shardings)), wanted)
 
 
-def positions_of_words():
+def positions_and_table():
     """Vectors, a table, its bias, and targets."""
     rng = np.random.default_rng(0)
     shapes = ((8, 152, 16), (384, 16), (384,))
@@ -243,7 +243,7 @@ def compare(found, wanted) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * float(jnp.abs(theirs).max()))
 
 
-def test_words_that_a_mesh_does_not_divide_are_said():
+def test_a_vocabulary_that_is_not_divisible_by_the_mesh_is_refused():
     mesh = jax.make_mesh((2, 4), ("data", "tensor"), axis_types=(AxisType.Auto,) * 2)
     x, table, targets = jnp.ones((2, 100, 8)), jnp.ones((9, 8)), jnp.zeros((2, 100), jnp.int32)
     with partitioned(mesh, "tp"), for_tpu(mesh), pytest.raises(InputError, match="vocab 9 is not divisible by the 4"):
@@ -252,10 +252,10 @@ def test_words_that_a_mesh_does_not_divide_are_said():
 
 def compiled(vocab: int, rows: int, mesh=None) -> str:
     shapes = ((2, rows // 2, 16), (vocab, 16), (2, rows // 2))
-    places = [None] * 3 if mesh is None else [NamedSharding(mesh, P(axis)) for axis in ("data", "tensor", "data")]
+    shardings = [None] * 3 if mesh is None else [NamedSharding(mesh, P(axis)) for axis in ("data", "tensor", "data")]
     args = [
         jax.ShapeDtypeStruct(shape, dtype, sharding=place)
-        for shape, dtype, place in zip(shapes, (jnp.float32, jnp.float32, jnp.int32), places, strict=True)
+        for shape, dtype, place in zip(shapes, (jnp.float32, jnp.float32, jnp.int32), shardings, strict=True)
     ]
     run = jax.value_and_grad(lambda x, table, targets: blocked.softmax_xent(x, table, targets)[0].sum(), argnums=(0, 1))
     return jax.jit(run).lower(*args).compile().as_text()
@@ -275,7 +275,7 @@ def test_an_eighth_of_the_logits_is_the_most_that_is_held(vocab):
 
 @pytest.mark.parametrize("vocab", [30522, 50257, 50265, 32128, 64000, 1161, 320, 37])
 def test_blocks_are_aligned_and_cover_the_vocabulary(vocab):
-    """Of GPT-2's words a block had 5,585, an odd number, which a GPU multiplies slowly."""
+    """Of GPT-2's vocabulary a block had 5,585, an odd number, which a GPU multiplies slowly."""
     parts, size = blocked.cut(vocab)
     assert parts * size % 128 == 0 or vocab < 8 * 128
     assert parts * size <= max(vocab / 8, parts)

@@ -9,13 +9,13 @@ from zoo.errors import ConfigError
 
 
 def test_files_that_cannot_be_written(tmp_path):
-    with pytest.raises(ConfigError, match="there is no folder"):
+    with pytest.raises(ConfigError, match="does not exist"):
         check_json(str(tmp_path / "none" / "report.json"))
     with pytest.raises(ConfigError, match="cannot be written"):
         check_json(str(tmp_path))
 
 
-def test_what_stands_in_a_file_stays_until_there_is_more(tmp_path):
+def test_an_existing_file_stays_until_it_is_replaced(tmp_path):
     (tmp_path / "report.json").write_text("{}")
     check_json(str(tmp_path / "report.json"))
     check_json(None)

@@ -21,7 +21,7 @@ def launch(*flags: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_cpus_as_many_as_are_asked_for(tmp_path):
+def test_as_many_cpus_as_requested(tmp_path):
     small = ("--config.model.num_layers=2", "--config.model.width=64", "--config.data.tokenizer.vocab_size=300")
     found = launch(TINY, "--topology=cpu:4", "--steps=eval,decode", f"--json={tmp_path / 'report.json'}", *small)
     assert found.returncode == 0, found.stderr
@@ -41,7 +41,7 @@ def test_cpus_as_many_as_are_asked_for(tmp_path):
         ([], "topology"),
     ],
 )
-def test_refusals_are_quick_and_say_what_would_do(flags, message):
+def test_errors_are_quick_and_suggest_an_alternative(flags, message):
     begin = time.monotonic()
     found = launch(TINY, *flags)
     assert found.returncode == 2 and message in found.stderr and "Traceback" not in found.stderr

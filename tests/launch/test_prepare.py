@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`launch.prepare` makes a folder, and says in one line why it does not."""
+"""`launch.prepare` makes a folder, or prints in one line why it does not."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def test_folder_of_text(tmp_path):
     [
         ("--config.data.tokeniser.kind=wordpiece", "did you mean 'tokenizer'?"),
         ("--config.data.tokenizer.kind=sentencepiece", "data.tokenizer.kind must be"),
-        ("--config.data.source=/nowhere/at/all", "names no text"),
+        ("--config.data.source=/nowhere/at/all", "is not text"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, flag, said):

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The recipes for clusters: what they would run, word by word, and that a shell reads it so."""
+"""The scripts for clusters: what they would run, argument by argument, and that a shell parses it so."""
 
 import os
 import shlex
@@ -49,7 +49,7 @@ def test_shellcheck(recipe):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-def test_without_words_they_say_how(recipe):
+def test_without_arguments_they_print_their_usage(recipe):
     done = subprocess.run(["bash", str(recipe)], env=VARIABLES, capture_output=True, text=True)
     assert done.returncode == 2
     assert f"launch/{recipe.name}" in done.stderr

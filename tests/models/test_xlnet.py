@@ -42,7 +42,7 @@ def moved(before, after) -> np.ndarray:
 
 
 def test_a_prediction_sees_what_precedes_it_in_the_order_and_not_itself():
-    """Of the order 3, 7, 0, ..., place 0 is predicted from 3 and 7, wherever they stand."""
+    """Of the order 3, 7, 0, ..., position 0 is predicted from 3 and 7, wherever they are."""
     order = [3, 7, 0, 5, 1, 8, 2, 6, 4]
     run = functools.partial(model(), permutation_mask=order_mask(order), target_mapping=one_hot([7, 0, 4]))
     before = run(TOKENS).logits
@@ -73,7 +73,7 @@ def test_memory_makes_parts_equal_the_whole():
     assert [part.shape for part in memory] == [(9, 2, 12)] * 2
 
 
-def test_memory_keeps_as_many_as_it_is_told_and_no_gradient():
+def test_memory_keeps_the_requested_length_and_no_gradient():
     short = model(memory_length=3)
     first = short(TOKENS)
     assert [part.shape for part in first.memory] == [(3, 2, 12)] * 2
@@ -92,7 +92,7 @@ def test_only_whether_segments_differ_counts():
 
 
 def test_distances_beyond_the_clamp_are_alike():
-    """Clamped at 1, a token far behind says the same from wherever it stands: a swap of two is not seen."""
+    """Clamped at 1, a token far behind has the same effect at any position: a swap of two makes no difference."""
     one = model(clamp_length=1, num_layers=1)
     swapped = TOKENS.at[:, 0].set(TOKENS[:, 1]).at[:, 1].set(TOKENS[:, 0])
     np.testing.assert_allclose(one(TOKENS).logits[:, 4:], one(swapped).logits[:, 4:], atol=2e-5)

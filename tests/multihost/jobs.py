@@ -50,5 +50,5 @@ class Job:
         """Exit codes of all."""
         return [process.wait(timeout) for process in self.processes]
 
-    def said(self, index: int) -> str:
+    def output(self, index: int) -> str:
         return self.logs[index].read_text(errors="replace")

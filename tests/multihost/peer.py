@@ -24,14 +24,15 @@ def main(argv: list[str]) -> None:
         from zoo.sharding.mesh import make_mesh
 
         consensus = Consensus(make_mesh())
-        assert consensus.now(jax.process_index()) == jax.process_count() - 1
+        consensus(jax.process_index())
+        assert consensus(0) == jax.process_count() - 1  # of the previous call
         for step in range(12 if _FAULT.value == "none" else 10_000):
-            watch.heartbeat(f"loading the batch of step {step}", patient=step < 2)
+            watch.heartbeat(f"loading the batch of step {step}", grace_period=step < 2)
             if step == 9:
                 print(f"fault {time.time()}", flush=True)
                 fault(_FAULT.value)
-            watch.heartbeat(f"step {step}", patient=step < 2)
-            consensus.now(step)
+            watch.heartbeat(f"step {step}", grace_period=step < 2)
+            consensus(step)
 
 
 def fault(kind: str) -> None:

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from tests.multihost.jobs import ROOT, Job, free_port
 from zoo.errors import ConfigError
-from zoo.multihost.processes import Blocks, Rendezvous, batch_blocks
+from zoo.multihost.processes import BatchBlocks, Rendezvous, batch_blocks
 from zoo.sharding.mesh import AXES
 from zoo.sharding.rules import batch_sharding
 
@@ -41,13 +41,17 @@ def chips(count: int, per_process: int) -> list[Chip]:
 @pytest.mark.parametrize(
     ("shape", "processes", "held"),
     [
-        ((8, 1, 1, 1), 2, [Blocks((0, 1, 2, 3), 8), Blocks((4, 5, 6, 7), 8)]),
-        ((2, 4, 1, 1), 4, [Blocks((0, 1), 8), Blocks((2, 3), 8), Blocks((4, 5), 8), Blocks((6, 7), 8)]),
-        ((1, 1, 8, 1), 2, [Blocks((0,), 1)] * 2),
-        ((2, 1, 4, 1), 4, [Blocks((0,), 2), Blocks((0,), 2), Blocks((1,), 2), Blocks((1,), 2)]),
-        ((4, 1, 1, 2), 2, [Blocks((0, 1), 4), Blocks((2, 3), 4)]),
+        ((8, 1, 1, 1), 2, [BatchBlocks((0, 1, 2, 3), 8), BatchBlocks((4, 5, 6, 7), 8)]),
+        (
+            (2, 4, 1, 1),
+            4,
+            [BatchBlocks((0, 1), 8), BatchBlocks((2, 3), 8), BatchBlocks((4, 5), 8), BatchBlocks((6, 7), 8)],
+        ),
+        ((1, 1, 8, 1), 2, [BatchBlocks((0,), 1)] * 2),
+        ((2, 1, 4, 1), 4, [BatchBlocks((0,), 2), BatchBlocks((0,), 2), BatchBlocks((1,), 2), BatchBlocks((1,), 2)]),
+        ((4, 1, 1, 2), 2, [BatchBlocks((0, 1), 4), BatchBlocks((2, 3), 4)]),
         # Three devices a process, of which some share a block with the next process: both load it.
-        ((3, 1, 2, 1), 2, [Blocks((0, 1), 3), Blocks((1, 2), 3)]),
+        ((3, 1, 2, 1), 2, [BatchBlocks((0, 1), 3), BatchBlocks((1, 2), 3)]),
     ],
 )
 def test_processes_that_hold_the_same_rows_load_the_same(shape, processes, held):
@@ -60,7 +64,7 @@ def test_blocks_need_not_be_adjacent():
     """A mesh follows the wires of a pod, not the numbers of its hosts."""
     devices = chips(8, 4)
     mesh = Mesh(np.array([devices[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]).reshape(8, 1, 1, 1), AXES)
-    assert batch_blocks(batch_sharding(mesh), 1) == Blocks((1, 3, 5, 7), 8)
+    assert batch_blocks(batch_sharding(mesh), 1) == BatchBlocks((1, 3, 5, 7), 8)
     assert isinstance(batch_sharding(mesh), NamedSharding)
 
 
@@ -73,8 +77,8 @@ def test_blocks_need_not_be_adjacent():
         (("a", 2, 0), "must be host:port, .* found 'a'"),
         (("a:70000", 2, 0), "must be host:port"),
         (("a:1", 0, 0), "--num_processes must be 1 or more"),
-        (("a:1", 2, 2), "--process_id must lie between 0 and 1"),
-        (("a:1", 2, -1), "--process_id must lie between 0 and 1"),
+        (("a:1", 2, 2), "--process_id must be between 0 and 1"),
+        (("a:1", 2, -1), "--process_id must be between 0 and 1"),
     ],
 )
 def test_flags_that_cannot_be(flags, words):
@@ -141,7 +145,7 @@ def test_machines_with_a_tpu(elsewhere, variables, metadata, cluster):
     assert Rendezvous.create(None, None, None) == (cluster and Rendezvous(cluster=cluster))
 
 
-def test_who_waits_in_vain_says_so(tmp_path):
+def test_a_missing_process_is_reported(tmp_path):
     """Here process 0, which waits for process 1, and process 1 of another job, whose process 0 never comes."""
     command = [sys.executable, "-m", "tests.multihost.peer", "--num_processes=2", "--join_timeout=4"]
     waiting = [
@@ -165,9 +169,9 @@ def test_a_busy_port_is_tried_again_and_a_good_end_is_quiet(tmp_path):
         port = server.getsockname()[1]
         address = {index: [f"--coordinator_address=localhost:{port}"] for index in (0, 1)}
         with Job(tmp_path / "busy", "tests.multihost.peer", [], count=2, devices=2, own=address) as job:
-            while "is in use; trying again" not in job.said(0):
-                assert job.processes[0].poll() is None, job.said(0)
+            while "is in use; trying again" not in job.output(0):
+                assert job.processes[0].poll() is None, job.output(0)
                 time.sleep(0.05)
             server.close()
-            assert job.wait(60) == [0, 0], job.said(0) + job.said(1)
-            assert "LostPeer" not in job.said(0) + job.said(1)
+            assert job.wait(60) == [0, 0], job.output(0) + job.output(1)
+            assert "LostPeer" not in job.output(0) + job.output(1)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A process that dies or hangs is named by all others within seconds, whichever it is; jobs of real processes."""
+"""A process that dies or hangs is named by all others within seconds, whichever it is; with jobs of real processes."""
 
 import contextlib
 import re
@@ -14,9 +14,9 @@ import pytest
 from tests.multihost.jobs import Job
 from zoo.multihost import watch
 
-HOSTS = (socket.gethostname(), "localhost")  # its own name, or the one it was called by before it had said that
+HOSTS = (socket.gethostname(), "localhost")  # its own name, or the address it was reached at before it had sent that
 TIMEOUT = 4.0  # --peer_timeout, seconds
-# fault: (its process, processes in all, its own exit code, what the others say of it, their exit code)
+# fault: (its process, processes in all, its own exit code, what the others print about it, their exit code)
 CASES = {
     "kill": (1, 3, -signal.SIGKILL, "process 1 on {host} died", 75),
     "kill the first": (0, 2, -signal.SIGKILL, "process 0 on {host} died", 75),
@@ -40,23 +40,23 @@ def test_whoever_is_lost_is_named(tmp_path):
             jobs[name] = stack.enter_context(job)
         wrong = [f"{name}: {what}" for name, job in jobs.items() for what in check(job, *CASES[name])]
         assert not wrong, "\n".join(wrong)
-    hung = jobs["hang"].said(1)
-    assert "where each thread is stands above" in hung and re.search(r"peer.py\", line \d+ in fault", hung)
-    assert "ValueError: row 7 is broken" in jobs["crash"].said(1)
-    assert jobs["mistake"].said(0).splitlines()[-1] == "InputError: row 7 is too long; shorten it."
+    hung = jobs["hang"].output(1)
+    assert "the stack of each thread is printed above" in hung and re.search(r"peer.py\", line \d+ in fault", hung)
+    assert "ValueError: row 7 is broken" in jobs["crash"].output(1)
+    assert jobs["mistake"].output(0).splitlines()[-1] == "InputError: row 7 is too long; shorten it."
 
 
 @pytest.mark.parametrize(
     "said", [b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'{"failed": [0, "x", "y", 9]}\n', b'{"token": "no"}\n']
 )
-def test_a_stranger_does_no_harm(said):
-    """Whatever connects to process 0's port without the token is not listened to."""
-    leader = watch._Leader(2, TIMEOUT)
-    with contextlib.closing(leader._selector), leader._listener:
-        with socket.create_connection(("localhost", leader.port)) as stranger:
+def test_a_foreign_connection_is_ignored(said):
+    """Whatever connects to process 0's port without the token is ignored."""
+    primary = watch._Primary(2, TIMEOUT)
+    with contextlib.closing(primary._selector), primary._listener:
+        with socket.create_connection(("localhost", primary.port)) as stranger:
             stranger.sendall(said)
-            assert [leader.step() for _ in range(4)] == [None] * 4
-        for key in list(leader._selector.get_map().values()):
+            assert [primary.step() for _ in range(4)] == [None] * 4
+        for key in list(primary._selector.get_map().values()):
             key.fileobj.close()
 
 
@@ -67,15 +67,15 @@ def check(job: Job, victim: int, _: int, own_code: int | None, words: str, code:
         if expected is None:
             continue
         if (found := finish(process)) != expected:
-            yield f"process {index} ended with {found}, not {expected}: {job.said(index)}"
-        last = [line for line in job.said(index).splitlines() if line.startswith("LostPeer: ")]
+            yield f"process {index} ended with {found}, not {expected}: {job.output(index)}"
+        last = [line for line in job.output(index).splitlines() if line.startswith("LostPeer: ")]
         if index != victim and (
             len(last) != 1
             or not last[0].startswith(f"LostPeer: process {index} on")
             or not any(words.format(host=host) in last[0] for host in HOSTS)
         ):
-            yield f"process {index} does not say {words!r}: {job.said(index)}"
-    began = float(re.findall(r"^fault ([\d.]+)", job.said(victim), re.MULTILINE)[-1])
+            yield f"process {index} does not print {words!r}: {job.output(index)}"
+    began = float(re.findall(r"^fault ([\d.]+)", job.output(victim), re.MULTILINE)[-1])
     seconds = max(log.stat().st_mtime for log in job.logs) - began
     if seconds > 15:  # 1 to 6 on an idle machine
         yield f"it took {seconds:.1f} s"

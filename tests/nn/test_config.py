@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A config refuses what cannot work, and says how to mend it."""
+"""A config refuses what cannot work, and says how to fix it."""
 
 import subprocess
 import sys
@@ -27,8 +27,8 @@ CONFIG = TransformerConfig(
         (dict(dtype="int32"), "floating-point dtype, such as 'bfloat16'; found 'int32'"),
         (dict(param_dtype="float33"), "floating-point dtype"),
         (dict(positions="distances"), "needs an even width"),
-        (dict(decoder_layers=0), "decoder_layers must lie between 1"),
-        (dict(position_buckets=2), "position_buckets must lie between 4"),
+        (dict(decoder_layers=0), "decoder_layers must be between 1"),
+        (dict(position_buckets=2), "position_buckets must be between 4"),
         (dict(hidden_dropout=1.0), "below 1"),
         (dict(norm="batch"), "'layer', 'rms'"),
         (dict(num_heads=4), "is not divisible by"),

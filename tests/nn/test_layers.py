@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from zoo.nn.config import TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import past_padding, sinusoids
 
@@ -46,7 +47,7 @@ def test_tuning_for_a_cpu_changes_no_result(rows):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_place_of_padding_trains_no_position():
+def test_padding_trains_no_position():
     for pad_embedding, rows in (("trained", [1, 2]), ("frozen", [2])):
         config = CONFIG.replace(pad_id=1, pad_positions="skipped", pad_embedding=pad_embedding)
         graphdef, params = nnx.split(Embedder(config, rngs=nnx.Rngs(0)))

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A train step exchanges what theory says, by kind, mesh axes and bytes, and nothing else; and it is donated its state.
+"""The collectives of a train step are those of theory, by kind, mesh axes and bytes; and its state is donated.
 
-On a CPU, gradients that a TPU would scatter are summed on all devices and then cut, and those of a layer's input
+On a CPU, gradients that a TPU would reduce-scatter are all-reduced and then sliced, and those of a layer's input
 by its queries, keys and values are summed each by itself.
 """
 
@@ -19,7 +19,7 @@ from zoo.aot import Target
 from zoo.cost import walk
 from zoo.sharding.rules import PRESETS
 
-ROWS, LENGTH, LAYERS, WIDTH, INNER, WORDS = 16, 64, 3, 64, 256, 512
+BATCH, LENGTH, LAYERS, WIDTH, INNER, VOCAB = 16, 64, 3, 64, 256, 512
 FLOAT = 4  # bytes
 MESHES = {
     "dp": "data:8",
@@ -32,18 +32,18 @@ SIZES = dict(name="gpt2", width=WIDTH, num_layers=LAYERS, num_heads=4, mlp_width
 
 
 def target(preset: str) -> Target:
-    config = tiny(model=SIZES, batch_size=ROWS, mesh=MESHES[preset], rules=preset)
+    config = tiny(model=SIZES, batch_size=BATCH, mesh=MESHES[preset], rules=preset)
     return Target.create(dataclasses.replace(config, data=dataclasses.replace(config.data, seq_len=LENGTH)), "cpu:8")
 
 
 def expected(found: Target) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Bytes of each kind and axes: gathered ones as they come out, others as they go in."""
+    """Bytes of each kind and axes: outputs of an all-gather, inputs of others."""
     mesh, rules = dict(found.learner.mesh.shape), PRESETS[found.spec.config.rules]
     split, tensor = math.prod(mesh[axis] for axis in rules["embed"]), mesh["tensor"]
-    tokens = ROWS * LENGTH // (mesh["data"] * mesh["fsdp"] * mesh["context"])
+    tokens = BATCH * LENGTH // (mesh["data"] * mesh["fsdp"] * mesh["context"])
     vectors = tokens * WIDTH * FLOAT
     layers = LAYERS * (4 * WIDTH**2 + 2 * WIDTH * INNER) * FLOAT // tensor
-    table, places = WORDS * WIDTH * FLOAT // tensor, LENGTH * WIDTH * FLOAT
+    table, positions = VOCAB * WIDTH * FLOAT // tensor, LENGTH * WIDTH * FLOAT
     biases = LAYERS * (3 * WIDTH + INNER) * FLOAT // tensor
     short = biases + (LAYERS * 6 + 2) * WIDTH * FLOAT
     bytes_of: dict[tuple[str, tuple[str, ...]], float] = collections.defaultdict(float)
@@ -54,13 +54,13 @@ def expected(found: Target) -> dict[tuple[str, tuple[str, ...]], float]:
             bytes_of["all-reduce", over] += size
 
     if split > 1:
-        bytes_of["all-gather", tuple(axis for axis in rules["embed"] if mesh[axis] > 1)] += layers + table + places
+        bytes_of["all-gather", tuple(axis for axis in rules["embed"] if mesh[axis] > 1)] += layers + table + positions
         reduce(layers + table, *rules["embed"])
         reduce((layers + table) / split, "data")
-        reduce(short + table + places, "data", "fsdp")
-        reduce(short + table + places, "context")
+        reduce(short + table + positions, "data", "fsdp")
+        reduce(short + table + positions, "context")
     else:
-        reduce(layers + 2 * table + places + short, "data")
+        reduce(layers + 2 * table + positions + short, "data")
     if tensor > 1:  # a sum behind attention and network, one for each product before; the lookup and the loss
         reduce((6 * LAYERS + 2) * vectors, "tensor")
     if mesh["context"] > 1:  # keys and values, and their gradients
@@ -70,12 +70,12 @@ def expected(found: Target) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_step_exchanges_what_theory_says(preset):
+def test_the_collectives_of_a_step(preset):
     at = target(preset)
     step = at.lower("train").compile()
     mesh = at.learner.mesh.shape
     found: dict[tuple[str, tuple[str, ...]], float] = collections.defaultdict(float)
-    for times, _, one in walk.walk(step.as_text()).exchanges():
+    for times, _, one in walk.walk(step.as_text()).collectives():
         size = one.result_bytes if one.kind == "all-gather" else one.operand_bytes
         found[one.kind, one.axes(mesh)] += times * size
     wanted = expected(at)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The mesh line, and the table of rules: what is laid where, and what is refused."""
+"""The mesh line, and the table of rules: what is sharded how, and what is refused."""
 
 import jax
 import numpy as np
@@ -65,7 +65,7 @@ def test_slices_share_the_data_axis():
     assert dict(meshes.make_mesh(line, topology.devices("v6e:8x8")).shape)["fsdp"] == 16
 
 
-def test_rules_refuse_what_they_cannot_place():
+def test_rules_refuse_what_they_cannot_shard():
     mesh = meshes.make_mesh("data:-1,tensor:4")
     with pytest.raises(ConfigError, match="No rule for the logical axis 'experts'"):
         rules.param_sharding(("experts",), (4,), mesh, "tp")
@@ -75,7 +75,7 @@ def test_rules_refuse_what_they_cannot_place():
         rules.preset("ddp")
 
 
-def test_params_lie_by_the_table():
+def test_params_are_sharded_by_the_table():
     mesh = meshes.make_mesh("data:-1,fsdp:2,tensor:2")
     params = nnx.state(registry.family_of(CONFIG).abstract(CONFIG, head="masked_lm"))
     found = nnx.to_pure_dict(rules.shardings(params, mesh, "fsdp_tp"))
@@ -94,7 +94,7 @@ def test_idle_devices_are_an_error():
 
 
 def test_every_rule_is_used():
-    """By an axis that some module names, or, for activations, that `partitioned` tells."""
+    """By an axis that some module names, or, for activations, that `partitioned` sets."""
     named = {"batch", "length"}
     for family in registry.FAMILIES.values():
         config = next(iter(family.sizes.values()))
@@ -107,7 +107,7 @@ def test_every_rule_is_used():
     assert len({table["batch"] for table in rules.PRESETS.values()}) == 1  # as `batch_sharding` has it
 
 
-def test_what_devices_do_not_divide_is_an_error():
+def test_sizes_that_are_not_divisible_by_the_devices_are_an_error():
     graphdef, params = nnx.split(zoo.create(CONFIG, head="masked_lm"))
     mesh = meshes.make_mesh("fsdp:4,context:2")
 

@@ -118,7 +118,7 @@ def test_the_flags_of_an_added_token(words, flags, ids):
         ({"added_tokens.json": {"a": 11}, "config.json": {"vocab_size": 11}}, "vocab_size 11, but .* 12 tokens"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(words, files, message):
+def test_unsupported_options_are_errors_that_name_them(words, files, message):
     with pytest.raises(FormatError, match=message):
         load_tokenizer(write(words, files))
 

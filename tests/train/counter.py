@@ -1,10 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""An iterator of which only the place matters."""
+"""An iterator of which only the position matters."""
 
 
 class Counter:
-    """Stands for a run's place in the data."""
+    """Stands for a run's position in the data."""
 
     def __init__(self, place=0):
         self.place = place

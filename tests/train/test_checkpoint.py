@@ -28,7 +28,7 @@ def save(workdir, steps, keep=2):
             checkpoints.save(step, state_at(step), Counter(10 * step))
 
 
-def test_state_and_place_come_back(tmp_path):
+def test_state_and_position_are_restored(tmp_path):
     save(tmp_path, [1, 2, 3])
     counter = Counter()
     with Checkpoints(tmp_path, 2) as checkpoints:
@@ -98,19 +98,19 @@ def test_a_part_that_is_missing(tmp_path):
         return Job(tmp_path / do, "tests.train.checkpoint_peer", flags, count=2, devices=2)
 
     with run("save") as job:
-        assert job.wait(60) == [75, 3], job.said(0)
-        assert "process 1 on" in job.said(0).splitlines()[-1]
+        assert job.wait(60) == [75, 3], job.output(0)
+        assert "process 1 on" in job.output(0).splitlines()[-1]
     folder = tmp_path / "checkpoints"
     with Checkpoints(tmp_path, keep=None) as checkpoints:
         assert checkpoints.latest == 2
     for path in (folder / "2" / "state" / "ocdbt.process_1" / "d").iterdir():
         path.unlink()
     with run("refuse") as job:
-        assert job.wait(60) == [2, 2], job.said(0) + job.said(1)
-        assert "process 1 could not read its part" in job.said(0)
-        assert "Delete that folder" in job.said(1)
+        assert job.wait(60) == [2, 2], job.output(0) + job.output(1)
+        assert "process 1 could not read its part" in job.output(0)
+        assert "Delete that folder" in job.output(1)
     with run("set_aside") as job:
-        assert job.wait(60) == [0, 0], job.said(0) + job.said(1)
-        assert "place 10, 2048 from 1.0" in job.said(0)
-        assert "place 10, 2048 from 4097.0" in job.said(1)
-        assert "It is now 2.damaged" in job.said(0) and "damaged" not in job.said(1)
+        assert job.wait(60) == [0, 0], job.output(0) + job.output(1)
+        assert "place 10, 2048 from 1.0" in job.output(0)
+        assert "place 10, 2048 from 4097.0" in job.output(1)
+        assert "It is now 2.damaged" in job.output(0) and "damaged" not in job.output(1)

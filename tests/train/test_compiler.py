@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The options of steps: every TPU's compiler knows those of its row, and what is no option is refused at once."""
+"""The options of steps: every TPU's compiler knows those of its row, and what is not an option is refused at once."""
 
 import pytest
 
@@ -28,8 +28,8 @@ def test_a_line_of_changes():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("xla_a", r"'xla_a' is no option; write xla_NAME=VALUE"),
-        ("--xla_a=1", r"'--xla_a=1' is no option"),
+        ("xla_a", r"'xla_a' is not an option; write xla_NAME=VALUE"),
+        ("--xla_a=1", r"'--xla_a=1' is not an option"),
         ("xla_a=1,xla_a=2", r"names xla_a twice"),
         ("xla_no_such_thing=1", r"refuses an option .*xla_no_such_thing.*=NAME= leaves out"),
         ("xla_cpu_enable_fast_min_max=1", r"refuses an option .*switches are true or false"),

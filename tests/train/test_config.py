@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The door from a config file to frozen dataclasses."""
+"""From a config file to frozen dataclasses."""
 
 import copy
 import dataclasses

@@ -96,13 +96,13 @@ def test_other_experiments_and_other_texts_are_refused(finished, tmp_path):
     before = (workdir / "metrics.jsonl").read_bytes()
     with pytest.raises(IntegrityError, match="seed: 0 there, 1 here"):
         train(dataclasses.replace(CONFIG, seed=1), workdir)
-    recipe = json.loads((workdir / "data.json").read_text())
-    (workdir / "data.json").write_text(json.dumps({**recipe, "train": {}}))
+    manifest = json.loads((workdir / "data.json").read_text())
+    (workdir / "data.json").write_text(json.dumps({**manifest, "train": {}}))
     try:
         with pytest.raises(IntegrityError, match="other data"):
             train(CONFIG, workdir)
     finally:
-        (workdir / "data.json").write_text(json.dumps(recipe))
+        (workdir / "data.json").write_text(json.dumps(manifest))
     assert (workdir / "metrics.jsonl").read_bytes() == before
 
 

@@ -46,7 +46,7 @@ def train(workdir: Path, *flags: str, mesh: str, rules: str, count: int = 2) -> 
 def wait_for_step(step: int, workdir: Path, job: Job) -> None:
     metrics = workdir / "metrics.jsonl"
     while not metrics.exists() or f'"step": {step},' not in metrics.read_text():
-        assert all(process.poll() is None for process in job.processes), job.said(0) + job.said(1)
+        assert all(process.poll() is None for process in job.processes), job.output(0) + job.output(1)
         time.sleep(0.01)
 
 
@@ -71,20 +71,20 @@ def test_two_processes_end_as_one(tmp_path):
     ):
         wait_for_step(7, run, job)
         job.processes[1].send_signal(signal.SIGTERM)
-        assert job.wait(60) == [143, 143], job.said(0) + job.said(1)
-        assert "process 1" not in job.said(0) and "step/s" not in job.said(1) and "loss" not in job.said(1)
+        assert job.wait(60) == [143, 143], job.output(0) + job.output(1)
+        assert "process 1" not in job.output(0) and "step/s" not in job.output(1) and "loss" not in job.output(1)
         stopped = saved(run)[-1]
         assert stopped >= 7 and [row["step"] for row in metrics(run)][-1] == stopped
-        assert reference.wait(120) == [0], reference.said(0)
+        assert reference.wait(120) == [0], reference.output(0)
     shutil.rmtree(run / "checkpoints" / str(stopped) / "state" / "ocdbt.process_1")
     with train(run, "--max_restarts=2", mesh="fsdp:2,tensor:4", rules="fsdp_tp") as job:
         wait_for_step(13, run, job)
         os.kill(child_of(job.processes[1].pid), signal.SIGKILL)
-        assert job.wait(120) == [0, 0], job.said(0) + job.said(1)
-        assert f"It is now {stopped}.damaged" in job.said(0)
-        assert "ends: process 1 on" in job.said(0) and "exit code 75; restart 1 of 2" in job.said(0)
-        assert "exit code 137; restart 1 of 2" in job.said(1)
-        assert "TensorBoard:" in job.said(0) and "TensorBoard:" not in job.said(1)
+        assert job.wait(120) == [0, 0], job.output(0) + job.output(1)
+        assert f"It is now {stopped}.damaged" in job.output(0)
+        assert "ends: process 1 on" in job.output(0) and "exit code 75; restart 1 of 2" in job.output(0)
+        assert "exit code 137; restart 1 of 2" in job.output(1)
+        assert "TensorBoard:" in job.output(0) and "TensorBoard:" not in job.output(1)
     assert (run / "checkpoints" / f"{stopped}.damaged").is_dir()
     assert not [path.name for path in run.iterdir() if "process" in path.name]
     for here, there in zip(metrics(run), metrics(alone), strict=True):

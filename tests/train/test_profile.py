@@ -20,7 +20,7 @@ def run(workdir, span, steps):
             profile.after(number, jnp.ones(2) + number)
 
 
-def test_the_steps_asked_for_are_traced(tmp_path):
+def test_the_requested_steps_are_traced(tmp_path):
     run(tmp_path / "whole", Span(2, 2), 4)
     run(tmp_path / "cut", Span(2, 9), 3)  # the run ends first
     run(tmp_path / "late", Span(9, 1), 3)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from zoo.errors import IntegrityError
-from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, Work, read_lines
+from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, Work, describe, draw_curves, read_lines
 
 
 def report(workdir, start=0):
@@ -48,7 +48,27 @@ def test_lines_curve_and_summary(tmp_path):
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_resuming_drops_what_lies_beyond_the_step(tmp_path):
+def test_a_panel_for_each_metric_and_a_line_for_each_split():
+    train = [{"step": step, "split": "train", "loss": 1.0 / step, "grad_norm": 1.0} for step in (1, 2)]
+    evaluated = [
+        {"step": 2, "split": "dev", "loss": 3.0, "accuracy": 0.5},
+        {"step": 3, "split": "dev", "loss": None, "accuracy": 0.75},  # null stands for what is not finite
+    ]
+    panels = draw_curves(train + evaluated).axes
+    assert [axes.get_ylabel() for axes in panels] == ["loss", "accuracy"]
+    lines = [{line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()} for axes in panels]
+    assert lines == [{"train": [[1, 1.0], [2, 0.5]], "dev": [[2, 3.0]]}, {"dev": [[2, 0.5], [3, 0.75]]}]
+    assert all(axes.get_legend() is not None for axes in panels)
+
+
+def test_the_summary_in_words(tmp_path):
+    summary = {"step": 3, "dev": {"step": 3, "loss": 0.25, "accuracy": None}, "train": {"step": 3, "grad_norm": 1.0}}
+    lines = describe(summary, tmp_path).splitlines()
+    assert lines[:3] == ["step 3", "  dev:         loss 0.25", "  train:       "]
+    assert lines[-1] == f"model:       {tmp_path / 'model'}" and f"curves:      {tmp_path / CURVE}" in lines
+
+
+def test_resuming_drops_what_is_beyond_the_step(tmp_path):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     whole.mkdir(), resumed.mkdir()
     write(whole, [1, 2, 3, 4])

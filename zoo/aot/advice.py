@@ -15,7 +15,7 @@ from zoo.sharding.rules import ways
 from zoo.train.learner import Learner
 from zoo.train.run_spec import RunSpec
 
-# What libtpu says of a program that is too large, in its two forms.
+# libtpu's two messages about a program that is too large.
 _OVERFLOWS = (
     re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm"),
     re.compile(r"\(([\d.]+)([KMGT]?)\) exceeds available HBM \(([\d.]+)([KMGT]?)\)"),
@@ -25,7 +25,7 @@ _GIB = 2**30
 
 
 def overflowing(message: str) -> tuple[int, int] | None:
-    """Bytes needed and allowed, if a compiler's message says that the main memory does not suffice."""
+    """Bytes needed and allowed, if a compiler's message is about too little main memory."""
     for form in _OVERFLOWS:
         if found := form.search(message):
             return round(float(found[1]) * _UNITS[found[2]]), round(float(found[3]) * _UNITS[found[4]])
@@ -33,21 +33,21 @@ def overflowing(message: str) -> tuple[int, int] | None:
 
 
 def advise(spec: RunSpec, learner: Learner, topology_name: str, step: str, needed: int, allowed: int) -> Iterator[str]:
-    """What makes a program smaller, what costs least first; sizes are of one device, and estimates.
+    """Changes that make a program smaller, the cheapest first; sizes are estimates for one device.
 
-    What is not the training state is taken to shrink with the rows of a device.
+    What is not training state is assumed to shrink with the sequences of a device.
     """
     config, model, mesh = spec.config, spec.model, learner.mesh
-    at_once = config.batch_size // (
-        1 if step == "eval" else config.grad_accum_steps
-    )  # an evaluation takes the whole batch
-    rows = at_once // ways(mesh.shape, config.rules, "batch")
+    micro_batches = 1 if step == "eval" else config.grad_accum_steps  # an evaluation takes the whole batch
+    sequences = config.batch_size // micro_batches // ways(mesh.shape, config.rules, "batch")
     params = state_bytes(learner, only="params")
     state, gradients = (state_bytes(learner), params) if step == "train" else (params, 0)
     if step == "train" and model.execution.remat != "full":
-        kept = model.num_layers * rows * config.data.seq_len * model.width * jnp.dtype(model.execution.dtype).itemsize
-        yield f"model.remat=full: of each layer only its input is kept, {_gib(kept)} in all, the rest computed again"
-    if fewer := _fewer_rows(rows, state, gradients, needed, allowed, config.grad_accum_steps):
+        saved = (
+            model.num_layers * sequences * config.data.seq_len * model.width * jnp.dtype(model.execution.dtype).itemsize
+        )
+        yield f"model.remat=full: only the input of each layer is saved, {_gib(saved)} in all; the rest is recomputed"
+    if fewer := _fewer_sequences(sequences, state, gradients, needed, allowed, config.grad_accum_steps):
         factor, change = fewer
         times, whole = config.grad_accum_steps * factor, config.batch_size // factor
         yield f"batch_size={whole}: {change}" if step == "eval" else f"grad_accum_steps={times}: {change}"
@@ -55,7 +55,7 @@ def advise(spec: RunSpec, learner: Learner, topology_name: str, step: str, neede
     if others > 1 and not ("fsdp" in config.rules and mesh.shape["fsdp"] > 1):
         spread = config.rules if "fsdp" in config.rules else "fsdp_tp" if config.rules == "tp" else "fsdp"
         yield (
-            f"rules={spread} with mesh={_spread(mesh.shape)}: the state of {_gib(state)} is split, "
+            f"rules={spread} with mesh={_spread(mesh.shape)}: the state of {_gib(state)} is sharded "
             f"up to {others} ways, to {_gib(state // others)}"
         )
     kind = topology_name.partition(":")[0]
@@ -66,31 +66,33 @@ def advise(spec: RunSpec, learner: Learner, topology_name: str, step: str, neede
         yield f"more chips: about {needed / allowed:.1f} times as many{such}"
 
 
-def _fewer_rows(
-    rows: int, state: int, gradients: int, needed: int, allowed: int, grad_accum_steps: int
+def _fewer_sequences(
+    sequences: int, state: int, gradients: int, needed: int, allowed: int, grad_accum_steps: int
 ) -> tuple[int, str] | None:
-    """The least factor by which fewer rows at a time fit, or the greatest; None for a row that is alone.
+    """The smallest factor by which fewer sequences at a time fit, or else the greatest; None for a single sequence.
 
-    From two micro-batches on, the sums of gradients are held beside the gradients.
+    From two micro-batches on, the sums of gradients are held as well as the gradients.
     """
     held = state + gradients
     whole = held + (gradients if grad_accum_steps == 1 else 0)
-    sizes = {factor: whole + max(needed - held, 0) / factor for factor in range(2, rows + 1) if rows % factor == 0}
+    sizes = {
+        factor: whole + max(needed - held, 0) / factor for factor in range(2, sequences + 1) if sequences % factor == 0
+    }
     if not sizes:
         return None
-    factor = next((factor for factor, size in sizes.items() if size <= allowed), rows)
-    enough = "" if sizes[factor] <= allowed else ", which is not enough alone"
-    return factor, f"{rows // factor} of {rows} rows at a time, about {_gib(sizes[factor])}{enough}"
+    factor = next((factor for factor, size in sizes.items() if size <= allowed), sequences)
+    enough = "" if sizes[factor] <= allowed else ", which is not enough on its own"
+    return factor, f"{sequences // factor} of {sequences} sequences at a time, about {_gib(sizes[factor])}{enough}"
 
 
 def state_bytes(learner: Learner, only: str | None = None) -> int:
-    """Bytes of one device's part of the training state, or of one field of it."""
+    """Bytes of one device's shard of the training state, or of one of its fields."""
     state = learner.abstract if only is None else getattr(learner.abstract, only)
     return sum(map(device_bytes, jax.tree.leaves(state)))
 
 
 def _spread(mesh: Mapping[str, int]) -> str:
-    """The mesh with its rows' axes joined in fsdp."""
+    """The mesh with its batch axes joined in fsdp."""
     sizes = {**mesh, "data": 1, "fsdp": mesh["data"] * mesh["fsdp"]}
     return ",".join(f"{axis}:{size}" for axis, size in sizes.items() if size > 1)
 

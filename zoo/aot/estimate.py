@@ -1,20 +1,20 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a train step should hold and take, from sizes alone, in microseconds: to choose what is worth compiling.
+"""Estimates of a train step's memory and time from sizes alone, in microseconds, to choose which layouts to compile.
 
 Memory is the bytes of one device at the fuller of two moments:
 
-* always: parameters and two moments in float32, as they are split and filled up to a TPU's tiles; the layers'
-  parameters once more in the dtype of the computation, since XLA casts them once for all layers; of every layer what
-  its remat policy keeps (`Model.kept`);
-* always, where a device's part of the width cuts a TPU's lanes: the vocabulary's table and its gradient in float32,
-  which libtpu then gathers and scatters by sums of the whole;
-* while the loss is differentiated: that table and its gradient, in float32 where positions go in turns;
-* while the layers are: gradients in float32, and their sum where micro-batches are added up; the parameters of the
-  layers that are gathered at a time; so many vectors of the model's width a token, less what stays in the fast memory.
+* always: parameters and two moments in float32, as they are sharded and padded to a TPU's tiles; the layers'
+  parameters once more in the dtype of the computation, since XLA casts them once for all layers; and the activations
+  that the remat policy saves for every layer (`SizeModel.saved`);
+* always, where a device's shard of the width does not fill a TPU's lanes: the vocabulary's table and its gradient in
+  float32, for which libtpu replaces gathers and scatters by all-reduces of the whole;
+* while the loss is differentiated: that table and its gradient, in float32 where positions are processed in parts;
+* while the layers are: gradients in float32, and their sum where micro-batches are accumulated; the parameters of the
+  layers that are gathered at a time; so many vectors of the model's width per token, less what stays in VMEM.
 
-Time is the products at a share of the peak, plus what is read and written between them, plus exchanges, none of which
-is taken to be hidden. The few constants are fitted to compiled programs; benchmarks/records/spec.md says how well.
+Time is the products at a fraction of the peak, plus what is read and written between them, plus collectives, none of
+which is assumed to overlap. The few constants are fitted to the compiled programs in benchmarks/records/plan.md.
 """
 
 import dataclasses
@@ -34,37 +34,45 @@ from zoo.nn.config import TransformerConfig
 from zoo.sharding.rules import part, preset, ways
 from zoo.train.run_spec import RunSpec
 
-# Vectors of the width that a layer holds for each token while its backward pass runs, by what it computes again.
+# Vectors of the width that a layer holds for each token while its backward pass runs, by remat policy.
 WORKING = {"none": 17, "cheap": 17, "mlp": 24, "full": 24}
 _LANES = 128
-FAST = 1.75  # times the fast memory: how much of the working set is not in the main one
+FAST = 1.75  # times VMEM: how much of the working set is not in the main memory
 PASSED = 60  # vectors of the width that a layer's operations read or write for each token, both passes together
-GATHERED = 3  # layers whose whole parameters are there at a time: this one, the next, and a gradient
-MATRIX = 0.8  # of the peak: what products reach, those with short sides included
+GATHERED = 3  # layers whose gathered parameters are held at a time: this one, the next, and a gradient
+MATRIX = 0.8  # fraction of the peak that products reach, those with short sides included
 ADAM_BYTES = 40  # read and written for each parameter by an update: gradient twice, parameter and moments both ways
 
 
 class Layout(NamedTuple):
-    """How a train step lies on devices. Attributes: rows: those of a device in a micro-batch. remat: the policy."""
+    """How a train step is laid out on devices.
+
+    Attributes:
+      sequences: of one device in a micro-batch. remat: the policy.
+    """
 
     rules: str
     mesh: Mapping[str, int]
-    rows: int
+    sequences: int
     grad_accum_steps: int
     remat: str
 
     def ways(self, axis: str) -> int:
-        """Over how many devices a logical axis is spread."""
+        """How many devices a logical axis is sharded over."""
         return ways(self.mesh, self.rules, axis)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Of one device's step. Attributes: memory: bytes at the peak. exchange_seconds: a part of `seconds`."""
+    """The estimate of a step on one device.
+
+    Attributes:
+      memory: peak, in bytes. collective_seconds: the part of `seconds` that collectives take.
+    """
 
     memory: int
     seconds: float
-    exchange_seconds: float
+    collective_seconds: float
 
 
 class Leaf(NamedTuple):
@@ -74,29 +82,29 @@ class Leaf(NamedTuple):
     shape: tuple[int, ...]
 
     def part(self, rules: str, mesh: Mapping[str, int], *, gathered: bool = False) -> tuple[int, ...]:
-        """The shape on one device, or that which it has while the layer runs.
+        """The shape of one device's shard, or of what it holds while the layer runs (`gathered`).
 
         Raises:
-          ConfigError: the mesh does not divide it.
+          ConfigError: the shape is not divisible by the mesh.
         """
         axes = tuple("width" if gathered and axis == "embed" else axis for axis in self.axes)
         return part(axes, self.shape, mesh, rules)
 
 
-def filled(shape: tuple[int, ...]) -> int:
-    """Elements with two of the axes, the best, filled up to the 8 and 128 of a tile; of a vector as they are."""
+def padded_size(shape: tuple[int, ...]) -> int:
+    """Elements once the best two axes are padded to the 8 and 128 of a tile; a vector is not padded."""
     whole = math.prod(shape)
     pairs = itertools.permutations(shape, 2)
     return min((whole * -(-a // 8) * 8 // a * -(-b // 128) * 128 // b for a, b in pairs), default=whole)
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
-    """What of a model and its objective the estimates go by.
+class SizeModel:
+    """The sizes of a model and its objective that estimates are made from.
 
     Attributes:
-      leaves: its parameters. forward: operations of a forward pass of one row. length: tokens of a row. predictions:
-        positions of a row whose words are foretold; None is all.
+      leaves: the parameters. forward: operations of a forward pass of one sequence. length: tokens of a sequence.
+      predictions: positions of a sequence at which a token is predicted; None is all.
     """
 
     config: TransformerConfig
@@ -106,8 +114,8 @@ class Model:
     predictions: int | None
 
     @classmethod
-    def of(cls, spec: RunSpec) -> "Model":
-        """That of a run's spec."""
+    def of(cls, spec: RunSpec) -> "SizeModel":
+        """The sizes of a run."""
         params = nnx.state(nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0)))))
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
@@ -115,16 +123,16 @@ class Model:
         return cls(spec.model, leaves, spec.forward_flops(1), length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
-        """Of a train step with this layout on such chips."""
-        exchanges = sum(_seconds(exchange, chip) for exchange in self._exchanges(layout))
+        """The estimate of a train step with this layout on such chips."""
+        collectives = sum(_seconds(one, chip) for one in self._collectives(layout))
         return Estimate(
             memory=sum(self.memory(layout, chip).values()),
-            seconds=self._seconds_alone(layout, chip) + exchanges,
-            exchange_seconds=exchanges,
+            seconds=self._own_seconds(layout, chip) + collectives,
+            collective_seconds=collectives,
         )
 
     def memory(self, layout: Layout, chip: Chip) -> dict[str, int]:
-        """Bytes of one device by kind."""
+        """Bytes of one device, by what they hold."""
         short, tokens = jnp.dtype(self.config.execution.dtype).itemsize, self._tokens(layout)
         own, layers = self._held(layout), self._held(layout, only="layers")
         whole = self._held(layout, only="layers", gathered=True)
@@ -139,39 +147,39 @@ class Model:
         loss = moments.pop("loss")
         return {
             "state": 12 * own,
-            "table": 0 if self.leaves_whole_lanes(layout) else 8 * self._table(layout),
+            "table": 0 if self.fills_lanes(layout) else 8 * self._table(layout),
             "cast": short * layers if short < 4 else 0,
-            "kept": self.config.num_layers * tokens * short * self.kept(layout),
+            "saved": self.config.num_layers * tokens * short * self.saved(layout),
             **(moments if sum(moments.values()) > loss else {"loss": loss}),
         }
 
     def _held(self, layout: Layout, *, only: str | None = None, gathered: bool = False) -> int:
-        """Parameters of one device, filled up; those of an axis alone, or whole as when they are used."""
+        """Padded size of one device's parameters: of all, of those with an axis, or as they are gathered for use."""
         leaves = [leaf for leaf in self.leaves if only is None or only in leaf.axes]
-        return sum(filled(leaf.part(layout.rules, layout.mesh, gathered=gathered)) for leaf in leaves)
+        return sum(padded_size(leaf.part(layout.rules, layout.mesh, gathered=gathered)) for leaf in leaves)
 
     def _loss(self, layout: Layout, chip: Chip) -> int:
-        """What is held of the vocabulary's table while its kernel runs backwards (`zoo.kernels.softmax_xent`)."""
+        """Bytes of the vocabulary's table and its gradient while the loss kernel runs backwards."""
         table = self._table(layout)
         short, width = jnp.dtype(self.config.execution.dtype).itemsize, self.config.embedding_width
         blocks = pallas_tpu.choose(width, short)[1]
-        positions = self._tokens(layout) if self.predictions is None else layout.rows * self.predictions
+        positions = self._tokens(layout) if self.predictions is None else layout.sequences * self.predictions
         cores = pallas_tpu.cores(chip.kinds[0])
         parts = max(-(-positions // blocks.positions // pallas_tpu.held(blocks, width, short)), cores)
         return table * (short + 4 * cores + (4 if parts > cores else 0) if parts > 1 else 2 * short)
 
     def _table(self, layout: Layout) -> int:
-        """Elements of the vocabulary's table where it is used."""
-        words = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
-        return math.prod(words.part(layout.rules, layout.mesh, gathered=True))
+        """Elements of one device's part of the vocabulary's table, gathered for use."""
+        table = max((leaf for leaf in self.leaves if "vocab" in leaf.axes), key=lambda leaf: math.prod(leaf.shape))
+        return math.prod(table.part(layout.rules, layout.mesh, gathered=True))
 
-    def leaves_whole_lanes(self, layout: Layout) -> bool:
-        """Whether a device's part of the width fills a TPU's lanes; else libtpu makes all-reduces of gathers."""
+    def fills_lanes(self, layout: Layout) -> bool:
+        """Whether a device's shard of the width fills a TPU's lanes; if not, libtpu replaces gathers by all-reduces."""
         split = layout.ways("embed")
         return split == 1 or self.config.width // split % _LANES == 0
 
-    def kept(self, layout: Layout) -> int:
-        """Numbers that a layer keeps of each token for its backward pass (`zoo.nn.stack`)."""
+    def saved(self, layout: Layout) -> int:
+        """Numbers that a layer saves for each token for its backward pass (`zoo.nn.stack`)."""
         config, split = self.config, layout.ways("heads")
         heads = config.num_heads * config.head_width // split
         inner = config.mlp_width * (2 if config.mlp == "gated" else 1) // layout.ways("mlp")
@@ -185,8 +193,8 @@ class Model:
             return config.width + attention + inner + fed
         return 14 * config.width + attention + 6 * inner
 
-    def again(self, remat: str) -> float:
-        """The share of a layer's forward operations that its backward pass repeats."""
+    def recomputed(self, remat: str) -> float:
+        """The fraction of a layer's forward operations that its backward pass recomputes."""
         config = self.config
         heads, inner = config.num_heads * config.head_width, config.mlp_width * (3 if config.mlp == "gated" else 2)
         layer = 4 * config.width * heads + 2 * self.length * heads + config.width * inner
@@ -195,44 +203,43 @@ class Model:
 
     def _tokens(self, layout: Layout) -> int:
         """Of one device, in a micro-batch."""
-        return layout.rows * self.length // layout.ways("length")
+        return layout.sequences * self.length // layout.ways("length")
 
-    def _seconds_alone(self, layout: Layout, chip: Chip) -> float:
-        """Without exchanges."""
+    def _own_seconds(self, layout: Layout, chip: Chip) -> float:
+        """Without collectives."""
         peak, memory = chip.flops_per_second / chip.devices, chip.hbm_bytes_per_second / chip.devices
         split = layout.ways("length") * layout.ways("heads")
-        products = self.forward * layout.rows * (flops.TRAINING + self.again(layout.remat)) / split / peak / MATRIX
-        passes = self.config.num_layers * (1 + self.again(layout.remat) / flops.TRAINING)
-        moved = (
-            passes * self._tokens(layout) * PASSED * self.config.width * jnp.dtype(self.config.execution.dtype).itemsize
-        )
+        passes = flops.TRAINING + self.recomputed(layout.remat)
+        products = self.forward * layout.sequences * passes / split / peak / MATRIX
+        vector = self.config.width * jnp.dtype(self.config.execution.dtype).itemsize
+        moved = self.config.num_layers * passes / flops.TRAINING * self._tokens(layout) * PASSED * vector
         own = self._held(layout)
         return layout.grad_accum_steps * (products + moved / memory) + ADAM_BYTES * own / memory
 
-    def _exchanges(self, layout: Layout) -> Iterator["Sent"]:
+    def _collectives(self, layout: Layout) -> Iterator["_Traffic"]:
         short, times = jnp.dtype(self.config.execution.dtype).itemsize, layout.grad_accum_steps
         own, whole = self._held(layout), self._held(layout, gathered=True)
         table, split = preset(layout.rules), layout.ways("embed")
         if split > 1:  # gathered forwards and backwards, and gradients scattered
-            yield Sent(3 * times * short * whole, split)
+            yield _Traffic(3 * times * short * whole, split)
         others = math.prod(layout.mesh.get(axis, 1) for axis in table["batch"] if axis not in table["embed"])
         if others > 1:
-            yield Sent(2 * times * short * own, others)
+            yield _Traffic(2 * times * short * own, others)
         vectors = times * self.config.num_layers * self._tokens(layout) * self.config.width * short
-        if layout.ways("heads") > 1:  # two sums of a layer each way, and those computed again
-            yield Sent(2 * vectors * (4 + (2 if layout.remat == "full" else 1)), layout.ways("heads"))
+        if layout.ways("heads") > 1:  # two all-reduces per layer each way, and recomputed ones
+            yield _Traffic(2 * vectors * (4 + (2 if layout.remat == "full" else 1)), layout.ways("heads"))
         context = layout.ways("length")
         if context > 1:  # keys and values gathered twice, their gradients scattered
-            yield Sent(3 * 2 * vectors * context, context)
+            yield _Traffic(3 * 2 * vectors * context, context)
 
 
-class Sent(NamedTuple):
-    """An exchange among `ways` devices, of which each ends with, or gives away, so many bytes."""
+class _Traffic(NamedTuple):
+    """Collectives among `ways` devices, of which each gets out, or puts in, `size` bytes."""
 
     size: int
     ways: int
 
 
-def _seconds(sent: Sent, chip: Chip) -> float:
+def _seconds(traffic: _Traffic, chip: Chip) -> float:
     """Over a ring of links, both ways."""
-    return sent.size * (sent.ways - 1) / sent.ways / (2 * chip.link_bytes_per_second)
+    return traffic.size * (traffic.ways - 1) / traffic.ways / (2 * chip.link_bytes_per_second)

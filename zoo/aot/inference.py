@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill and decode as functions of shapes: prompts fill half of a row, what is generated the other half."""
+"""Prefill and decode steps from shapes: prompts are the first half of a sequence, generated tokens the second."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ class Inference:
     """A model and its inputs as shapes.
 
     Attributes:
-      new: tokens to generate. mesh, rules: where all of it lies; None is one device that is not named.
+      new: tokens to generate. mesh, rules: how everything is sharded; None is one device that is not named.
     """
 
     graphdef: nnx.GraphDef
@@ -40,36 +40,39 @@ class Inference:
 
     @classmethod
     def on(cls, spec: RunSpec, learner: Learner) -> "Inference":
-        """A spec's, laid out for inference on the devices."""
-        return cls.laid_out(spec.model, spec.objective.head, *_size(spec), learner.mesh, learner.rules)
+        """A run's model, sharded over the learner's devices."""
+        return cls.sharded(spec.model, spec.objective.head, *_size(spec), learner.mesh, learner.rules)
 
     @classmethod
-    def laid_out(
-        cls, config: TransformerConfig, head: str, rows: int, length: int, mesh: Mesh, rules: str
+    def sharded(
+        cls, config: TransformerConfig, head: str, batch: int, length: int, mesh: Mesh, rules: str
     ) -> "Inference":
-        """A model and `rows` of `length` tokens, spread like a batch."""
+        """A model and `batch` sequences of `length` tokens, sharded like a batch."""
         with partitioned(mesh, rules):
             model: Transformer = nnx.eval_shape(lambda: _built(config, head).for_inference())
         graphdef, params = nnx.split(model)
-        places = shardings(params, mesh, rules)
-        params = jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), params, places)
-        return cls(graphdef, params, *_inputs(rows, length, batch_sharding(mesh)), mesh, rules)
+        params = jax.tree.map(
+            lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+            params,
+            shardings(params, mesh, rules),
+        )
+        return cls(graphdef, params, *_inputs(batch, length, batch_sharding(mesh)), mesh, rules)
 
     @classmethod
     def plain(cls, spec: RunSpec) -> "Inference":
-        """To count operations: the same model as it is written, for one device."""
+        """To count operations: the same model without kernels or scans, for one device."""
         config = flops.plain(spec.model).replace(stack="loop")
         graphdef, params = nnx.split(nnx.eval_shape(lambda: _built(config, spec.objective.head)))
         return cls(graphdef, params, *_inputs(*_size(spec), None))
 
     def prefill(self, params, tokens, segments) -> list[Array]:
-        """Reads the prompts; gives the leaves of a `Prefilled`."""
+        """Reads the prompts; returns the leaves of a `Prefilled`."""
         return jax.tree.leaves(self._read(params, tokens, segments))
 
-    def decode(self, params, token, begun: list[Array]) -> tuple[Array, list[Array]]:
-        """Reads one token more of each row; gives logits and the leaves of the cache."""
-        _, tree = self._begun
-        found = jax.tree.unflatten(tree, begun)
+    def decode(self, params, token, prefilled: list[Array]) -> tuple[Array, list[Array]]:
+        """Reads one more token of each sequence; returns logits and the leaves of the cache."""
+        _, tree = self._prefilled
+        found = jax.tree.unflatten(tree, prefilled)
         with self._partitioned():
             out = advance(nnx.merge(self.graphdef, params), token, found.position, found.cache, found.source)
         return cast(Array, out.logits), jax.tree.leaves(out.cache)
@@ -81,17 +84,17 @@ class Inference:
 
     @property
     def decode_arguments(self) -> tuple:
-        """As shapes; what a prefill gives lies where its rows and heads do."""
-        rows = self.tokens.shape[0]
-        token = jax.ShapeDtypeStruct((rows,), jnp.int32, sharding=self.tokens.sharding)
-        begun, _ = self._begun
+        """As shapes; the result of the prefill is sharded as its sequences and heads are."""
+        batch = self.tokens.shape[0]
+        token = jax.ShapeDtypeStruct((batch,), jnp.int32, sharding=self.tokens.sharding)
+        prefilled, _ = self._prefilled
         if self.mesh is not None:
-            begun = [_placed(leaf, rows, self.mesh, self.rules) for leaf in begun]
-        return self.params, token, begun
+            prefilled = [_sharded(leaf, batch, self.mesh, self.rules) for leaf in prefilled]
+        return self.params, token, prefilled
 
     @functools.cached_property
-    def _begun(self) -> tuple[list[jax.ShapeDtypeStruct], Any]:
-        """What a prefill gives: its leaves as shapes, and their tree."""
+    def _prefilled(self) -> tuple[list[jax.ShapeDtypeStruct], Any]:
+        """The result of a prefill: its leaves as shapes, and their tree."""
         trees = []
 
         def read(*arguments):
@@ -109,12 +112,12 @@ class Inference:
             return prefill(nnx.merge(self.graphdef, params), tokens, segments, self.new)
 
 
-def _placed(leaf: jax.ShapeDtypeStruct, rows: int, mesh: Mesh, rules: str) -> jax.ShapeDtypeStruct:
-    """With a sharding: rows like a batch's, heads of a cache like those of the model."""
-    spread, heads = batch_sharding(mesh), preset(rules)["heads"]
-    sharding = spread if leaf.shape[:1] == (rows,) else replicated(mesh)
-    if leaf.ndim == 4 and sharding is spread:
-        sharding = NamedSharding(mesh, PartitionSpec(*spread.spec, heads or None))
+def _sharded(leaf: jax.ShapeDtypeStruct, batch: int, mesh: Mesh, rules: str) -> jax.ShapeDtypeStruct:
+    """The leaf with a sharding: sequences like those of a batch, heads of a cache like those of the model."""
+    by_batch, heads = batch_sharding(mesh), preset(rules)["heads"]
+    sharding = by_batch if leaf.shape[:1] == (batch,) else replicated(mesh)
+    if leaf.ndim == 4 and sharding is by_batch:
+        sharding = NamedSharding(mesh, PartitionSpec(*by_batch.spec, heads or None))
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
@@ -123,9 +126,9 @@ def _built(config: TransformerConfig, head: str) -> Transformer:
 
 
 def _size(spec: RunSpec) -> tuple[int, int]:
-    """Rows at a time, and tokens of a row."""
+    """Sequences of a micro-batch, and tokens of a sequence."""
     return spec.config.batch_size // spec.config.grad_accum_steps, spec.config.data.seq_len
 
 
-def _inputs(rows: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:
-    return jax.ShapeDtypeStruct((rows, length // 2), jnp.int32, sharding=sharding), length - length // 2
+def _inputs(batch: int, length: int, sharding: NamedSharding | None) -> tuple[jax.ShapeDtypeStruct, int]:
+    return jax.ShapeDtypeStruct((batch, length // 2), jnp.int32, sharding=sharding), length - length // 2

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What became of compiled steps: numbers for programs, and lines for people."""
+"""The report of compiled steps: as numbers, and as text."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ class Memory:
     """Bytes of one device's main memory, by XLA's analysis.
 
     Attributes:
-      aliased: arguments whose memory the outputs take over.
-      temporaries: by XLA's sum, which may count more than is held at one time. peak: the most that is held at one time.
-      capacity: what the device lets a program have; None if that is not known.
+      aliased: donated arguments whose memory the outputs reuse.
+      temporaries: XLA's sum, which may count more than is live at one time. peak: the most that is live at one time.
+      capacity: what a program may use on the device; None if that is not known.
     """
 
     arguments: int
@@ -43,12 +43,12 @@ class Overflow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CollectiveTraffic:
-    """Exchanges of one kind along the same axes of the mesh, in one step of one device.
+    """The collectives of one kind along the same axes of the mesh, in one step of one device.
 
     Attributes:
-      devices: that exchange among themselves. count: how many exchanges.
-      asynchronous_bytes: of what is sent, the part that goes on beside other work.
-      seconds: predicted, one after another; None without a chip's figures.
+      devices: in one group. count: how often they run.
+      asynchronous_bytes: the part of `sent_bytes` that overlaps with other operations.
+      seconds: predicted, one after another; None for a chip without figures.
     """
 
     kind: str
@@ -62,20 +62,20 @@ class CollectiveTraffic:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What became of one step; fields that need a compiled program are None if it does not fit.
+    """The report of one compiled step; fields that need a compiled program are None if it does not fit.
 
     Attributes:
       model_flops: by `zoo.cost.flops`, of the whole step on all devices.
-      program_flops: as compiled, with what is computed again, without tiles of attention that a mask hides.
-      kernel_flops: of those, in kernels of our own.
-      main_memory_bytes: moved in one device's memory.
-      operations: where the predicted time goes, those first in which the matrix units do nothing for longest.
-      program_bytes: of the learner code, or where XLA does not say, of the text. fingerprint: SHA-256 of the text.
-      not_read: what in the program was not understood, so that nothing is counted in it.
+      program_flops: as compiled, including what is recomputed, without attention tiles that a mask hides.
+      kernel_flops: the part of `program_flops` in our own kernels.
+      main_memory_bytes: read and written in one device's memory.
+      operations: where the predicted time goes, ordered by how long the matrix units are idle.
+      program_bytes: of the machine code, or of the text where XLA does not give that. fingerprint: SHA-256 of the text.
+      not_analysed: why the program's operations could not be counted.
     """
 
     step: str
-    rows: int
+    sequences: int
     tokens: int
     compile_seconds: float
     model_flops: int
@@ -84,49 +84,50 @@ class StepReport:
     program_flops: int | None = None
     kernel_flops: int | None = None
     main_memory_bytes: int | None = None
-    exchanges: tuple[CollectiveTraffic, ...] = ()
+    collectives: tuple[CollectiveTraffic, ...] = ()
     prediction: Prediction | None = None
     operations: tuple[Operations, ...] = ()
     program_bytes: int | None = None
     fingerprint: str | None = None
-    not_read: str | None = None
+    not_analysed: str | None = None
 
     @property
     def fits(self) -> bool:
-        """Whether the compiler had room for it."""
+        """Whether the program fits the memory, by the compiler's verdict."""
         return self.overflow is None
 
     def lines(self, top: int = 0) -> Iterator[str]:
-        """For people, with the `top` operations that lose most."""
-        yield f"{self.step}: {self.rows:,} rows, {self.tokens:,} tokens; compiled in {self.compile_seconds:.0f} s"
+        """As text, with the `top` operations during which the matrix units are idle for longest."""
+        sizes = f"{self.sequences:,} sequences, {self.tokens:,} tokens"
+        yield f"{self.step}: {sizes}; compiled in {self.compile_seconds:.0f} s"
         if self.overflow is not None:
             yield from _overflow_lines(self.overflow)
             return
         if self.memory is not None:
             yield from _memory_lines(self.memory)
-        if self.not_read is not None:
-            yield _line("not read", self.not_read)
+        if self.not_analysed is not None:
+            yield _line("not analysed", self.not_analysed)
         else:
-            yield from self._read_lines()
+            yield from self._analysis_lines()
             yield from _operation_lines(self.operations[:top])
-        size, mark = (self.program_bytes or 0) / 2**20, (self.fingerprint or "")[:16]
-        yield _line("program", f"{size:.1f} MiB, fingerprint {mark}")
+        size, fingerprint = (self.program_bytes or 0) / 2**20, (self.fingerprint or "")[:16]
+        yield _line("program", f"{size:.1f} MiB, fingerprint {fingerprint}")
 
-    def _read_lines(self) -> Iterator[str]:
+    def _analysis_lines(self) -> Iterator[str]:
         program, kernels = self.program_flops or 0, self.kernel_flops or 0
-        shares = f"({program / max(self.model_flops, 1):.2f}x; {kernels / max(program, 1):.0%} in kernels)"
-        yield _line("operations", f"model {_flops(self.model_flops)}, program {_flops(program)} {shares}")
-        yield from (_line("" if place else "exchanges", line) for place, line in enumerate(self._exchanges()))
+        ratios = f"({program / max(self.model_flops, 1):.2f}x; {kernels / max(program, 1):.0%} in kernels)"
+        yield _line("operations", f"model {_flops(self.model_flops)}, program {_flops(program)} {ratios}")
+        yield from (_line("" if number else "collectives", line) for number, line in enumerate(self._collectives()))
         if self.prediction is not None:
             yield from _prediction_lines(self.prediction, self.tokens)
 
-    def _exchanges(self) -> Iterator[str]:
-        for found in self.exchanges:
-            beside = found.asynchronous_bytes / max(found.sent_bytes, 1)
-            lasts = "" if found.seconds is None else f", predicted {found.seconds * 1e3:.2f} ms"
+    def _collectives(self) -> Iterator[str]:
+        for found in self.collectives:
+            overlapped = found.asynchronous_bytes / max(found.sent_bytes, 1)
+            seconds = "" if found.seconds is None else f", predicted {found.seconds * 1e3:.2f} ms"
             yield (
                 f"{found.count:>5} {found.kind} over {'+'.join(found.axes)} ({found.devices}): "
-                f"{found.sent_bytes / 2**20:,.1f} MiB sent a device, {beside:.0%} beside other work{lasts}"
+                f"{found.sent_bytes / 2**20:,.1f} MiB sent per device, {overlapped:.0%} overlapped{seconds}"
             )
 
 
@@ -135,8 +136,8 @@ class Report:
     """Compiled steps, and what they were compiled for.
 
     Attributes:
-      chip: its name in `zoo.cost.chips`; None on CPUs. versions: of what compiled. options: it was given, for train
-        and eval.
+      chip: its name in `zoo.cost.chips`; None on CPUs. versions: of JAX and the compiler. options: the compiler's, for
+        train and eval.
     """
 
     model: str
@@ -159,14 +160,14 @@ class Report:
         return all(step.fits for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain, for JSON."""
+        """Plain values, for JSON."""
         found = dataclasses.asdict(self)
         for step, plain in zip(self.steps, found["steps"], strict=True):
             plain["fits"] = step.fits
         return found | {"fits": self.fits}
 
     def text(self, top: int = 0) -> str:
-        """For people, with the `top` operations that lose most; every time is a prediction and says so."""
+        """As text, with the `top` operations during which the matrix units idle longest; all times are predictions."""
         mesh = ",".join(f"{axis}:{size}" for axis, size in self.mesh.items() if size > 1) or "one device"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         if self.options and any(step.step in ("train", "eval") for step in self.steps):
@@ -174,7 +175,8 @@ class Report:
         chips = f"{self.chips} chips" + (f", {self.devices} devices" if self.devices != self.chips else "")
         head = [
             f"{self.model} ({self.parameters:,} parameters), {self.objective}, on {self.topology} ({chips})",
-            f"mesh {mesh}, rules {self.rules}, accumulation {self.grad_accum_steps}, remat {self.remat}; {versions}",
+            f"mesh {mesh}, rules {self.rules}, grad_accum_steps {self.grad_accum_steps}, remat {self.remat}",
+            versions,
         ]
         return "\n".join([*head, *(line for step in self.steps for line in ("", *step.lines(top)))])
 
@@ -184,13 +186,13 @@ def _line(label: str, text: str) -> str:
 
 
 def _overflow_lines(overflow: Overflow) -> Iterator[str]:
-    yield _line("DOES NOT FIT", f"needs {_gib(overflow.needed)} of the {_gib(overflow.allowed)} a device has")
-    yield from (_line("try" if not place else "", f"{place + 1}. {line}") for place, line in enumerate(overflow.advice))
+    yield _line("DOES NOT FIT", f"needs {_gib(overflow.needed)} per device, which has {_gib(overflow.allowed)}")
+    yield from (_line("try" if not i else "", f"{i + 1}. {line}") for i, line in enumerate(overflow.advice))
 
 
 def _memory_lines(memory: Memory) -> Iterator[str]:
     of = "" if memory.capacity is None else f" of {_gib(memory.capacity)} ({memory.peak / memory.capacity:.0%})"
-    yield _line("memory", f"peak {_gib(memory.peak)}{of} a device")
+    yield _line("memory", f"peak {_gib(memory.peak)}{of} per device")
     parts = {name: getattr(memory, name) for name in ("arguments", "outputs", "aliased", "temporaries", "code")}
     yield _line("", ", ".join(f"{name} {_gib(size)}" for name, size in parts.items()))
 
@@ -199,28 +201,29 @@ def _prediction_lines(prediction: Prediction, tokens: int) -> Iterator[str]:
     seconds = prediction.seconds
     yield _line(
         "predicted",
-        f"{seconds * 1e3:.2f} ms a step, MFU {prediction.mfu:.1%}, {tokens / seconds:,.0f} tokens/s",
+        f"{seconds * 1e3:.2f} ms per step, MFU {prediction.mfu:.1%}, {tokens / seconds:,.0f} tokens/s",
     )
     yield _line(
         "",
         f"without the compiler's cycle counts {prediction.roofline_seconds * 1e3:.2f} ms, MFU "
-        f"{prediction.roofline_mfu:.1%}; never below {prediction.bound_seconds * 1e3:.2f} ms",
+        f"{prediction.roofline_mfu:.1%}; lower bound {prediction.bound_seconds * 1e3:.2f} ms",
     )
     for name, spent in prediction.by_category.items():
         yield _line("", f"{spent / seconds:>6.1%} {spent * 1e3:>9.2f} ms  {name}")
-    hidden = prediction.exchange_seconds - prediction.by_category["collectives, exposed"]
+    overlapped = max(prediction.collective_seconds - prediction.by_category["exposed collectives"], 0)
     yield _line(
-        "", f"exchanges take {prediction.exchange_seconds * 1e3:.2f} ms, {max(hidden, 0) * 1e3:.2f} of it hidden"
+        "",
+        f"collectives take {prediction.collective_seconds * 1e3:.2f} ms, of which {overlapped * 1e3:.2f} ms overlapped",
     )
 
 
 def _operation_lines(operations: Sequence[Operations]) -> Iterator[str]:
-    """Seconds in which the matrix units do nothing, seconds taken, those that the bytes need, runs, and the name."""
+    """Time in which the matrix units are idle, all time, the time that the bytes need, runs, and the name."""
     if not operations:
         return
-    yield _line("predicted loss", f"{'ms lost':>9} {'ms taken':>9} {'memory':>9} {'runs':>6}")
+    yield _line("top operations", f"{'ms idle':>9} {'ms total':>9} {'memory':>9} {'runs':>6}")
     for one in operations:
-        times = (one.lost_seconds, one.seconds, one.memory_seconds)
+        times = (one.idle_seconds, one.seconds, one.memory_seconds)
         spent = " ".join(f"{seconds * 1e3:>9.2f}" for seconds in times)
         yield _line("", f"{spent} {one.count:>6}  {one.category}, {one.phase}: {one.name}")
 

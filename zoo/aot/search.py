@@ -3,7 +3,7 @@
 """Which sharding preset, mesh, micro-batch and remat policy train a model fastest on given devices.
 
 Every layout that the rules allow is estimated (`zoo.aot.estimate`), and the few that should be fastest are compiled,
-which has the last word on memory and gives the predicted time by which they are ranked.
+which decides whether they fit and gives the predicted times by which they are ranked.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from zoo.aot.estimate import Estimate, Layout, Model
+from zoo.aot.estimate import Estimate, Layout, SizeModel
 from zoo.aot.report import StepReport
-from zoo.aot.target import Target, Vocabulary
+from zoo.aot.target import Target, TokenizerOutline
 from zoo.cost.chips import Chip
 from zoo.errors import ConfigError
 from zoo.sharding.rules import PRESETS, ways
@@ -21,14 +21,14 @@ from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 REMATS = ("none", "cheap", "mlp", "full")
-ROOM = 0.97  # of the memory, that an estimate may take: what is estimated too large by more is not tried
-_LEAST_TOKENS = 256  # of a row on a device, before its tokens are spread further
-_TENSORS = (2, 4, 8, 16)
+MEMORY_FRACTION = 0.97  # of the device's memory: a layout that is estimated to need more is not tried
+_LEAST_TOKENS = 256  # of a sequence on a device; sequences are not split into shorter parts
+_TENSOR_SIZES = (2, 4, 8, 16)
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A layout, what it should take, and what the compiler said. Attributes: compiled: None if it was not asked."""
+    """A layout, its estimate, and the compiler's report, which is None if it was not compiled."""
 
     layout: Layout
     estimate: Estimate
@@ -52,8 +52,12 @@ class Choice:
         )
 
 
-class Found(NamedTuple):
-    """What a search gives. Attributes: choices: the fastest first. considered, fitting: how many layouts."""
+class SearchResult(NamedTuple):
+    """The result of a search.
+
+    Attributes:
+      choices: the fastest first. considered, fitting: how many layouts.
+    """
 
     choices: tuple[Choice, ...]
     considered: int
@@ -68,60 +72,61 @@ def search(
     *,
     slices: int = 1,
     compiled: int = 3,
-    watch: Callable[[str], contextlib.AbstractContextManager] = contextlib.nullcontext,
-) -> Found:
-    """Layouts of a config's global batch, the fastest first: those that the compiler had room for, then the others.
+    progress: Callable[[str], contextlib.AbstractContextManager] = contextlib.nullcontext,
+) -> SearchResult:
+    """Layouts of a config's global batch, the fastest first: those that fit by the compiler's verdict, then the others.
 
     Args:
-      compiled: how many to verify. watch: a context in which one is compiled, told which.
+      compiled: how many to verify. progress: makes a context from a label, in which one is compiled.
 
     Raises:
       ConfigError: no layout fits, with what the smallest one needs, or none of those that were compiled.
     """
-    spec = RunSpec.create(config, config.data.outline(Vocabulary.create(config)))
-    model = Model.of(spec)
-    room = chip.hbm_bytes // chip.devices
+    spec = RunSpec.create(config, config.data.outline(TokenizerOutline.create(config)))
+    model = SizeModel.of(spec)
+    capacity = chip.hbm_bytes // chip.devices
     found = layouts(model, config.batch_size, devices, slices)
     choices = [Choice(layout, model.estimate(layout, chip)) for layout in found]
     if not choices:
         raise ConfigError(
-            f"No preset can spread {config.batch_size} rows of {model.length} tokens over {devices} devices; choose a "
-            f"batch_size that is a multiple of {devices}, or fewer chips."
+            f"No preset can shard {config.batch_size} sequences of {model.length} tokens over {devices} devices; "
+            f"choose a batch_size that is a multiple of {devices}, or fewer chips."
         )
-    fitting = [choice for choice in choices if choice.estimate.memory <= ROOM * room]
+    fitting = [choice for choice in choices if choice.estimate.memory <= MEMORY_FRACTION * capacity]
     if not fitting:
         least = min(choices, key=lambda choice: choice.estimate.memory)
         raise ConfigError(
             f"{config.model_name} does not fit {topology}: in its smallest layout, {' '.join(least.overrides())}, a "
-            f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {room / 2**30:.1f}. Take more chips."
+            f"device needs about {least.estimate.memory / 2**30:.1f} GiB and has {capacity / 2**30:.1f}. "
+            "Use more chips."
         )
-    fitting = [choice for choice in fitting if model.leaves_whole_lanes(choice.layout)] or fitting
+    fitting = [choice for choice in fitting if model.fills_lanes(choice.layout)] or fitting
     ranked = _distinct(sorted(fitting, key=lambda choice: choice.estimate.seconds))
-    verified = list(_verified(config, topology, ranked, compiled, watch))
+    verified = list(_verified(config, topology, ranked, compiled, progress))
     fits = sorted((one for one in verified if one.compiled and one.compiled.fits), key=lambda choice: choice.seconds)
     misfits = [one for one in verified if one not in fits]
     if misfits and not fits:
         raise ConfigError(
             f"None of the {len(misfits)} best layouts fits {topology}, though they were estimated to; the smallest "
-            f"of them is {' '.join(misfits[-1].overrides())}. Take more chips, or --compile more of them."
+            f"of them is {' '.join(misfits[-1].overrides())}. Use more chips, or --compile more of them."
         )
-    return Found((*fits, *ranked[len(verified) :], *misfits), len(choices), len(fitting))
+    return SearchResult((*fits, *ranked[len(verified) :], *misfits), len(choices), len(fitting))
 
 
-def layouts(model: Model, batch: int, devices: int, slices: int = 1) -> Iterator[Layout]:
-    """All that the rules allow for a batch of so many rows."""
+def layouts(model: SizeModel, batch: int, devices: int, slices: int = 1) -> Iterator[Layout]:
+    """All layouts that the rules allow for a batch of so many sequences."""
     for rules in PRESETS:
         for mesh in _meshes(rules, model, devices):
-            rows, left = divmod(batch, ways(mesh, rules, "batch"))
-            if left or not rows or mesh["data"] % slices or not _divides(model, rules, mesh):
+            sequences, left = divmod(batch, ways(mesh, rules, "batch"))
+            if left or not sequences or mesh["data"] % slices or not _divides(model, rules, mesh):
                 continue
-            for grad_accum_steps in (count for count in range(1, rows + 1) if rows % count == 0):
+            for grad_accum_steps in (count for count in range(1, sequences + 1) if sequences % count == 0):
                 for remat in REMATS:
-                    yield Layout(rules, mesh, rows // grad_accum_steps, grad_accum_steps, remat)
+                    yield Layout(rules, mesh, sequences // grad_accum_steps, grad_accum_steps, remat)
 
 
 def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
-    """The config that runs it."""
+    """The config with this layout."""
     mesh = ",".join(f"{axis}:{size}" for axis, size in layout.mesh.items())
     return dataclasses.replace(
         config,
@@ -132,20 +137,20 @@ def with_layout(config: RunConfig, layout: Layout) -> RunConfig:
     )
 
 
-def _verified(config: RunConfig, topology: str, ranked: Sequence[Choice], wanted: int, watch) -> Iterator[Choice]:
-    """The first ones, compiled; one that does not fit makes room for another try."""
+def _verified(config: RunConfig, topology: str, ranked: Sequence[Choice], wanted: int, progress) -> Iterator[Choice]:
+    """The first ones, compiled; for each that does not fit, another is tried."""
     fitted = tried = 0
     for choice in ranked:
         if fitted == wanted or tried == 2 * wanted:
             return
-        with watch(f"compiling {' '.join(choice.overrides())}"):
+        with progress(f"compiling {' '.join(choice.overrides())}"):
             found = Target.create(with_layout(config, choice.layout), topology).compile("train")
         fitted, tried = fitted + found.fits, tried + 1
         yield dataclasses.replace(choice, compiled=found)
 
 
 def _distinct(choices: Sequence[Choice]) -> list[Choice]:
-    """The fastest of each preset and mesh first: neighbours differ in little that an estimate could tell."""
+    """The fastest of each preset and mesh first: an estimate can hardly tell the others from it."""
     best, others, seen = [], [], set()
     for choice in choices:
         key = (choice.layout.rules, *choice.layout.mesh.items())
@@ -154,11 +159,11 @@ def _distinct(choices: Sequence[Choice]) -> list[Choice]:
     return [*best, *others]
 
 
-def _meshes(rules: str, model: Model, devices: int) -> Iterator[dict[str, int]]:
+def _meshes(rules: str, model: SizeModel, devices: int) -> Iterator[dict[str, int]]:
     table = PRESETS[rules]
     used = {axis for axes in table.values() for axis in axes}
     contexts = [n for n in (2, 4, 8, 16) if model.length % n == 0 and model.length // n >= _LEAST_TOKENS]
-    for tensor in _TENSORS if "tensor" in used else (1,):
+    for tensor in _TENSOR_SIZES if "tensor" in used else (1,):
         for context in contexts if "context" in used else (1,):
             left, rest = divmod(devices, tensor * context)
             if rest:
@@ -168,11 +173,11 @@ def _meshes(rules: str, model: Model, devices: int) -> Iterator[dict[str, int]]:
 
 
 def _sizes(count: int) -> list[int]:
-    """Ways to split off an axis that is worth having."""
+    """Sizes of an axis that is used."""
     return [size for size in range(2, count + 1) if count % size == 0]
 
 
-def _divides(model: Model, rules: str, mesh: dict[str, int]) -> bool:
+def _divides(model: SizeModel, rules: str, mesh: dict[str, int]) -> bool:
     try:
         for leaf in model.leaves:
             leaf.part(rules, mesh)

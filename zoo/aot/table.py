@@ -1,11 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The table of a search: for people, and for programs."""
+"""The table of a search's results: as text, and as JSON."""
 
 import dataclasses
 from typing import Any
 
-from zoo.aot.search import Choice, Found
+from zoo.aot.search import Choice, SearchResult
 from zoo.cost.chips import Chip
 from zoo.train.config import RunConfig
 
@@ -13,22 +13,22 @@ _SHOWN = 10
 _GIB = 2**30
 
 
-def describe(found: Found, config: RunConfig, topology: str, chip: Chip) -> str:
-    """A ranked table, and the flags of its first row. Times are predictions and estimates, and it says which."""
+def describe(found: SearchResult, config: RunConfig, topology: str, chip: Chip) -> str:
+    """A ranked table, and the flags of its first row. Times are marked as estimated or predicted."""
     best = found.choices[0]
     lines = [
-        f"{config.model_name}, {config.batch_size:,} rows of {config.data.seq_len:,} tokens on {topology}: "
+        f"{config.model_name}, {config.batch_size:,} sequences of {config.data.seq_len:,} tokens on {topology}: "
         f"{found.considered:,} layouts, of which {found.fitting:,} should fit; {_verified(found)} compiled",
         "",
-        f"{'':>3} {'rules':<8}{'mesh':<28}{'rows':>5}{'accum':>6} {'remat':<6}{'GiB est.':>9}{'compiled':>9}"
+        f"{'':>3} {'rules':<8}{'mesh':<28}{'seqs':>5}{'accum':>6} {'remat':<6}{'GiB est.':>9}{'compiled':>9}"
         f"{'ms est.':>9}{'predicted':>10}{'MFU':>7}",
     ]
-    lines += [_row(place, choice) for place, choice in enumerate(found.choices[:_SHOWN], 1)]
-    room = chip.hbm_bytes / chip.devices / _GIB
+    lines += [_row(rank, choice) for rank, choice in enumerate(found.choices[:_SHOWN], 1)]
+    capacity = chip.hbm_bytes / chip.devices / _GIB
     lines += [
         "",
-        f"rows: of a device in a micro-batch. A device has {room:.2f} GiB. Estimates are from sizes alone; compiled",
-        "memory is the compiler's, and times and MFU are predicted from its program. Nothing was run.",
+        f"seqs: sequences per device and micro-batch. A device has {capacity:.2f} GiB. Estimates are from sizes alone;",
+        "compiled memory is the compiler's, and times and MFU are predicted from its program. Nothing was run.",
         "",
         "The first row, for launch.train and launch.compile:",
         "  " + " ".join(best.overrides()),
@@ -36,8 +36,8 @@ def describe(found: Found, config: RunConfig, topology: str, chip: Chip) -> str:
     return "\n".join(lines)
 
 
-def to_dict(found: Found, topology: str) -> dict[str, Any]:
-    """Plain, for JSON: all choices, the first first."""
+def to_dict(found: SearchResult, topology: str) -> dict[str, Any]:
+    """Plain values, for JSON: all choices, the best first."""
     return {
         "topology": topology,
         "considered": found.considered,
@@ -55,11 +55,11 @@ def to_dict(found: Found, topology: str) -> dict[str, Any]:
     }
 
 
-def _verified(found: Found) -> int:
+def _verified(found: SearchResult) -> int:
     return sum(choice.compiled is not None for choice in found.choices)
 
 
-def _row(place: int, choice: Choice) -> str:
+def _row(rank: int, choice: Choice) -> str:
     layout, estimate, compiled = choice.layout, choice.estimate, choice.compiled
     mesh = ",".join(f"{axis}:{size}" for axis, size in layout.mesh.items() if size > 1) or "one device"
     memory = time = mfu = ""
@@ -70,6 +70,6 @@ def _row(place: int, choice: Choice) -> str:
     if compiled is not None and compiled.prediction is not None:
         time, mfu = f"{compiled.prediction.seconds * 1e3:,.1f}", f"{compiled.prediction.mfu:.1%}"
     return (
-        f"{place:>3} {layout.rules:<8}{mesh:<28}{layout.rows:>5}{layout.grad_accum_steps:>6} {layout.remat:<6}"
+        f"{rank:>3} {layout.rules:<8}{mesh:<28}{layout.sequences:>5}{layout.grad_accum_steps:>6} {layout.remat:<6}"
         f"{estimate.memory / _GIB:>9.2f}{memory:>9}{estimate.seconds * 1e3:>9,.1f}{time:>10}{mfu:>7}"
     )

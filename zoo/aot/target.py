@@ -20,6 +20,7 @@ from zoo.aot.report import CollectiveTraffic, Memory, Overflow, Report, StepRepo
 from zoo.cost import flops, roofline, walk
 from zoo.cost.chips import Chip, lookup
 from zoo.cost.operations import operations
+from zoo.cost.program import Program
 from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
 from zoo.evals.loss import loss_sums
@@ -33,10 +34,10 @@ STEPS: tuple[str, ...] = get_args(Step)
 _GENERATING = ("causal_lm", "seq2seq_lm")  # heads
 
 
-class Vocabulary(NamedTuple):
-    """What stands in for a tokenizer: as many tokens as the config allows, the special ids of the registry's model.
+class TokenizerOutline(NamedTuple):
+    """Stands in for a tokenizer: as many tokens as the config allows, the special ids of the registry's model.
 
-    The mask token's number is nothing that a program depends on; a byte-level vocabulary has none.
+    No program depends on the id of the mask token; a byte-level tokenizer has none.
     """
 
     vocab_size: int
@@ -46,8 +47,8 @@ class Vocabulary(NamedTuple):
     mask_id: int | None
 
     @classmethod
-    def create(cls, config: RunConfig) -> "Vocabulary":
-        """The most that the config's tokenizer may have, or what the checkpoint has that the run starts from."""
+    def create(cls, config: RunConfig) -> "TokenizerOutline":
+        """The most tokens that the config's tokenizer may have, or those of the checkpoint that the run starts from."""
         base, tokenizer = base_config(config), config.data.tokenizer
         size = base.vocab_size if config.init_from else tokenizer.vocab_size
         last = size - 1
@@ -58,22 +59,22 @@ class Vocabulary(NamedTuple):
 
     @property
     def special_ids(self) -> set[int]:
-        """Those that mark something."""
+        """All special ids that the tokenizer has."""
         return {found for found in self[1:] if found is not None}
 
 
 class _Lowered(NamedTuple):
-    """What can be compiled. Attributes: lower: traces. model_flops: of the whole step."""
+    """A step that can be compiled. Attributes: lower: traces it. model_flops: of the whole step."""
 
     lower: Callable[[], jax.stages.Lowered]
     model_flops: int
-    rows: int
+    sequences: int
     tokens: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A config laid out on the devices of a topology, every check behind it; `compile` may then take minutes.
+    """A config laid out on the devices of a topology, with all checks done; `compile` may then take minutes.
 
     Attributes:
       chip: None on CPUs, for which nothing is predicted. batch: of a train step, as shapes.
@@ -93,7 +94,7 @@ class Target:
           ConfigError: an unknown topology or step; a mesh, batch or preset that does not fit the devices or the model.
         """
         check_names(config)
-        spec = RunSpec.create(config, config.data.outline(Vocabulary.create(config)))
+        spec = RunSpec.create(config, config.data.outline(TokenizerOutline.create(config)))
         _check_steps(steps, spec.objective.head)
         devices = topology.devices(name)
         learner = Learner.create(spec, devices)
@@ -105,7 +106,7 @@ class Target:
         return _LOWERED[step](self).lower()
 
     def compile(self, step: str) -> StepReport:
-        """Compiles one step; that it does not fit is an answer, not an error."""
+        """Compiles one step; that it does not fit is a result, not an error."""
         found = _LOWERED[step](self)
         begin = time.monotonic()
         described: dict[str, Any]
@@ -120,7 +121,9 @@ class Target:
             advice = tuple(advise(self.spec, self.learner, self.topology, step, *sizes))
             overflow = Overflow(needed=sizes[0], allowed=sizes[1], advice=advice)
             described = {"compile_seconds": time.monotonic() - begin, "overflow": overflow}
-        return StepReport(step=step, rows=found.rows, tokens=found.tokens, model_flops=found.model_flops, **described)
+        return StepReport(
+            step=step, sequences=found.sequences, tokens=found.tokens, model_flops=found.model_flops, **described
+        )
 
     def report(self, steps: Sequence[StepReport]) -> Report:
         """Compiled steps together with what they were compiled for."""
@@ -153,26 +156,26 @@ class Target:
         }
         try:
             program = walk.walk(text)
-        except (InputError, KeyError, ValueError) as error:  # a compiler's new words must not lose what took minutes
-            return found | {"not_read": f"{type(error).__name__}: {error}"}
+        except (InputError, KeyError, ValueError) as error:  # a new compiler's output must not lose what took minutes
+            return found | {"not_analysed": f"{type(error).__name__}: {error}"}
         devices = list(self.learner.mesh.devices.flat)
         return found | {
             "program_flops": program.flops * len(devices),
             "kernel_flops": program.kernel_flops * len(devices),
             "main_memory_bytes": program.bytes,
-            "exchanges": tuple(self._exchanges(program)),
+            "collectives": tuple(self._collectives(program)),
             "prediction": self.chip and roofline.predict(program, self.chip, devices, model_flops),
             "operations": tuple(operations(program, self.chip)) if self.chip else (),
         }
 
-    def _exchanges(self, program: walk.Program) -> list[CollectiveTraffic]:
+    def _collectives(self, program: Program) -> list[CollectiveTraffic]:
         """By kind and axes, those that send most first."""
         mesh = self.learner.mesh
         torus = self.chip and Torus.create(self.chip, list(mesh.devices.flat))
         alike: dict[tuple, list[tuple]] = collections.defaultdict(list)
-        for times, op, found in program.exchanges():
+        for times, op, found in program.collectives():
             alike[found.kind, found.axes(mesh.shape), found.size].append((times, op, found))
-        exchanges = [
+        traffic = [
             CollectiveTraffic(
                 kind=kind,
                 axes=axes,
@@ -184,60 +187,57 @@ class Target:
             )
             for (kind, axes, size), group in alike.items()
         ]
-        return sorted(exchanges, key=lambda found: -found.sent_bytes)
+        return sorted(traffic, key=lambda found: -found.sent_bytes)
 
 
 def _check_steps(steps: Sequence[str], head: str) -> None:
     if not steps:
-        raise ConfigError(f"No step to compile; choose of {', '.join(STEPS)}.")
+        raise ConfigError(f"No step to compile; choose from {', '.join(STEPS)}.")
     for step in steps:
         if step not in STEPS:
-            raise ConfigError(f"No step {step!r}; choose of {', '.join(STEPS)}.")
+            raise ConfigError(f"No step {step!r}; choose from {', '.join(STEPS)}.")
         if step in ("prefill", "decode") and head not in _GENERATING:
-            raise ConfigError(f"A model with a {head} head generates no text, so that it has no {step} step; drop it.")
+            raise ConfigError(
+                f"A model with a {head} head does not generate text and has no {step} step; leave it out."
+            )
 
 
 def _batch(spec: RunSpec, learner: Learner) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a batch: what the objective makes of sequences of ordinary tokens."""
-    spread = batch_sharding(learner.mesh)
+    """The shapes of a batch, as the objective arranges sequences of ordinary tokens."""
+    sharding = batch_sharding(learner.mesh)
     shapes = spec.batch_shapes(spec.config.batch_size)
-    return {name: jax.ShapeDtypeStruct(each.shape, each.dtype, sharding=spread) for name, each in shapes.items()}
+    return {name: jax.ShapeDtypeStruct(each.shape, each.dtype, sharding=sharding) for name, each in shapes.items()}
 
 
 def _train(target: Target) -> _Lowered:
     spec, learner, config = target.spec, target.learner, target.spec.config
     step: Any = learner.train_step()
-    rows, length = config.batch_size, config.data.seq_len
-    model_flops = flops.TRAINING * spec.forward_flops(rows)
-    return _Lowered(lambda: step.lower(learner.abstract, target.batch), model_flops, rows, rows * length)
+    batch, length = config.batch_size, config.data.seq_len
+    model_flops = flops.TRAINING * spec.forward_flops(batch)
+    return _Lowered(lambda: step.lower(learner.abstract, target.batch), model_flops, batch, batch * length)
 
 
 def _eval(target: Target) -> _Lowered:
     spec, learner = target.spec, target.learner
     step: Any = learner.eval_step(loss_sums)
-    rows, length = spec.config.batch_size, spec.config.data.seq_len
-    model_flops = spec.forward_flops(rows)
-    return _Lowered(
-        lambda: step.lower(*learner.modules, target.batch),
-        model_flops,
-        rows,
-        rows * length,
-    )
+    batch, length = spec.config.batch_size, spec.config.data.seq_len
+    model_flops = spec.forward_flops(batch)
+    return _Lowered(lambda: step.lower(*learner.modules, target.batch), model_flops, batch, batch * length)
 
 
 def _prefill(target: Target) -> _Lowered:
     found, plain = Inference.on(target.spec, target.learner), Inference.plain(target.spec)
     model_flops = flops.count(plain.prefill, *plain.prefill_arguments)
-    rows, length = found.tokens.shape
-    return _Lowered(lambda: jax.jit(found.prefill).lower(*found.prefill_arguments), model_flops, rows, rows * length)
+    batch, length = found.tokens.shape
+    return _Lowered(lambda: jax.jit(found.prefill).lower(*found.prefill_arguments), model_flops, batch, batch * length)
 
 
 def _decode(target: Target) -> _Lowered:
     found, plain = Inference.on(target.spec, target.learner), Inference.plain(target.spec)
     model_flops = flops.count(plain.decode, *plain.decode_arguments)
-    rows = found.tokens.shape[0]
+    batch = found.tokens.shape[0]
     step = jax.jit(found.decode, donate_argnums=2)
-    return _Lowered(lambda: step.lower(*found.decode_arguments), model_flops, rows, rows)
+    return _Lowered(lambda: step.lower(*found.decode_arguments), model_flops, batch, batch)
 
 
 _LOWERED: dict[str, Callable[[Target], _Lowered]] = {
@@ -267,5 +267,5 @@ def _versions(chip: Chip | None) -> dict[str, str]:
     if chip is not None:
         folder = topology.library().parent.parent
         names = [path.name.removesuffix(".dist-info") for path in folder.glob("libtpu-*.dist-info")]
-        found["libtpu"] = names[0].removeprefix("libtpu-") if names else "of unknown version"
+        found["libtpu"] = names[0].removeprefix("libtpu-") if names else "(unknown version)"
     return found

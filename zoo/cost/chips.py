@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of chips: what each can compute, hold and send, by its maker's figures.
+"""The one table of chips: peak FLOPs, memory and links of each, by its maker's figures.
 
 Google Cloud's pages (docs.cloud.google.com/tpu/docs/v4, /v5e, /v5p, /v6e, /tpu7x) give peaks, memories and each chip's
 ICI bandwidth in both directions over all its ports; a link's one way is that by twice the ports. The sizes of the
@@ -26,12 +26,12 @@ class Chip:
       kinds: the `device_kind`s by which JAX names it.
       flops_per_second: of products of bfloat16 numbers.
       hbm_bytes: memory that a program may take, which is what the compiler counts against.
-      cycles_per_second: of a core's clock: its peak by what libtpu's estimates take its matrix units to do in a cycle.
-      matrix_unit: rows and columns of one systolic array; shorter sides of a product are filled up to it.
+      cycles_per_second: a core's clock: its peak over the operations per cycle that libtpu's estimates assume.
+      matrix_unit: rows and columns of one systolic array; shorter sides of a product are padded to it.
       link_bytes_per_second: of one link to one neighbour, one way. link_axes: axes of the torus, each with two links.
-      wrap_multiple: an axis of the slice closes to a ring where its length is a multiple of this; 0 means always.
+      wrap_multiple: an axis of the slice is a ring where its length is a multiple of this; 0 means always.
       network_bytes_per_second: between slices, one way.
-      vmem_bytes: the fast memory of one JAX device, by what libtpu allows a kernel.
+      vmem_bytes: VMEM of one JAX device that libtpu allows a kernel.
     """
 
     name: str
@@ -74,7 +74,7 @@ CHIPS = {
             network_bytes_per_second=3.125e9, cycles_per_second=1.5e9, vmem_bytes=128 * 2**20,
         ),
         Chip(
-            # 459 TFLOP/s, 95 GiB at 2,765 GB/s; 1,200 GB/s both ways over 6 ports; 50 Gbit/s a chip.
+            # 459 TFLOP/s, 95 GiB at 2,765 GB/s; 1,200 GB/s both ways over 6 ports; 50 Gbit/s per chip.
             name="v5p", kinds=("TPU v5", "TPU v5p"), flops_per_second=459e12, hbm_bytes=int(95.74 * _GIB),
             hbm_bytes_per_second=2.765e12, matrix_unit=128, link_bytes_per_second=100e9, link_axes=3, wrap_multiple=4,
             network_bytes_per_second=6.25e9, cycles_per_second=1.75e9, vmem_bytes=64 * 2**20,
@@ -114,10 +114,10 @@ CHIPS = {
 
 
 def peak_flops_per_second(devices: Sequence[Any]) -> float | None:
-    """Of `jax.Device`s together, or None if the table does not have them, as CPUs. A chip's cores share its place."""
+    """Of all `jax.Device`s together; None if the table lacks them, as CPUs. A chip counts once for all its cores."""
     chip, is_tpu = find(devices[0].device_kind), devices[0].platform == "tpu"
-    places = {(getattr(one, "slice_index", 0), *one.coords) if is_tpu else one.id for one in devices}
-    return None if chip is None else len(places) * chip.flops_per_second
+    chips = {(getattr(one, "slice_index", 0), *one.coords) if is_tpu else one.id for one in devices}
+    return None if chip is None else len(chips) * chip.flops_per_second
 
 
 def find(device_kind: str) -> Chip | None:
@@ -130,5 +130,7 @@ def lookup(device_kind: str) -> Chip:
     chip = find(device_kind)
     if chip is None:
         known = ", ".join(kind for chip in CHIPS.values() for kind in chip.kinds)
-        raise ConfigError(f"No figures of the chip {device_kind!r}; known are {known}. Add it to zoo/cost/chips.py.")
+        raise ConfigError(
+            f"The chip {device_kind!r} is not in the table; known are {known}. Add it to zoo/cost/chips.py."
+        )
     return chip

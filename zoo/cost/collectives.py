@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Exchanges between devices in an HLO program: how much, among whom, and along which axes of a mesh."""
+"""The collectives of an HLO program: how many bytes, among which devices, and along which axes of a mesh."""
 
 import dataclasses
 import functools
@@ -27,12 +27,12 @@ _PAIRS = re.compile(r"source_target_pairs=\{([\d,{} ]*)\}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Collective:
-    """One exchange, as each device takes part in it.
+    """One collective, seen from each device that takes part.
 
     Attributes:
-      operand_bytes: what a device holds of it before, without padding.
-      groups: devices, by their place in the flattened mesh, that exchange among themselves; of a permutation, pairs of
-        a sender and a receiver.
+      operand_bytes: what a device puts in, without padding.
+      groups: devices that communicate with each other, by their index in the flattened mesh; of a permutation, pairs
+        of a sender and a receiver.
     """
 
     kind: str
@@ -46,30 +46,30 @@ class Collective:
 
     @property
     def result_bytes(self) -> int:
-        """What a device holds of it afterwards."""
+        """What a device gets out."""
         if self.kind == "all-gather":
             return self.operand_bytes * self.size
         return self.operand_bytes // self.size if self.kind == "reduce-scatter" else self.operand_bytes
 
     @property
     def sent_bytes(self) -> float:
-        """What a device sends at least: in a ring `(n - 1) / n` of the whole, and twice that to reduce for all."""
+        """The least a device has to send: in a ring `(n - 1) / n` of the whole, and twice that for an all-reduce."""
         if self.kind == "collective-permute":
             return float(self.operand_bytes)
         whole = self.result_bytes if self.kind == "all-gather" else self.operand_bytes
         return (2 if self.kind == "all-reduce" else 1) * whole * (self.size - 1) / self.size
 
     def axes(self, mesh: Mapping[str, int]) -> tuple[str, ...]:
-        """The axes of a mesh, sizes by name, that a group spans; `part of NAME` where it does not span all of one."""
+        """The axes of a mesh (sizes by name) that a group spans; `part of NAME` where it does not span all of one."""
         found = _axes(self.groups, tuple(mesh.items()))
         return tuple(axis.removeprefix(_PART) for axis in found) if self.kind == "collective-permute" else found
 
 
 def collective(kind: str, instruction: Instruction, computation: Computation, devices: int) -> Collective:
-    """What an instruction exchanges.
+    """The collective that an instruction performs.
 
     Raises:
-      InputError: groups of devices in a form that is not understood.
+      InputError: groups of devices in an unknown form.
     """
     operands = computation.operands(instruction)
     return Collective(
@@ -100,21 +100,21 @@ def _groups(text: str, devices: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _mesh_groups(found: re.Match) -> tuple[tuple[int, ...], ...]:
-    """`mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'a','b':(1)2}`: the last names axes, or of one a part of it."""
+    """`mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'a','b':(1)2}`: the last names axes, or a part of one."""
     sizes = {name: int(size) for name, size, _, _ in _AXIS.findall(found["axes"])}
     total = int(np.prod(list(sizes.values())))
-    places = _iota(found["ids"] or str(total), found["order"])
+    ids = _iota(found["ids"] or str(total), found["order"])
     split: list[tuple[int, bool]] = []
     over = {name: (int(before or 1), int(size or 0)) for name, _, before, size in _AXIS.findall(found["over"])}
     for name, size in sizes.items():
         before, part = over.get(name, (size, 1))
         part = part or size
         split += [(before, False), (part, name in over), (size // (before * part), False)]
-    places = places.reshape([size for size, _ in split])
+    ids = ids.reshape([size for size, _ in split])
     kept = [axis for axis, (_, chosen) in enumerate(split) if not chosen]
     moved = [axis for axis, (_, chosen) in enumerate(split) if chosen]
     count = int(np.prod([split[axis][0] for axis in moved]))
-    return _tuples(places.transpose(kept + moved).reshape(-1, count))
+    return _tuples(ids.transpose(kept + moved).reshape(-1, count))
 
 
 def _iota(sizes: str, order: str | None) -> np.ndarray:
@@ -128,14 +128,14 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _tuples(groups: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(place) for place in group) for group in groups)
+    return tuple(tuple(int(device) for device in group) for group in groups)
 
 
 @functools.lru_cache(maxsize=512)
 def _axes(groups: tuple[tuple[int, ...], ...], mesh: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
     sizes = [size for _, size in mesh]
-    places = np.stack(np.unravel_index(np.array(groups), sizes), axis=-1)  # [groups, members, axes]
-    counts = [max(len(set(row)) for row in places[:, :, axis].tolist()) for axis in range(len(sizes))]
+    indices = np.stack(np.unravel_index(np.array(groups), sizes), axis=-1)  # [groups, members, axes]
+    counts = [max(len(set(row)) for row in indices[:, :, axis].tolist()) for axis in range(len(sizes))]
     return tuple(
         name if count == size else f"{_PART}{name}"
         for (name, size), count in zip(mesh, counts, strict=True)

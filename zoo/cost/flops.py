@@ -27,12 +27,12 @@ _CPU = AbstractDevice(device_kind="cpu", num_cores=1, platform="cpu")
 
 
 def count(function: Callable[..., Any], *args: Any) -> int:
-    """Operations of `function(*args)`, a multiplication and an addition being two; arguments may be shapes alone.
+    """Operations of `function(*args)`, a multiplication and an addition being two; arguments may be shapes.
 
-    It is traced as for one CPU, where nothing is hidden in a kernel.
+    It is traced for one CPU, where no kernel hides operations.
 
     Raises:
-      InputError: a kernel all the same, or a loop of unknown length, with products inside.
+      InputError: a kernel or a loop of unknown length with products inside.
     """
     with jax.sharding.use_abstract_mesh(AbstractMesh((), (), abstract_device=_CPU)):
         return _count(jax.make_jaxpr(function)(*args).jaxpr)
@@ -44,8 +44,8 @@ def forward(
     """Operations of one call of a model.
 
     Args:
-      length: tokens of a row, and of the target of an encoder-decoder. predictions: positions that a vocabulary head
-        reads, where it does not read all; of XLNet, those of its second stream.
+      length: tokens of a sequence, and of the target of an encoder-decoder. predictions: positions that the LM head
+        reads, where it does not read all; in XLNet, those of the query stream.
     """
     config = plain(config)
     graphdef, params = nnx.split(registry.family_of(config).abstract(config, head=head))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The text of an optimised HLO module, `compiled.as_text()`, as computations of instructions.
 
-Only the form is understood here; `zoo.cost.walk` knows what instructions cost. A line that does not parse is an
-error, since what it holds would be missing from every sum.
+Only the syntax is understood here; `zoo.cost.walk` knows what instructions cost. A line that does not parse is an
+error, since its instruction would be missing from every sum.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ class Shape(NamedTuple):
 
     Attributes:
       space: memory space; 0 is the main memory (HBM), 1 a TPU's VMEM, others hold flags and scalars.
-      stored_bytes: with the padding of the layout's tiles.
+      stored_bytes: including the padding of the layout's tiles.
     """
 
     dtype: str
@@ -59,7 +59,7 @@ class Instruction:
 
     Attributes:
       shapes: the arrays of the result, those of nested tuples one after another.
-      literal: what stands in the place of operands. attributes: the text behind them.
+      literal: the text between the parentheses. attributes: the text after them.
     """
 
     name: str
@@ -76,13 +76,13 @@ class Instruction:
         return found[1] if found else None
 
     def numbers(self, key: str) -> tuple[int, ...]:
-        """Those of `key={1,2}`; none where it is absent."""
+        """The numbers of `key={1,2}`; none where it is absent."""
         found = re.search(rf"\b{key}=\{{([\d,]*)\}}", self.attributes)
         return tuple(int(n) for n in found[1].split(",") if n) if found else ()
 
     @property
     def source(self) -> str:
-        """Where in the traced program it comes from: the metadata's op_name."""
+        """The path in the traced program that it comes from: the metadata's op_name."""
         found = re.search(r'op_name="([^"]*)"', self.attributes)
         return found[1] if found else ""
 
@@ -106,7 +106,7 @@ class Computation:
 
     @functools.cached_property
     def users(self) -> dict[str, list[Instruction]]:
-        """Of each instruction, those that read it."""
+        """The instructions that read each instruction."""
         found: dict[str, list[Instruction]] = {name: [] for name in self.instructions}
         for instruction in self.instructions.values():
             for operand in dict.fromkeys(instruction.operands):
@@ -134,7 +134,7 @@ class Module:
         name = instruction.attribute(key)
         if name is None or name not in self.computations:
             raise InputError(
-                f"The instruction {instruction.name} ({instruction.opcode}) names no computation by {key}=."
+                f"The instruction {instruction.name} ({instruction.opcode}) names no computation as {key}=."
             )
         return self.computations[name]
 
@@ -143,7 +143,7 @@ def parse(text: str) -> Module:
     """Reads a module's text.
 
     Raises:
-      InputError: a line that is no instruction, or a text without an entry.
+      InputError: a line that is not an instruction, or a text without an entry.
     """
     computations: dict[str, Computation] = {}
     entry = current = None
@@ -165,16 +165,16 @@ def parse(text: str) -> Module:
             computations[header[2]] = Computation(header[2], current)
             entry = computations[header[2]] if header[1] else entry
         elif not table:
-            raise InputError(f"Line {number} of the HLO text begins no computation: {line[:200]!r}.")
+            raise InputError(f"Line {number} of the HLO text does not begin a computation: {line[:200]!r}.")
     if entry is None or current is not None:
-        raise InputError("The HLO text has no whole entry computation; it must be what compiled.as_text() gives.")
+        raise InputError("The HLO text has no complete entry computation; pass the result of compiled.as_text().")
     return Module(computations, entry, int(partitions[1]) if partitions else 1)
 
 
 def _instruction(line: str, number: int) -> Instruction:
     found = _INSTRUCTION.match(line)
     if found is None:
-        raise InputError(f"Line {number} of the HLO text is no instruction that is understood: {line[:200]!r}.")
+        raise InputError(f"Line {number} of the HLO text is not an instruction that is understood: {line[:200]!r}.")
     operands = found["operands"]
     return Instruction(
         name=found["name"],
@@ -198,7 +198,7 @@ def _shapes(text: str) -> tuple[Shape, ...]:
 
 
 def _padded(dims: tuple[int, ...], layout: str) -> tuple[int, ...]:
-    """The sizes filled up to the layout's first tile, `T(8,128)`: the last two axes in the order of the memory."""
+    """The sizes padded to the layout's first tile, `T(8,128)`: the two minor-most axes in memory order."""
     tile = _TILE.search(layout)
     if tile is None or not dims:
         return dims

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Where a step's time goes, by the operations of its program: what each is predicted to take, and what it needs.
+"""Where a step's time goes, by the operations of its program: the predicted time of each, and the least it needs.
 
-Exchanges are not among them; `zoo.cost.roofline` says what they cost beyond what the schedule hides.
+Collectives are not included; `zoo.cost.roofline` has the time of those that the schedule does not overlap.
 """
 
 import collections
@@ -10,10 +10,10 @@ import dataclasses
 import re
 
 from zoo.cost.chips import Chip
+from zoo.cost.program import Op, Program
 from zoo.cost.roofline import Rates, category
-from zoo.cost.walk import Op, Program
 
-# What JAX writes around the name of the operation itself.
+# Parts of a path that JAX adds around the name of the operation itself.
 _AROUND = re.compile(
     r"(jit|jvp|transpose)\(.*\)|checkpoint|rematted_computation|while|body|closed_call|shard_map|cond|branch_\d+_fun"
 )
@@ -21,14 +21,14 @@ _AROUND = re.compile(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operations:
-    """Those of one category and phase that come from one operation of the traced program.
+    """The operations of one category and phase that come from one operation of the traced program.
 
     Attributes:
-      phase: forward, backward, recomputed (in the backward pass), or outside: of a training step the update, of others
-        all of it.
+      phase: forward, backward, recomputed (in the backward pass), or outside: the update of a training step, or all of
+        another step.
       count: how often they run in a step, all together.
-      seconds: that they are predicted to take.
-      matrix_seconds, memory_seconds: that their products and their bytes need at the full peaks, nothing filled up.
+      seconds: predicted, all together.
+      matrix_seconds, memory_seconds: what their products and their bytes need at the full peaks, without padding.
     """
 
     category: str
@@ -40,17 +40,17 @@ class Operations:
     memory_seconds: float
 
     @property
-    def lost_seconds(self) -> float:
-        """In which the matrix units do nothing."""
+    def idle_seconds(self) -> float:
+        """The time in which the matrix units are idle."""
         return self.seconds - self.matrix_seconds
 
 
 def operations(program: Program, chip: Chip) -> list[Operations]:
-    """All that a step does beside exchanges and copies under way, those that lose most first."""
+    """All operations of a step but collectives and asynchronous copies, by idle matrix units, the longest first."""
     taken, needed, peak = Rates(chip), Rates(chip, memory=1.0), chip.flops_per_second / chip.devices
     alike: dict[tuple[str, str, str], list[tuple[int, Op]]] = collections.defaultdict(list)
     for times, op in program.executed():
-        if op.collective is not None:  # what it is fused with takes time as well; its bytes are those of the exchange
+        if op.collective is not None:  # the work it is fused with takes time as well; its bytes are the collective's
             op = dataclasses.replace(op, read_bytes=0, written_bytes=0, cycles=None if op.begins else op.cycles)
         elif op.begins is not None:
             continue
@@ -68,11 +68,11 @@ def operations(program: Program, chip: Chip) -> list[Operations]:
         )
         for (kind, when, called), group in alike.items()
     ]
-    return sorted(found, key=lambda one: -one.lost_seconds)
+    return sorted(found, key=lambda one: -one.idle_seconds)
 
 
 def phase(source: str) -> str:
-    """Of the step, from a place in the traced program."""
+    """The phase of the step, from a path in the traced program."""
     if "rematted_computation" in source:
         return "recomputed"
     if "transpose(" in source:
@@ -81,7 +81,7 @@ def phase(source: str) -> str:
 
 
 def name(op: Op) -> str:
-    """What it was in the traced program; of what the compiler has added, its opcode."""
+    """The operation's name in the traced program, or its opcode if the compiler has added it."""
     if op.kernels:
         return op.kernels[0].name
     parts = [part for part in op.source.partition(";")[0].split("/") if part and not _AROUND.fullmatch(part)]

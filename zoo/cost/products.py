@@ -24,7 +24,7 @@ class Product(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """A multiplication and an addition are two."""
+        """A multiplication and an addition count as two."""
         return round(2 * self.batch * self.rows * self.columns * self.depth)
 
 
@@ -48,7 +48,7 @@ def _dot(instruction: Instruction, left: Shape, right: Shape) -> Product:
 
 
 def _convolution(instruction: Instruction, left: Shape, right: Shape, out: Shape) -> Product:
-    """Places where the window lies over padding or between the rows of a dilated input are not counted."""
+    """Window positions over padding or between the elements of a dilated input are not counted."""
     labels = _LABELS.search(instruction.attributes)
     if labels is None:
         raise InputError(f"The convolution {instruction.name} does not name its axes (dim_labels).")
@@ -57,16 +57,16 @@ def _convolution(instruction: Instruction, left: Shape, right: Shape, out: Shape
     rows, columns, depth, batch = outputs["b"], outputs["f"], float(kernel["i"]), 1
     windows = _windows(instruction.attributes, sum(label.isdigit() for label in kernel))
     for axis, window in enumerate(windows):
-        places, size, given = outputs[str(axis)], kernel[str(axis)], inputs[str(axis)]
-        covered = _covered(places, size, given, window)
+        positions, size, given = outputs[str(axis)], kernel[str(axis)], inputs[str(axis)]
+        covered = _covered(positions, size, given, window)
         if size == 1:  # an axis of the left side alone
-            rows *= places
-        elif given == 1 and covered == places:  # of the right side alone: the window slides over one place
-            columns *= places
-        elif covered == places:  # of both: each place meets one of the window's
-            batch *= places
+            rows *= positions
+        elif given == 1 and covered == positions:  # of the right side alone: the window slides over one position
+            columns *= positions
+        elif covered == positions:  # of both: each position meets one of the window's
+            batch *= positions
         else:
-            rows, depth = rows * places, depth * covered / places
+            rows, depth = rows * positions, depth * covered / positions
     return Product(batch, rows, columns, depth, left.dtype)
 
 
@@ -91,15 +91,15 @@ def _windows(attributes: str, axes: int) -> list[_Window]:
     ]
 
 
-def _covered(places: int, size: int, given: int, window: _Window) -> int:
-    """Pairs of a place of the output and one of the window that meet a number of the input."""
+def _covered(positions: int, size: int, given: int, window: _Window) -> int:
+    """Pairs of an output position and a window position that hit an element of the input."""
     last, step, count = (given - 1) * window.left_dilation, window.left_dilation, 0
     for shift in range(size):
         first = shift * window.right_dilation - window.before
         if step == 1:
             low = max(0, -(first // window.stride))
-            count += max(0, min(places, (last - first) // window.stride + 1) - low)
+            count += max(0, min(positions, (last - first) // window.stride + 1) - low)
         else:
-            met = (first + place * window.stride for place in range(places))
-            count += sum(0 <= place <= last and place % step == 0 for place in met)
+            hit = (first + position * window.stride for position in range(positions))
+            count += sum(0 <= position <= last and position % step == 0 for position in hit)
     return count

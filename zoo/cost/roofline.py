@@ -2,22 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a step should take on a chip, from what its compiled program does: a prediction, never a measurement.
 
-The program's operations are gone through in the order of its schedule, on one device. Each lasts as long as the slowest
-of: its products on the matrix units, whose short sides are filled up to the unit's 128 or 256 rows and whose rate is
-`MATRIX` of the peak; its bytes at `MEMORY` of the main memory's bandwidth; and, unless it is a kernel of ours, the
-cycles that the TPU's compiler itself takes it for, which alone knows the vector unit and layouts. Kernels of attention
-run at a share of the peak that the instruction bundles in benchmarks/records/tpu_static.md give, by pass and head
-width, without dropout; those of the vocabulary's loss likewise (benchmarks/records/xent_static.md).
+The program's operations are simulated in schedule order, on one device. Each takes the longest of three times: its
+products on the matrix units, with short sides padded to the unit's 128 or 256 rows and at `MATRIX` of the peak; its
+bytes at `MEMORY` of the main memory's bandwidth; and, unless it is one of our kernels, the TPU compiler's own cycle
+estimate, which alone accounts for the vector unit and layouts. Attention kernels run at the fraction of the peak that
+the instruction bundles in benchmarks/records/tpu_static.md give, by pass and head width, without dropout; those of
+the LM head's loss likewise (benchmarks/records/xent_static.md).
 
-Exchanges last what `zoo.cost.torus` says. One that the program starts and later waits for goes on meanwhile, after
-those started before it, and costs only what is left when it is waited for; another costs all of its time. Copies
-between memories that are started ahead have what bandwidth the operations meanwhile leave. So "exposed" is what the
-schedule does not hide. A loop is one pass through its body, times its passes; nothing reaches from one into the next.
+The time of a collective comes from `zoo.cost.torus`. An asynchronous one overlaps with the operations scheduled between
+its start and its end, after those started before it, and costs only what is left when it is waited for; a synchronous
+one costs all of its time. Asynchronous copies between memories get the bandwidth that the operations meanwhile leave.
+"Exposed" is the time that the schedule does not overlap. A loop is one pass through its body times its trip count;
+nothing overlaps across iterations.
 
-Left out: the host, the input, jitter, the time between operations (a few hundred nanoseconds each), refresh of the
-memory, throttling. The compiler's cycle counts are on the safe side: of plain copies they make twice the time that the
-memory needs. `roofline_seconds` leaves them out and nothing else; `bound_seconds` also takes full peaks: no run can be
-faster than that schedule. MFU is the model's operations (`zoo.cost.flops`, three forward passes, a mask saves
+Not modelled: the host, the input, jitter, the time between operations (a few hundred nanoseconds each), memory refresh,
+throttling. The compiler's cycle counts are conservative: for plain copies they are twice the time that the memory
+needs. `roofline_seconds` ignores them and nothing else; `bound_seconds` also assumes full peaks, so that no run with
+that schedule can be faster. MFU is the model's operations (`zoo.cost.flops`, three forward passes, a mask saves
 nothing) over what the chips could do in that time at their peak.
 """
 
@@ -28,16 +29,16 @@ from typing import Any
 
 from zoo.cost.chips import Chip
 from zoo.cost.products import Product
+from zoo.cost.program import Kernel, Loop, Op, Program
 from zoo.cost.torus import Torus
-from zoo.cost.walk import Kernel, Loop, Op, Program
 
 # libtpu's own estimate of large products alone: 0.88 of the peak on v5e, 0.90 on v5p and v4, 0.70 to 0.90 on v6e.
 MATRIX = 0.9
 # Its estimate of one long fusion that reads and writes: 0.81 of v5e's bandwidth; copies on GPUs reach 0.9.
 MEMORY = 0.85
-_SUBLANES = 8  # rows of a tile
-# Share of the peak by width of the matrix unit and pass, at head widths of 64 and of 128: what must be multiplied, by
-# bundles, of GPT-3's rows in benchmarks/records/tpu_static.md (v5e, v6e).
+_SUBLANES = 8  # sublanes of a tile
+# Fraction of the peak by size of the matrix unit and pass, at head widths of 64 and 128: the operations that are needed
+# over those that the bundles take, from the rows of GPT-3 in benchmarks/records/tpu_static.md (v5e, v6e).
 _ATTENTION = {
     (128, "forward"): (0.58, 0.94),
     (128, "backward"): (0.75, 1.0),
@@ -46,20 +47,20 @@ _ATTENTION = {
 }
 _LOSS = {(128, "forward"): 1.0, (128, "backward"): 1.0, (256, "forward"): 0.6, (256, "backward"): 0.81}
 
-CATEGORIES = ("matmul", "attention kernel", "loss kernel", "elementwise and memory", "collectives, exposed")
+CATEGORIES = ("matmul", "attention kernel", "loss kernel", "elementwise and memory", "exposed collectives")
 _MATMUL, _ATTENTION_KERNEL, _LOSS_KERNEL, _OTHER, _EXPOSED = CATEGORIES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a step is predicted to take.
+    """How long a step is predicted to take.
 
     Attributes:
-      seconds: of a step. roofline_seconds: by products, memory and links alone, without the compiler's cycle counts.
-      bound_seconds: less than which it cannot take.
-      mfu, roofline_mfu: share of the chips' peak that the model's operations are, by the first two.
+      seconds: of a step. roofline_seconds: from products, memory and links alone, without the compiler's cycle counts.
+      bound_seconds: a lower bound.
+      mfu, roofline_mfu: the model's operations as a fraction of the chips' peak, in `seconds` and `roofline_seconds`.
       by_category: seconds of each of `CATEGORIES`; they add up to `seconds`.
-      exchange_seconds: of all exchanges, hidden ones included.
+      collective_seconds: of all collectives, overlapped ones included.
     """
 
     seconds: float
@@ -68,11 +69,15 @@ class Prediction:
     mfu: float
     roofline_mfu: float
     by_category: Mapping[str, float]
-    exchange_seconds: float
+    collective_seconds: float
 
 
 def predict(program: Program, chip: Chip, devices: Sequence[Any], model_flops: int) -> Prediction:
-    """Args: devices: in the order of the flattened mesh. model_flops: of one step, on all devices."""
+    """Predicts a step's time.
+
+    Args:
+      devices: in the order of the flattened mesh. model_flops: of one step, on all devices.
+    """
     torus = Torus.create(chip, devices)
     by_category = _Clock(torus, Rates(chip)).run(program.steps)
     bound = _Clock(torus, Rates(chip, matrix=1.0, memory=1.0, estimates=False)).run(program.steps)
@@ -86,17 +91,17 @@ def predict(program: Program, chip: Chip, devices: Sequence[Any], model_flops: i
         mfu=model_flops / (seconds * peak),
         roofline_mfu=model_flops / (roofline_seconds * peak),
         by_category=by_category,
-        exchange_seconds=math.fsum(times * torus.seconds(found) for times, _, found in program.exchanges()),
+        collective_seconds=math.fsum(times * torus.seconds(found) for times, _, found in program.collectives()),
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """How fast one device is taken to be.
+    """How fast one device is assumed to be.
 
     Attributes:
-      matrix, memory: shares of the peaks that are reached; a whole `matrix` means kernels at their peak, too.
-      estimates: whether the compiler's own cycles count.
+      matrix, memory: fractions of the peaks that are reached; a `matrix` of 1 puts kernels at the peak as well.
+      estimates: whether the compiler's cycle estimates count.
     """
 
     chip: Chip
@@ -105,14 +110,14 @@ class Rates:
     estimates: bool = True
 
     def seconds(self, op: Op) -> float:
-        """Of one operation, exchanges aside."""
+        """Of one operation, without collectives."""
         return max(self.compute_seconds(op), self.memory_seconds(op), self._estimated(op))
 
     def compute_seconds(self, op: Op) -> float:
         """On the matrix units."""
         peak = self.chip.flops_per_second / self.chip.devices
         products = sum(padded_flops(product, self.chip.matrix_unit) for product in op.products) / self.matrix
-        kernels = sum(kernel.flops / self._share(kernel) for kernel in op.kernels)
+        kernels = sum(kernel.flops / self._efficiency(kernel) for kernel in op.kernels)
         return (products + kernels) / peak
 
     def memory_seconds(self, op: Op) -> float:
@@ -124,8 +129,8 @@ class Rates:
             return 0.0
         return op.cycles / self.chip.cycles_per_second
 
-    def _share(self, kernel: Kernel) -> float:
-        """Of the peak that a kernel reaches."""
+    def _efficiency(self, kernel: Kernel) -> float:
+        """The fraction of the peak that a kernel reaches."""
         if self.matrix == 1.0:
             return 1.0
         key = (self.chip.matrix_unit, "backward" if kernel.name.endswith("backward") else "forward")
@@ -137,18 +142,18 @@ class Rates:
 
 
 def padded_flops(product: Product, unit: int) -> int:
-    """Operations with the sides filled up: the depth and one free side to the unit's size, the other to 8 rows."""
+    """Operations with padded sides: the depth and one free side to the unit's size, the other to 8 sublanes."""
 
-    def filled(size: float | int, to: int) -> int:
+    def padded(size: float | int, to: int) -> int:
         return math.ceil(size / to) * to
 
     sides = (product.rows, product.columns)
-    free = min(filled(a, unit) * filled(b, _SUBLANES) for a, b in (sides, sides[::-1]))
-    return 2 * product.batch * free * filled(product.depth, unit)
+    free = min(padded(a, unit) * padded(b, _SUBLANES) for a, b in (sides, sides[::-1]))
+    return 2 * product.batch * free * padded(product.depth, unit)
 
 
 def category(op: Op) -> str:
-    """Where the time of an operation is put."""
+    """The category that the time of an operation counts in."""
     names = [kernel.name for kernel in op.kernels]
     if any("attention" in name for name in names):
         return _ATTENTION_KERNEL
@@ -158,7 +163,7 @@ def category(op: Op) -> str:
 
 
 class _Clock:
-    """Goes through steps in their order; two queues, of exchanges and of copies, run beside them."""
+    """Simulates steps in order, with two queues of asynchronous transfers: collectives and copies."""
 
     def __init__(self, torus: Torus, rates: Rates):
         self.torus, self.rates = torus, rates
@@ -166,7 +171,7 @@ class _Clock:
         self.spent: dict[str, float] = dict.fromkeys(CATEGORIES, 0.0)
 
     def run(self, steps: Sequence[Op | Loop]) -> dict[str, float]:
-        """Seconds by category, with nothing left under way."""
+        """Seconds by category, until the last transfer has finished."""
         for step in steps:
             if isinstance(step, Loop):
                 self._loop(step)
@@ -188,25 +193,25 @@ class _Clock:
 
     def _do(self, op: Op) -> None:
         if op.begins is None:
-            if op.collective is not None:  # after what is under way on the links
+            if op.collective is not None:  # after those already on the links
                 self._pass(_EXPOSED, self.links.finish() + self.torus.seconds(op.collective))
                 op = dataclasses.replace(op, read_bytes=0, written_bytes=0)
             self._pass(category(op), self.rates.seconds(op), busy=self.rates.memory_seconds(op))
         elif op.collective is not None:
             self.links.begin(op.begins, self.torus.seconds(op.collective))
-            self._pass(category(op), self.rates.compute_seconds(op))  # of what the start is fused with
+            self._pass(category(op), self.rates.compute_seconds(op))  # of the work that the start is fused with
         else:
             self.copies.begin(op.begins, self.rates.memory_seconds(op))
 
     def _pass(self, name: str, seconds: float, busy: float = 0.0) -> None:
-        """Lets time pass, of which the memory is busy for a part."""
+        """Lets time pass; for `busy` seconds of it the memory is in use."""
         self.spent[name] += seconds
         self.links.advance(seconds)
         self.copies.advance(max(seconds - busy, 0.0))
 
 
 class _Queue:
-    """Transfers under way, one after another."""
+    """Asynchronous transfers, one after another."""
 
     def __init__(self):
         self._left: dict[str, float] = {}
@@ -215,7 +220,7 @@ class _Queue:
         self._left[name] = seconds
 
     def advance(self, seconds: float) -> None:
-        """Lets so much time pass."""
+        """Lets time pass."""
         for name in list(self._left):
             if seconds < self._left[name]:
                 self._left[name] -= seconds

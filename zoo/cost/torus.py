@@ -1,12 +1,13 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How long an exchange takes on a slice of TPUs: chips on a torus, with a link to each neighbour.
+"""How long a collective takes on a slice of TPUs: chips on a torus, with a link to each neighbour.
 
 By the JAX scaling book ("Sharded matrices and how to multiply them"): a gather or a scatter moves `(n - 1) / n` of the
-whole into each chip, over every link that its group may use, two an axis where the axis closes to a ring and else one;
-an all-reduce is a scatter and a gather; an all-to-all passes the middle of the longest axis; a permutation goes so many
-hops. Each hop adds a latency. Groups that share links share their bandwidth. Cores of one chip are one place. What
-crosses slices goes in parts, one of each chip of a slice, over the network between them, after the same within one.
+whole into each chip, over every link that its group can use, two per axis where the axis is a ring and one otherwise;
+an all-reduce is a scatter and a gather; an all-to-all is limited by the middle of the longest axis; a permutation takes
+one transfer per hop. Each hop adds a latency. Groups that share links share their bandwidth. Cores of one chip share
+its coordinates. A collective across slices runs within each slice first; then each chip sends its part over the
+network between them.
 """
 
 import dataclasses
@@ -19,19 +20,19 @@ from zoo.cost.chips import Chip
 from zoo.cost.collectives import Collective
 
 HOP_SECONDS = 1e-6  # "around 1 us" a hop (scaling book, "Rooflines of collectives")
-_ON_CHIP = 6  # links that the one between two cores is worth (Google Cloud's page on TPU7x)
+_ON_CHIP = 6  # bandwidth between two cores of a chip, in links (Google Cloud's page on TPU7x)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Torus:
-    """Where devices are, in the order of the flattened mesh.
+    """The devices of a slice, in the order of the flattened mesh.
 
     Attributes:
-      places: coordinates of each one's chip. slices: which slice each is in; empty means the same.
+      coordinates: of each device's chip. slices: the slice that each device is in; empty means one slice.
     """
 
     chip: Chip
-    places: tuple[tuple[int, ...], ...]
+    coordinates: tuple[tuple[int, ...], ...]
     slices: tuple[int, ...] = ()
 
     @classmethod
@@ -39,17 +40,17 @@ class Torus:
         """Of `jax.Device`s with coordinates, in the order of the flattened mesh."""
         return cls(
             chip=chip,
-            places=tuple(tuple(int(n) for n in device.coords) for device in devices),
+            coordinates=tuple(tuple(int(n) for n in device.coords) for device in devices),
             slices=tuple(int(getattr(device, "slice_index", 0)) for device in devices),
         )
 
     @functools.cached_property
     def lengths(self) -> tuple[int, ...]:
         """Chips along each axis of the slice."""
-        return tuple(max(axis) + 1 for axis in zip(*self.places, strict=True))
+        return tuple(max(axis) + 1 for axis in zip(*self.coordinates, strict=True))
 
     def seconds(self, collective: Collective) -> float:
-        """How long one exchange takes by itself."""
+        """How long one collective takes by itself."""
         if collective.kind == "collective-permute":
             return self._permutation(collective)
         found = [self._slice(device) for device in collective.groups[0]]
@@ -60,13 +61,13 @@ class Torus:
         return self.slices[device] if self.slices else 0
 
     def _between(self, collective: Collective, slices: int, chips: int) -> float:
-        """Over the network, between slices with so many chips of the group each."""
+        """Over the network between slices, each of which has `chips` chips of the group."""
         whole = max(collective.operand_bytes, collective.result_bytes) / chips
         twice = 2 if collective.kind == "all-reduce" else 1
         return twice * whole * (slices - 1) / slices / self.chip.network_bytes_per_second
 
     def _within(self, collective: Collective, devices: Sequence[int]) -> float:
-        group = [self.places[device] for device in devices]
+        group = [self.coordinates[device] for device in devices]
         chips = sorted(set(group))
         link = self.chip.link_bytes_per_second
         if len(chips) == 1:
@@ -93,17 +94,17 @@ class Torus:
 
     def _distance(self, source: int, target: int) -> int:
         total = 0
-        for axis, (start, end) in enumerate(zip(self.places[source], self.places[target], strict=True)):
+        for axis, (start, end) in enumerate(zip(self.coordinates[source], self.coordinates[target], strict=True)):
             apart = abs(start - end)
             total += min(apart, self.lengths[axis] - apart) if self.chip.closes(self.lengths, axis) else apart
         return total
 
 
 class _Span:
-    """What a group takes of one axis: `count` places; `links` in units of one whole link; `hops` to the farthest."""
+    """The part of one axis that a group spans: `count` chips, `links` in whole links, `hops` to the farthest chip."""
 
-    def __init__(self, places: Sequence[int], lengths: Sequence[int], axis: int, chip: Chip):
-        found = sorted(set(places))
+    def __init__(self, coordinates: Sequence[int], lengths: Sequence[int], axis: int, chip: Chip):
+        found = sorted(set(coordinates))
         self.count = len(found)
         stride = (found[-1] - found[0]) // max(self.count - 1, 1)
         is_ring = self.count > 2 and self.count * max(stride, 1) == lengths[axis] and chip.closes(lengths, axis)

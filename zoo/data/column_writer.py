@@ -33,8 +33,8 @@ _Write = Callable[[Sequence[Row], Mapping[str, _Values]], None]
 def write_table(path: str | Path, like: Table, new: Mapping[str, type], *, overwrite: bool = False) -> Iterator[_Write]:
     """A function that appends rows of `like`, with the values of the new columns; the file appears when all went well.
 
-    Everything is written beside `path` and renamed at the end. The suffix of `path` chooses the format, and the columns
-    of `like` are copied as they are.
+    Everything is written next to `path` and renamed at the end. The suffix of `path` chooses the format, and the
+    columns of `like` are copied as they are.
 
     Args:
       new: names and types (str, int or float) of the new columns. overwrite: whether an existing file is replaced.
@@ -74,7 +74,7 @@ def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, over
     table_format(path)
     if clashes := [name for name in new if name in like.columns]:
         raise ConfigError(
-            f"{like.path} has a column {clashes[0]!r} already, which is to be written beside its own columns; rename "
+            f"{like.path} has a column {clashes[0]!r} already, which is the name of a new column; rename "
             "that column in the input, or leave it out."
         )
     if not path.parent.is_dir():
@@ -243,7 +243,7 @@ def _check_columns(record: Mapping[str, Any], columns: Sequence[str], where: str
     """Refuses what a later record of JSON lines has and the columns, which are those of the first, do not."""
     if surplus := [name for name in record if name not in columns]:
         raise FormatError(
-            f"{where}: a column {surplus[0]!r}, which the first record lacks, has no place in a table; choose an "
+            f"{where}: a column {surplus[0]!r}, which the first record lacks, does not fit into a table; choose an "
             "output that ends in .jsonl."
         )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tables in files, opened and read again as often as is needed, with the place of every fault."""
+"""Tables in files, opened and read again as often as is needed, with the position of every fault."""
 
 import contextlib
 import dataclasses

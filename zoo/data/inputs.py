@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which columns of a table a trained model reads: kept beside its weights, so that predicting needs no flags."""
+"""Which columns of a table a trained model reads: kept with its weights, so that predicting needs no flags."""
 
 import dataclasses
 from pathlib import Path
@@ -29,7 +29,7 @@ class Inputs:
 
     @classmethod
     def load(cls, folder: Path) -> "Inputs | None":
-        """What a model's folder says; None if it says nothing.
+        """The columns that a model's folder names; None if it names none.
 
         Raises:
           FormatError, ConfigError: the file is damaged.

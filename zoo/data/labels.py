@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of a table's rows: the names of classes, or numbers, with the place of each that is neither."""
+"""Labels of a table's rows: the names of classes, or numbers, with the position of each that is neither."""
 
 import collections
 import itertools
@@ -61,7 +61,7 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
 
 
 def check_varied(table: Table, column: str, names: Sequence[str]) -> None:
-    """InputError if there is nothing to tell apart."""
+    """InputError if there are fewer than two classes."""
     if len(found := set(names)) < 2:
         raise InputError(
             f"{table.path}, column {column!r}: expected two classes or more in the training rows; found {_list(found)} "
@@ -72,7 +72,7 @@ def check_varied(table: Table, column: str, names: Sequence[str]) -> None:
 def check_known(
     table: Table, column: str, lines: Sequence[int], names: Sequence[str], classes: Sequence[str], why: str
 ) -> None:
-    """InputError, which says `why`, for a name that is not in `classes`."""
+    """InputError, with `why`, for a name that is not in `classes`."""
     known = set(classes)
     unknown = collections.Counter(name for name in names if name not in known)
     if unknown:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of a UTF-8 text file, compressed or not, with the exact place of a byte that is not text."""
+"""The lines of a UTF-8 text file, compressed or not, with the exact position of a byte that is not text."""
 
 import bz2
 import codecs

@@ -21,17 +21,17 @@ _GOLDEN = np.uint32(0x9E3779B9)
 
 
 def visited(visits: Int64[np.ndarray, "B"], size: int, seed: int) -> Int64[np.ndarray, "B"]:
-    """The examples, of `size`, at these places of the endless sequence of passes; each pass has its own order."""
-    passes, places = np.divmod(visits, size)
-    return permute(places, size, _keys(seed, passes))
+    """The examples, of `size`, at these positions of the endless sequence of passes; each pass has its own order."""
+    passes, positions = np.divmod(visits, size)
+    return permute(positions, size, _keys(seed, passes))
 
 
-def permute(places: Int64[np.ndarray, "B"], size: int, keys: UInt32[np.ndarray, "R B"]) -> Int64[np.ndarray, "B"]:
-    """Where a permutation of [0, size) that the round keys choose takes each place."""
+def permute(positions: Int64[np.ndarray, "B"], size: int, keys: UInt32[np.ndarray, "R B"]) -> Int64[np.ndarray, "B"]:
+    """Where a permutation of [0, size) that the round keys choose takes each position."""
     left = math.isqrt(size - 1) + 1
     right = -(-size // left)
-    found = _feistel(places, left, right, keys)
-    while (outside := found >= size).any():  # fewer than 1 in sqrt(size) places
+    found = _feistel(positions, left, right, keys)
+    while (outside := found >= size).any():  # fewer than 1 in sqrt(size) positions
         found[outside] = _feistel(found[outside], left, right, keys[:, outside])
     return found
 

@@ -62,7 +62,7 @@ class PackedText:
     def __init__(self, stream: Stream, seq_len: int, frame: Frame, *, segments: Segments, vocab_size: int):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
-            raise ConfigError(f"data.seq_len {seq_len} leaves no room beside the special tokens; raise it.")
+            raise ConfigError(f"data.seq_len {seq_len} leaves no room for text besides the special tokens; raise it.")
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
@@ -84,11 +84,11 @@ class PackedText:
         else:
             segments = firsts = np.zeros((len(indices), self._seq_len), np.int32)
         ends = np.where(indices < 0, 0, sizes + self._seq_len - self._room)
-        place = np.arange(self._seq_len, dtype=np.int32)
-        there = place < ends[:, None]
+        position = np.arange(self._seq_len, dtype=np.int32)
+        there = position < ends[:, None]
         tokens = self._tokens(starts, sizes, there)
         tokens[indices < 0] = 0
-        return {"tokens": tokens, "segments": (segments + 1) * there, "positions": (place - firsts) * there}
+        return {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
@@ -108,16 +108,16 @@ class PackedText:
         return tokens
 
     def _documents(self, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each place, int32 [B, T]: how many documents began in the row before it, and where its own did."""
+        """For each position, int32 [B, T]: how many documents began in the row before it, and where its own did."""
         ends = self._stream.ends
         first = np.searchsorted(ends, starts, side="right")
         last = np.searchsorted(ends, starts + np.maximum(sizes, 1) - 1, side="right")
         counts = last - first  # of the documents that end in a row before its last token: another begins there
         rows = np.repeat(np.arange(len(starts)), counts)
         which = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
-        places = ends[which] - starts[rows] + len(self._frame.prefix)
+        positions = ends[which] - starts[rows] + len(self._frame.prefix)
         began = np.zeros((len(starts), self._seq_len), np.int32)
-        np.add.at(began, (rows, places), 1)  # more than one where documents are empty
+        np.add.at(began, (rows, positions), 1)  # more than one where documents are empty
         firsts = np.zeros_like(began)
-        firsts[rows, places] = places
+        firsts[rows, positions] = positions
         return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)

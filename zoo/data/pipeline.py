@@ -64,7 +64,7 @@ def train_batches(
       batch_size: B, rows in a global batch.
 
     Raises:
-      ConfigError: a batch that the processes cannot share. InputError: fewer examples than rows in a batch.
+      ConfigError: a batch that is not divisible among the processes. InputError: fewer examples than rows in a batch.
     """
     _check(batch_size, seed, shard)
     if len(examples) < batch_size:
@@ -130,7 +130,7 @@ def _read_ahead(steps: int, batches: _Batches, reading: Reading) -> grain.IterDa
 
 def _check(batch_size: int, seed: Any, shard: Shard) -> None:
     if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed must lie between 0 and 2**32 - 1; found {seed}.")
+        raise ConfigError(f"seed must be between 0 and 2**32 - 1; found {seed}.")
     if not shard.blocks or not set(shard.blocks) <= set(range(shard.count)):
         raise ConfigError(f"blocks {shard.blocks} must be some of 0 to {shard.count - 1}.")
     if batch_size < 1 or batch_size % shard.count:

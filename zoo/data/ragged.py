@@ -21,7 +21,7 @@ class Sequences:
 
     Attributes:
       tokens: all of them. token_types: the same for the sentence A/B ids, or None.
-      starts, lengths: [N + 1], where each sequence lies; a last one of no tokens stands for the index -1.
+      starts, lengths: [N + 1], the position of each sequence; a last one of no tokens stands for the index -1.
       truncated: how many sequences were cut to the longest that is allowed.
     """
 
@@ -107,7 +107,7 @@ def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, pla
 
 
 def has_token_types(tokenizer: Tokenizer, *, pairs: bool) -> bool:
-    """Whether the tokenizer's template tells sentence A from B by other ids than 0."""
+    """Whether the tokenizer's template gives sentences A and B different token types."""
     return bool(tokenizer.encode_batch(["a"], ["a"] if pairs else None).token_types.any())
 
 

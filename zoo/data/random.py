@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers that are a function of (seed, step, row, place), so that a batch does not depend on who reads it.
+"""Random numbers that are a function of (seed, step, row, position), so that a batch does not depend on who reads it.
 
 A counter-based generator: a hash of the coordinates and nothing else. Each process computes the numbers of its own rows
 of a global batch, and finds those that any other process would have found. The mixing function is `lowbias32` by Chris
@@ -21,7 +21,7 @@ class Key:
 
     Attributes:
       seed: of the run. stream: what it is drawn for, such as 0 for training and 1 for evaluation. step: of the batch.
-      rows: int64 [B], the places of this process's rows in the global batch.
+      rows: int64 [B], the indices of this process's rows in the global batch.
     """
 
     seed: int
@@ -29,22 +29,22 @@ class Key:
     step: int
     rows: np.ndarray
 
-    def bits(self, places: int, purpose: int = 0) -> UInt32[np.ndarray, "B P"]:
-        """Independent random bits for so many places of each row; another `purpose` gives others."""
+    def bits(self, count: int, purpose: int = 0) -> UInt32[np.ndarray, "B P"]:
+        """Independent random bits for `count` positions of each row; another `purpose` gives others."""
         base = np.uint32(0)
         for part in (self.seed, self.stream, self.step & 0xFFFFFFFF, self.step >> 32, purpose):
             base = mix(np.atleast_1d(base ^ np.uint32(part)) + np.uint32(_GOLDEN))[0]
         rows = mix(self.rows.astype(np.uint32) * np.uint32(_GOLDEN) ^ base)
-        places_ = np.arange(1, places + 1, dtype=np.uint32) * np.uint32(_GOLDEN)
-        return mix(mix(rows[:, None] ^ places_[None, :]) + rows[:, None])
+        positions = np.arange(1, count + 1, dtype=np.uint32) * np.uint32(_GOLDEN)
+        return mix(mix(rows[:, None] ^ positions[None, :]) + rows[:, None])
 
-    def uniform(self, places: int, purpose: int = 0) -> Float32[np.ndarray, "B P"]:
+    def uniform(self, count: int, purpose: int = 0) -> Float32[np.ndarray, "B P"]:
         """Uniform numbers in [0, 1), of 24 bits."""
-        return (self.bits(places, purpose) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+        return (self.bits(count, purpose) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
-    def integers(self, high: int, places: int, purpose: int = 0) -> Int32[np.ndarray, "B P"]:
+    def integers(self, high: int, count: int, purpose: int = 0) -> Int32[np.ndarray, "B P"]:
         """Uniform integers from 0 to `high` - 1, by a multiplication whose bias is below `high` / 2^32."""
-        wide = self.bits(places, purpose).astype(np.uint64) * np.uint64(high)
+        wide = self.bits(count, purpose).astype(np.uint64) * np.uint64(high)
         return (wide >> np.uint64(32)).astype(np.int32)
 
 

@@ -118,7 +118,7 @@ class Dataset:
     Attributes:
       schema: the fields of its examples. splits: the examples by split; `train` and `validation` at least.
       seq_len: T, the longest sequence in tokens.
-      manifest: what tells these data from others, ready for JSON; a workdir is tied to it.
+      manifest: what distinguishes these data from others, ready for JSON; a workdir is tied to it.
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
       inputs: the columns that a prediction reads, of data that come from a table.
     """

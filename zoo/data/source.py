@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Text sources: documents of a training and a validation split, in a fixed order, read anew at every pass."""
+"""Text sources: documents of a training and a validation split, in a fixed order, read again at every pass."""
 
 import dataclasses
 import glob
@@ -20,7 +20,7 @@ _IN_FOLDERS = (".txt", ".jsonl", ".ndjson")
 _REFUSED = {
     **dict.fromkeys((".zst", ".lz4", ".br", ".z"), "it is compressed in a way that is not read here; decompress it"),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "it is a compressed archive; unpack it"),
-    ".json": "one JSON value is no list of documents; write one object a line (JSON lines) and name it .jsonl",
+    ".json": "a JSON file is not a list of documents; write one object per line (JSON lines) and name it .jsonl",
     **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "tables of this kind are not read; write it as .parquet"),
     **dict.fromkeys((".pdf", ".doc", ".docx", ".odt", ".epub"), "it is not plain text; export it as .txt"),
     **dict.fromkeys((".npy", ".npz", ".bin", ".safetensors", ".pkl", ".pt"), "it is not text; give text files"),
@@ -45,7 +45,7 @@ class Documents:
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """Attributes: train, validation; identity, what tells this source from another (names and sizes in bytes)."""
+    """Attributes: train, validation; identity, names and sizes in bytes that distinguish this source."""
 
     train: Documents
     validation: Documents
@@ -72,7 +72,7 @@ def open_source(source: str, *, document: str, text_field: str, validation_fract
 
 
 def read_files(files: Iterable[TextFile | Table], unit: Unit, field: str = "text") -> Iterator[str]:
-    """The documents of text files by `unit`, and those of tables, one a row.
+    """The documents of text files by `unit`, and those of tables, one per row.
 
     Raises:
       FormatError: a file that is not UTF-8 text, or has changed; a row without the field.
@@ -119,7 +119,7 @@ def _find(source: str) -> list[Path]:
     paths = [path for path in paths if path.is_file()]
     if not paths:
         raise ConfigError(
-            f"data.source {source!r} names no text: expected 'embedded', a .txt or .jsonl file, a folder or a glob of "
+            f"data.source {source!r} is not text: expected 'embedded', a .txt or .jsonl file, a folder or a glob of "
             "them, or 'tfds:NAME'."
         )
     return paths

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A staging directory: a folder is written beside its place and moved there whole, or leaves nothing behind."""
+"""A staging directory: a folder is written next to its target and moved there when complete, or removed."""
 
 import contextlib
 import fcntl

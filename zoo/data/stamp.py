@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What tells a file from what it was a moment ago, without reading it."""
+"""A stamp by which a change of a file is noticed, without reading it."""
 
 import os
 from pathlib import Path

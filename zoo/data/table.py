@@ -33,7 +33,7 @@ class TableConfig(DatasetConfig):
     Attributes:
       source: a table (`zoo.data.formats`) of training rows, or `embedded`, 600 short film reviews.
       validation: a file of the same columns; "" holds out `validation_fraction` of the rows, evenly over the labels.
-      text, text_pair, label: names of columns; "" for `text_pair` is one text a row.
+      text, text_pair, label: names of columns; "" for `text_pair` is one text per row.
       label_type: whether a label is the name of a class, or a number.
       labels: names of the classes in the order of their indices; () is all of the training file, sorted.
       seq_len: longest sequence in tokens; longer ones are cut.
@@ -57,7 +57,7 @@ class TableConfig(DatasetConfig):
             if getattr(self, name) < least:
                 raise ConfigError(f"data.{name} must be {least} or more; found {getattr(self, name)}.")
         if not 0 < self.validation_fraction < 1:
-            raise ConfigError(f"data.validation_fraction must lie between 0 and 1; found {self.validation_fraction!r}.")
+            raise ConfigError(f"data.validation_fraction must be between 0 and 1; found {self.validation_fraction!r}.")
         self._check_columns()
         self._check_labels()
 

@@ -39,7 +39,7 @@ class TextConfig(DatasetConfig):
       source: `embedded` (the text in the package); a text file, a folder of them, or a glob; or `tfds:NAME`.
       document: what one document of a text file is. A row of JSON lines, CSV, TSV or Parquet is a document always.
       text_field: the field of such a row, or of a TFDS record, that holds the text.
-      validation_fraction: share of the documents held out, where the source has no split of its own.
+      validation_fraction: fraction of the documents held out, where the source has no split of its own.
       seq_len: T, tokens in a sequence.
       segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
         attention crosses documents as GPT-2's does.
@@ -67,7 +67,7 @@ class TextConfig(DatasetConfig):
     def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
         """Tokenizes the source into the folder, or leaves it alone if it holds this very preparation; returns it.
 
-        All is written to a staging directory beside it and moved there at the end: what is refused or interrupted
+        All is written to a staging directory next to it and moved there at the end: what is refused or interrupted
         leaves nothing behind.
 
         Args:
@@ -96,7 +96,7 @@ class TextConfig(DatasetConfig):
         """The prepared `data_dir`; without one, the text in the package, prepared in `cache_dir`.
 
         Raises:
-          ConfigError: nothing is prepared there, or something else than the config says.
+          ConfigError: nothing is prepared there, or something else than the config describes.
           IntegrityError: the prepared folder is damaged, or of an older format.
         """
         folder = self.prepare(cache_dir, tokenizer=tokenizer) if data_dir is None and self._is_small() else data_dir

@@ -12,7 +12,7 @@ from zoo.errors import ConfigError, FormatError
 
 # A builder registers itself when its module is imported, and `import tensorflow_datasets` leaves these out.
 _MODULES = ("text", "translate", "summarization", "question_answering")
-# These read their downloads with TensorFlow, but say so only after gigabytes of them.
+# These read their downloads with TensorFlow, but fail only after downloading gigabytes.
 _NEED_TENSORFLOW = ("lm1b", "pg19", "blimp", "super_glue")
 _ALTERNATIVES = (
     "use a dataset that does not, such as tfds:imdb_reviews or tfds:ag_news_subset (data.text_field='description'), "

@@ -20,7 +20,7 @@ Function = Callable[[Any, Any, Mapping[str, Any]], Any]
 
 @runtime_checkable
 class Evaluated(Protocol):
-    """A model under evaluation, with its data, on the devices that it lies on."""
+    """A model under evaluation, with its data, on its devices."""
 
     @property
     def objective(self) -> Objective: ...

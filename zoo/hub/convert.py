@@ -53,7 +53,7 @@ def convert(
     form: str = "safetensors",
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> None:
-    """Loads a model and writes it anew to an empty or new folder, with its tokenizer and generation settings.
+    """Loads a model and saves it to an empty or new folder, with its tokenizer and generation settings.
 
     Keys of config.json that no model here uses (`problem_type`) are carried over. A log line names the files that were
     left out.

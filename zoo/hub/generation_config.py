@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`generation_config.json`: what a checkpoint's authors set for generation, read beside the weights."""
+"""`generation_config.json`: what a checkpoint's authors set for generation, read together with the weights."""
 
 import dataclasses
 import os
@@ -39,7 +39,7 @@ _NEUTRAL_IN_SAMPLING: dict[str, tuple[Any, ...]] = {
     "epsilon_cutoff": (None, 0, 0.0),
     "eta_cutoff": (None, 0, 0.0),
 }
-_TOP_K = 50  # what Transformers samples among if the file does not say
+_TOP_K = 50  # what Transformers uses if the file does not set it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def attach(model: Any, path: Path) -> Any:
 
 
 def write(model: Any, folder: Path) -> list[Path]:
-    """Writes the settings that came with a model beside their final name, which is returned, if there are any."""
+    """Writes the settings that came with a model next to their final name, which is returned, if there are any."""
     found = getattr(model, "generation_config", None)
     if found is None or not found.text:
         return []

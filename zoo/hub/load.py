@@ -18,9 +18,9 @@ from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import locate
 from zoo.hub.formats import orbax
+from zoo.hub.match import Match, NewHead, Source, match
 from zoo.hub.model_config import AUTO, CLASSIFIERS, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
-from zoo.hub.table import Match, NewHead, Source, match
 from zoo.hub.tables import FAMILIES
 from zoo.hub.tensors import Unread
 from zoo.hub.weights import Checkpoint, find
@@ -65,7 +65,7 @@ def load(
         head that the checkpoint lacks must be requested explicitly; its new parameters are drawn from `seed`.
       family: the family's name, for a config.json that names none.
       num_labels: C of a classifier; None is what config.json says.
-      head_init: `random` draws the head anew even if the checkpoint has one, such as a classifier of other labels.
+      head_init: `random` makes a new head even if the checkpoint has one, such as a classifier of other labels.
       unexpected: `ignore` leaves out tensors that the model does not have, and logs them.
       revision: branch, tag or commit of a Hub repository; None is its main branch.
       dtype: of the computation. param_dtype: of the parameters.
@@ -176,7 +176,7 @@ def _match(
         where=str(checkpoint.path),
     )
     if options.unexpected == "ignore" and found.unexpected:
-        _log.warning("%s: left out, as unexpected='ignore' says: %s", options.source, ", ".join(found.unexpected))
+        _log.warning("%s: left out, because of unexpected='ignore': %s", options.source, ", ".join(found.unexpected))
         found.unexpected = []
     found.check(str(checkpoint.path), _hint(found, options, config))
     return found
@@ -224,11 +224,11 @@ def _hint(found: Match, options: _Options, config: TransformerConfig) -> str:
         )
     if found.misshaped_head:
         labels = f" of {config.num_labels} labels" if options.named in CLASSIFIERS else ""
-        hints.append(f"To draw a new head{labels} in place of the checkpoint's: head_init='random'.")
+        hints.append(f"To replace the checkpoint's head by a new one{labels}: head_init='random'.")
     if found.lacks_part and options.head == AUTO and options.named is not None:
         hints.append(f"To start {options.named!r} with new parameters, request it explicitly: head={options.named!r}.")
     elif found.lacks_part and options.head == AUTO:
-        hints.append("To start missing parts of the bare model anew: head=None.")
+        hints.append("To initialise missing parts of the bare model at random: head=None.")
     return "\n  ".join([*hints, "Otherwise check that the file is whole, and that config.json is its own."])
 
 
@@ -282,7 +282,7 @@ def _draw(config, head, names: list[str], shardings: Mapping[str, NamedSharding]
 
 def _report(options: _Options, found: Match) -> None:
     if found.new and options.head_init == "random":
-        _log.warning("%s: the head is drawn anew; new random parameters: %s", options.source, ", ".join(found.new))
+        _log.warning("%s: the head is initialised at random; new parameters: %s", options.source, ", ".join(found.new))
     elif found.new:
         head, new = options.named or "bare", ", ".join(found.new)
         _log.warning("%s has no %s head; new random parameters: %s", options.source, head, new)

@@ -32,7 +32,7 @@ def read_config(
     """The config of a checkpoint, and its head: the requested one, or the one that config.json names.
 
     Where there is no config.json, the authors' own config stands for it (`bert_config.json`). A `causal_lm` checkpoint
-    is causal if its config.json says so (`is_decoder`), as in Transformers; a new `causal_lm` head always is.
+    is causal if its config.json sets `is_decoder`, as in Transformers; a new `causal_lm` head always is.
 
     Raises:
       ConfigError: an unknown family or head, or a config that is not supported. FormatError: no config.json.
@@ -114,7 +114,7 @@ def _family(hub: Mapping[str, Any], where: Path, checkpoint: Checkpoint, family:
         if family not in FAMILIES:
             raise ConfigError(f"No family {family!r:.80}; choose one of {', '.join(FAMILIES)}.")
         if named not in (None, FAMILIES[family]):
-            raise ConfigError(f"{where} says that the model is {named.name}; found family={family!r}. Leave it out.")
+            raise ConfigError(f"{where} names the family {named.name}; found family={family!r}. Leave it out.")
         return FAMILIES[family]
     if named is not None:
         return named

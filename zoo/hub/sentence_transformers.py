@@ -152,9 +152,7 @@ def _read_dense(folder: Path) -> Dense:
     shape = hub.get("out_features"), hub.get("in_features")
     if set(tensors) != expected or tensors["linear.weight"].shape != shape:
         found = {name: list(tensor.shape) for name, tensor in tensors.items()}
-        raise FormatError(
-            f"{folder}: expected {sorted(expected)} for {list(shape)}, as its config says; found {found}."
-        )
+        raise FormatError(f"{folder}: expected {sorted(expected)} for {list(shape)}, by its config; found {found}.")
     kernel, bias = (_float32(tensors.get(f"linear.{name}")) for name in ("weight", "bias"))
     return Dense(np.ascontiguousarray(cast(np.ndarray, kernel).T), bias, activation)
 
@@ -164,7 +162,7 @@ def _float32(tensor: np.ndarray | None) -> np.ndarray | None:
 
 
 def write(folder: Path, pooling: Pooling, config: TransformerConfig) -> None:
-    """The modules beside a saved model, as sentence-transformers reads them."""
+    """Writes the modules of a saved model, as sentence-transformers reads them."""
     kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
     kinds += [(f"{number}_Dense", "Dense") for number in range(2, 2 + len(pooling.dense))]
     kinds += [(f"{len(kinds)}_Normalize", "Normalize")] if pooling.normalize else []

@@ -22,7 +22,7 @@ _PIECE = 8 * 2**20  # bytes read at a time
 
 
 class FileArray(np.ndarray):
-    """An array in a file: a view of its memory map, which says where the bytes are and is not touched by `fetch`.
+    """An array in a file: a view of its memory map, which gives the bytes' position and is not touched by `fetch`.
 
     To read the map itself would kill the process if the file were cut short meanwhile, and would keep what was read in
     memory.
@@ -53,7 +53,7 @@ def map_file(file: io.BufferedReader) -> np.ndarray:
 
 
 def fetch(view: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """The array itself, if it lies in a file; with `out` it is put there, by pieces of a few megabytes.
+    """The array itself, if it is in a file; with `out` it is put there, by pieces of a few megabytes.
 
     Raises:
       FormatError: the file has become shorter, or can no longer be read.
@@ -173,5 +173,5 @@ class Unread:
 
 
 def partial(path: Path) -> Path:
-    """The temporary name beside a file to be written."""
+    """The temporary name of a file to be written."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")

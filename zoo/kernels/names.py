@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The choices that a config makes among the kernels, as types; importing them costs nothing."""
+"""The kernel options of a config, as types; importing them costs nothing."""
 
 from typing import Literal
 

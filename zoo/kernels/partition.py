@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sharding constraints and kernels on a mesh, while a program is traced.
 
-`zoo.sharding.rules.partitioned` sets the mesh axes of each logical axis. An axis of an array is named by its letter of
-`AXES`; any other letter is whole on each device, and so is an axis of size 1. Mosaic kernels, which the compiler cannot
-split, run on every device's part under `jax.shard_map`.
+`zoo.sharding.rules.partitioned` sets the mesh axes of each logical axis. An axis of an array is named by its letter in
+`AXES`; an axis with any other letter is replicated, and so is one of size 1. Mosaic kernels, which the compiler cannot
+partition, run on each device's shard under `jax.shard_map`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ Axes = tuple[str, ...]
 
 
 class Partition(NamedTuple):
-    """The mesh axes over which each logical axis is spread; the names are those of `zoo.sharding.rules`."""
+    """The mesh axes that each logical axis is sharded over; the names are those of `zoo.sharding.rules`."""
 
     batch: Axes
     length: Axes
@@ -35,10 +35,10 @@ class Partition(NamedTuple):
     embed: Axes
 
 
-# Letters of the logical axes. `W` is the model's width in parameters; in activations it is `D`, whole on each device.
+# Letters of the logical axes. `W` is the model's width in parameters; in activations it is `D`, which is replicated.
 AXES = {"B": "batch", "T": "length", "N": "heads", "F": "mlp", "V": "vocab", "W": "embed"}
 LETTERS = {name: letter for letter, name in AXES.items()}
-_UNKNOWN = "A kernel needs to know the sharding of its arrays. Trace in zoo.sharding.rules.partitioned(mesh, rules)."
+_UNKNOWN = "A kernel needs to know the sharding of its arrays. Trace it in zoo.sharding.rules.partitioned(mesh, rules)."
 _current: contextvars.ContextVar[Partition | None] = contextvars.ContextVar("partition", default=None)
 
 
@@ -65,7 +65,7 @@ def constrain(x: Shaped[Array, "..."], letters: str) -> Shaped[Array, "..."]:
 
 
 def gather(x: Shaped[Array, "..."], letters: str, along: str) -> Shaped[Array, "..."]:
-    """`x`, whose axes have these letters, made whole along one of them; its gradient is summed into parts again."""
+    """`x`, whose axes have these letters, all-gathered along one of them; its gradient is reduce-scattered."""
     return _gather(x, letters, along) if _free_axes() and _current.get() is not None else x
 
 
@@ -93,7 +93,7 @@ def check(sizes: Mapping[str, int]) -> None:
 
 
 def lacks(sizes: Mapping[str, int]) -> str | None:
-    """Why arrays cannot lie on the devices of the program, or None if they can.
+    """Why arrays cannot be sharded over the devices of the program, or None if they can.
 
     Args:
       sizes: of the axes, by letter.
@@ -110,16 +110,16 @@ def lacks(sizes: Mapping[str, int]) -> str | None:
         ways = math.prod(free[axis] for axis in over)
         if size % ways:
             return (
-                f"{AXES[letter]} {size} is not divisible by the {ways} devices over which the mesh spreads it "
+                f"{AXES[letter]} {size} is not divisible by the {ways} devices that it is sharded over "
                 f"({' x '.join(over)})."
             )
     return None
 
 
 def axes(letter: str, size: int) -> Axes:
-    """The mesh axes, of those that the compiler still may split, over which an axis of an array is spread.
+    """The mesh axes, among those that the compiler partitions, that an axis of an array is sharded over.
 
-    A length that is not divisible by the devices, such as of the few tokens that a head reads, is whole on each.
+    A length that is not divisible by the devices, such as that of the few tokens that a head reads, is replicated.
     """
     found = _axes(letter, size)
     return () if letter == "T" and lacks({letter: size}) else found
@@ -135,34 +135,34 @@ def _axes(letter: str, size: int) -> Axes:
 def run(
     kernel: Callable[..., Any], arrays: Mapping[str, Any], dims: Mapping[str, str], out: str | Mapping[str, str]
 ) -> Any:
-    """`kernel(arrays)` on every device's own part.
+    """`kernel(arrays)` on each device's shard.
 
     Args:
-      dims: of each array, the letters of its axes; `G` is spread as `T` is, and gathered when the kernel reads it.
-      out: the same of the result, or of each array in it; a width `D` may come back in parts, as `W`.
+      dims: the letters of each array's axes; `G` is sharded as `T` is, and all-gathered for the kernel.
+      out: the letters of the result, or of each array in it; a width `D` may come back sharded, as `W`.
     """
     if not _free_axes() or _current.get() is None:
         return kernel(arrays)
     sizes: dict[str, int] = {}
     for name, array in arrays.items():
         for letter, size in zip(dims[name], array.shape, strict=True):
-            sizes[letter] = max(size, sizes.get(letter, 1))  # where it is 1, it is shared
+            sizes[letter] = max(size, sizes.get(letter, 1))  # an axis of size 1 is broadcast
     sizes["W"] = sizes.get("D", 1)
     specs = {name: _spec(dims[name].replace("G", "T"), array.shape) for name, array in arrays.items()}
 
     def on_device(arrays: Mapping[str, Any]) -> Any:
-        return kernel({name: _whole(array, dims[name].find("G"), specs[name]) for name, array in arrays.items()})
+        return kernel({name: _gathered(array, dims[name].find("G"), specs[name]) for name, array in arrays.items()})
 
     def of_result(letters: str) -> PartitionSpec:
         return _spec(letters, tuple(sizes.get(letter, 1) for letter in letters))
 
     out_specs = of_result(out) if isinstance(out, str) else {name: of_result(letters) for name, letters in out.items()}
-    # The kernels' outputs do not say over which axes they vary, which the check would need.
+    # The kernels' outputs do not declare the axes over which they vary, which the check would need.
     return jax.shard_map(on_device, in_specs=(specs,), out_specs=out_specs, check_vma=False)(arrays)
 
 
-def _whole(array: Array, axis: int, spec: PartitionSpec) -> Array:
-    """The array with one of its axes gathered from all devices."""
+def _gathered(array: Array, axis: int, spec: PartitionSpec) -> Array:
+    """The array with one of its axes all-gathered."""
     over = None if axis < 0 else spec[axis]
     return array if over is None else jax.lax.all_gather(array, over, axis=axis, tiled=True)
 
@@ -172,7 +172,7 @@ def _spec(letters: str, shape: tuple[int, ...]) -> PartitionSpec:
 
 
 def _free_axes() -> dict[str, int] | None:
-    """Axes of the mesh in context that the compiler still may split, and their sizes; None if there is no mesh."""
+    """Sizes of the axes of the mesh in context that are not manual; None if there is no mesh."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty and mesh.abstract_device is None:
         return None

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The device that a program is traced for, by which a kernel is chosen; it need not be one of this machine's.
+"""The device that a program is traced for, by which a kernel is chosen; it need not be present on this machine.
 
-For compilation ahead of time, a mesh in context sets it: `jax.set_mesh(mesh)` or `jax.sharding.use_abstract_mesh(...)`.
+For ahead-of-time compilation, a mesh in context sets it: `jax.set_mesh(mesh)` or `jax.sharding.use_abstract_mesh(...)`.
 """
 
 from typing import Any, Literal, cast
@@ -15,7 +15,7 @@ _GPUS = ("gpu", "cuda", "rocm")  # JAX's own name for both, and the names of its
 
 
 def platform() -> Platform:
-    """The kind of machine."""
+    """The kind of device."""
     name = _device().platform
     return cast(Platform, "gpu" if name in _GPUS else name)
 

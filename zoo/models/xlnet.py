@@ -21,9 +21,9 @@ from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.block import Layer
 from zoo.nn.config import AttentionConfig, TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.init import kernel_init
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
-from zoo.nn.linear import dropout
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding
 
@@ -131,8 +131,8 @@ class XLNet(Transformer):
         self._check_relations(tokens, token_types, **relations)
         types = None if token_types is None else flat(token_types)
         inputs = inputs.replace(token_types=types, logits_at=logits_at, **relations)
-        places = inputs.tokens.shape if target_mapping is None else target_mapping.shape[:2]
-        return self._run_streams(inputs.replace(targets=self._targets(targets, logits_at, places)))
+        shape = inputs.tokens.shape if target_mapping is None else target_mapping.shape[:2]
+        return self._run_streams(inputs.replace(targets=self._targets(targets, logits_at, shape)))
 
     def _run_streams(self, inputs: XLNetInputs) -> Output:
         key = inputs.dropout_key
@@ -195,7 +195,7 @@ class XLNet(Transformer):
             query=query,
             distances=dropout(jnp.asarray(encoding, self.config.execution.dtype), self.config.embed_dropout, key),
             differs=differs,
-            places=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
+            target_mapping=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
         )
 
     def _allowed(self, inputs: XLNetInputs) -> Bool[Array, "B T S"] | None:
@@ -242,7 +242,7 @@ class BiasedLMHead(heads.CausalLMHead):
 class LastClassifier(heads.DenseClassifier):
     """One label a sequence, from its last token, which classifies; dropout only after the dense layer.
 
-    Without `segments` that is the last position of the row, since XLNet's published texts are padded on the left.
+    Without `segments` that is the last position of the sequence, since XLNet's published texts are padded on the left.
     """
 
     drops_input = False

@@ -1,3 +1,3 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of a job on several hosts: who they are, what they agree on, and when one is lost."""
+"""The processes of a multi-host job: rendezvous, agreement between them, and the detection of lost ones."""

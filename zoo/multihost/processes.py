@@ -1,9 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of one job, one or more on each host: how they meet, and who does what.
+"""The processes of one job, one or more per host: their rendezvous and their roles.
 
 Process 0 is the primary: it alone writes reports and prints. All run the same program, step by step. Nothing asks
-for a device before the processes have met, since JAX must know of its peers first.
+for a device before the rendezvous, since JAX must know of its peers first.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax._src import clusters, distributed  # JAX's own detection of clusters has no public door
+from jax._src import clusters, distributed  # JAX's detection of clusters has no public API
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import ConfigError
@@ -30,9 +30,9 @@ _log = logging.getLogger(__name__)
 
 _CLUSTERS = (clusters.SlurmCluster, clusters.GkeTpuCluster, clusters.GceTpuCluster)  # in JAX's order
 _FLAGS = ("coordinator_address", "num_processes", "process_id")
-_PORT_RETRY = 1.0  # seconds between two tries to listen where a process that has just ended still does
+_PORT_RETRY = 1.0  # seconds between tries to listen at a port that a process that has just ended still holds
 _A_DAY = 86_400_000  # milliseconds
-_meetings = itertools.count()  # numbers the points at which all processes, which run the same program, wait
+_barriers = itertools.count()  # numbers the barriers, the same in all processes since they run the same program
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Rendezvous:
     """How a job's processes find each other.
 
     Attributes:
-      cluster: JAX's name for what it detects the rest from; None where the next three say it.
+      cluster: JAX's name of the cluster that it detects the rest from; None where the other fields are given.
       coordinator_address: host:port at which process 0 listens.
     """
 
@@ -53,10 +53,10 @@ class Rendezvous:
     def create(
         cls, coordinator_address: str | None, num_processes: int | None, process_id: int | None
     ) -> "Rendezvous | None":
-        """What the three flags say or, without them, the cluster; None for a job of one process.
+        """From the three flags or, without them, the cluster; None for a job of one process.
 
         Raises:
-          ConfigError: one or two flags only, or values that cannot be.
+          ConfigError: one or two flags only, or invalid values.
         """
         given = dict(zip(_FLAGS, (coordinator_address, num_processes, process_id), strict=True))
         absent = [name for name, value in given.items() if value is None]
@@ -77,66 +77,66 @@ class Rendezvous:
         if count < 1:
             raise ConfigError(f"--num_processes must be 1 or more; found {count}.")
         if not 0 <= index < count:
-            raise ConfigError(f"--process_id must lie between 0 and {count - 1}, one for each process; found {index}.")
+            raise ConfigError(f"--process_id must be between 0 and {count - 1}, one for each process; found {index}.")
         if count == 1:
             return None
         return cls(coordinator_address=address, num_processes=count, process_id=index)
 
     @classmethod
     def _detect(cls) -> "Rendezvous | None":
-        """Of the cluster's variables; a machine with TPUs that has none of them asks its metadata server."""
+        """From the cluster's environment variables or, on a machine with TPUs that lacks them, its metadata server."""
         for cluster in _CLUSTERS:
             if _is_present(cluster):
                 return cls(cluster=cluster.name) if cluster.get_process_count() > 1 else None
         return None
 
-    def join(self, patience: float) -> None:
-        """Meets the others; from here on JAX sees the devices of all.
+    def join(self, timeout: float) -> None:
+        """Joins the other processes; from here on JAX sees the devices of all.
 
         Args:
-          patience: seconds until a process that never comes ends the job with the exit code `watch.LOST`.
+          timeout: seconds after which a missing process ends the job with the exit code `watch.LOST`.
 
         Raises:
-          ConfigError: another program listens at process 0's port.
+          ConfigError: another program listens on process 0's port.
         """
         # JAX's own handler of SIGTERM would swallow the signal; the training loop has its own.
         jax.config.update("jax_enable_preemption_service", False)
         watch.delay_abort()
-        known = self._resolve(patience)
-        late = f"process {known.process_id} waited {patience:g} s at {known.coordinator_address}, and not all of "
-        late += f"{known.num_processes} processes came. See that each of them has started, with the same address."
-        alarm = threading.Timer(patience, watch.end, (late,))
+        known = self._resolve(timeout)
+        late = f"process {known.process_id} waited {timeout:g} s at {known.coordinator_address}, and not all of "
+        late += f"{known.num_processes} processes joined. Check that each has started, with the same address."
+        alarm = threading.Timer(timeout, watch.end, (late,))
         alarm.daemon = True
         alarm.start()
         if known.process_id == 0:
-            known.wait_for_port(patience)
+            known.wait_for_port(timeout)
         jax.distributed.initialize(
             known.coordinator_address,
             known.num_processes,
             known.process_id,
             cluster_detection_method=self.cluster or "deactivate",  # for the devices of each process
-            initialization_timeout=round(patience) + 60,  # ours comes first: JAX's ends in a stack trace
+            initialization_timeout=round(timeout) + 60,  # ours comes first: JAX's ends in a stack trace
         )
         alarm.cancel()
 
-    def _resolve(self, patience: float) -> "Rendezvous":
+    def _resolve(self, timeout: float) -> "Rendezvous":
         for cluster in _CLUSTERS:
             if cluster.name == self.cluster:
                 port = os.environ.get("JAX_COORDINATOR_PORT")
                 return Rendezvous(
-                    coordinator_address=cluster.get_coordinator_address(round(patience), port),
+                    coordinator_address=cluster.get_coordinator_address(round(timeout), port),
                     num_processes=cluster.get_process_count(),
                     process_id=cluster.get_process_id(),
                 )
         return self
 
-    def wait_for_port(self, patience: float) -> None:
-        """Until nobody else listens there, such as this process's predecessor. JAX would crash at a second try."""
+    def wait_for_port(self, timeout: float) -> None:
+        """Waits until nothing else listens there, such as this process's predecessor; JAX itself would crash."""
         port = int(str(self.coordinator_address).rpartition(":")[2])
-        deadline = time.monotonic() + patience / 2
+        deadline = time.monotonic() + timeout / 2
         while not _is_free(port):
             if time.monotonic() > deadline:
-                raise ConfigError(f"cannot listen at port {port}: another program does. Stop it, or choose another.")
+                raise ConfigError(f"Port {port} is in use by another program. Stop it, or choose another port.")
             _log.warning("port %d is in use; trying again", port)
             time.sleep(_PORT_RETRY)
 
@@ -151,7 +151,7 @@ def _is_free(port: int) -> bool:
 
 def _is_present(cluster: type[clusters.ClusterEnv]) -> bool:
     if cluster is clusters.SlurmCluster and int(os.environ.get("SLURM_STEP_NUM_TASKS", "2")) < 2:
-        return False  # a shell inside an allocation of many tasks is one task
+        return False  # a shell inside an allocation of several tasks is one task
     try:
         return cluster.is_env_present()
     except OSError as error:  # TPUs on a machine without Google's metadata server
@@ -160,33 +160,33 @@ def _is_present(cluster: type[clusters.ClusterEnv]) -> bool:
 
 
 def index() -> int:
-    """This process's number, its rank. Asks no device."""
+    """This process's index (its rank). Touches no device."""
     return distributed.global_state.process_id if jax.distributed.is_initialized() else 0
 
 
 def count() -> int:
-    """How many processes the job has. Asks no device."""
+    """How many processes the job has. Touches no device."""
     return distributed.global_state.num_processes if jax.distributed.is_initialized() else 1
 
 
 def is_primary() -> bool:
-    """Whether this process writes and prints for all. Asks no device."""
+    """Whether this process writes and prints for all. Touches no device."""
     return index() == 0
 
 
 def coordinator_host() -> str:
-    """Where process 0 is, as the others reach it."""
+    """The host of process 0, as the others reach it."""
     return str(distributed.global_state.coordinator_address).rpartition(":")[0].strip("[]")
 
 
 def publish(name: str, value: str) -> None:
-    """Tells all processes something, once."""
+    """Sets a value for all processes, once."""
     client().key_value_set(f"zoo/{name}", value)
 
 
-def look_up(name: str, patience: float) -> str:
-    """What one process publishes, for which it waits `patience` seconds."""
-    return client().blocking_key_value_get(f"zoo/{name}", round(patience * 1000))
+def look_up(name: str, timeout: float) -> str:
+    """A value that a process publishes; waits up to `timeout` seconds for it."""
+    return client().blocking_key_value_get(f"zoo/{name}", round(timeout * 1000))
 
 
 def client() -> Any:
@@ -195,16 +195,16 @@ def client() -> Any:
 
 
 def wait_for_all(point: str) -> None:
-    """Waits until every process is at this point; a peer that will not come is for `watch` to find."""
+    """A barrier: waits until every process is at this point; a peer that never comes is found by `watch`."""
     if count() > 1:
-        client().wait_at_barrier(f"zoo/{next(_meetings)}/{point}", _A_DAY)
+        client().wait_at_barrier(f"zoo/{next(_barriers)}/{point}", _A_DAY)
 
 
 def failures(point: str, failed: bool) -> list[int]:
-    """The processes in which something failed, known to all, for whom all wait."""
+    """The processes in which something failed; the same list in all processes, which wait for each other."""
     if count() == 1:
         return [0] if failed else []
-    folder = f"failed/{next(_meetings)}"
+    folder = f"failed/{next(_barriers)}"
     if failed:
         publish(f"{folder}/{index()}", "")
     wait_for_all(point)
@@ -213,7 +213,7 @@ def failures(point: str, failed: bool) -> list[int]:
 
 @contextlib.contextmanager
 def primary_first(point: str) -> Iterator[None]:
-    """Lets process 0 through the block, and then the others: they find what it has written."""
+    """Lets process 0 run the block first, so that the others find what it has written."""
     if not is_primary():
         wait_for_all(point)
     yield
@@ -222,46 +222,40 @@ def primary_first(point: str) -> Iterator[None]:
 
 
 class Consensus:
-    """Tells all processes, at the same point of the program, what one of them has been told.
+    """Makes all processes act on a value that one of them has, such as a signal, at the same point of the program.
 
-    A small reduction goes to the devices behind each step, and is read behind the next: nobody waits for it.
+    A small reduction is dispatched after each step and read after the next, so that nothing waits for it.
     """
 
     def __init__(self, mesh: Mesh):
-        self._spread = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+        self._sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         self._highest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, PartitionSpec()))
         self._pending: jax.Array | None = None
 
-    def __call__(self, told: int) -> int:
-        """The highest number that any process gave at the call before; with one process, this one's."""
+    def __call__(self, value: int) -> int:
+        """The highest value that any process gave at the previous call; with one process, this value."""
         if count() == 1:
-            return told
-        answer = 0 if self._pending is None else int(self._pending)
-        self._pending = self._ask(told)
-        return answer
-
-    def now(self, told: int) -> int:
-        """The highest number that any process gives at this call, for which all wait."""
-        return told if count() == 1 else int(self._ask(told))
-
-    def _ask(self, told: int) -> jax.Array:
-        shape = (self._spread.mesh.size,)
-        return self._highest(jax.make_array_from_callback(shape, self._spread, lambda _: np.array([told], np.int32)))
+            return value
+        agreed = 0 if self._pending is None else int(self._pending)
+        shape = (self._sharding.mesh.size,)
+        values = jax.make_array_from_callback(shape, self._sharding, lambda _: np.array([value], np.int32))
+        self._pending = self._highest(values)
+        return agreed
 
 
-class Blocks(NamedTuple):
-    """`blocks`, in order, of the `count` equal ones into which the rows of a batch are cut."""
+class BatchBlocks(NamedTuple):
+    """Which `blocks`, in order, of the `count` equal ones that the rows of a batch are divided into."""
 
     blocks: tuple[int, ...]
     count: int
 
 
 @functools.lru_cache
-def batch_blocks(sharding: NamedSharding, process: int) -> Blocks:
-    """The rows of a batch on a process's devices: processes along an axis that does not split it hold the same ones."""
+def batch_blocks(sharding: NamedSharding, process: int) -> BatchBlocks:
+    """The rows of a batch on a process's devices; processes along an axis that does not shard it hold the same ones."""
     rows = sharding.spec[0] if len(sharding.spec) else None
     axes = (rows,) if isinstance(rows, str) else tuple(rows or ())
     ways = int(np.prod([sharding.mesh.shape[axis] for axis in axes], dtype=int))
-    places: Mapping = NamedSharding(sharding.mesh, PartitionSpec(axes)).devices_indices_map((ways,))
-    held = {where[0].start or 0 for device, where in places.items() if device.process_index == process}
-    return Blocks(tuple(sorted(held)), ways)
+    indices: Mapping = NamedSharding(sharding.mesh, PartitionSpec(axes)).devices_indices_map((ways,))
+    held = {where[0].start or 0 for device, where in indices.items() if device.process_index == process}
+    return BatchBlocks(tuple(sorted(held)), ways)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds a process of the job that has died or hangs, names it, and ends the others with the exit code 75.
 
-The others would wait for it in a collective: JAX alone does so for 100 s, and then aborts without a name. Here each
-process holds a connection to process 0, which closes with it, and says over it several times a second that it lives
-and how far it is. `heartbeat` says how far: as all run the same program, they pass the same marks, and one that
-stays behind while another has gone on hangs, even if its threads live. Compiling and saving take what they take: such
-marks are `patient`. When all wait at the same mark, as in a collective over a dead network, nobody is behind or blamed.
+The others would wait for it in a collective: JAX alone does so for 100 s, and then aborts without naming it. Here each
+process holds a connection to process 0, which closes when it dies, and over which it reports its progress several times
+a second. `heartbeat` counts the progress: as all run the same program, they have the same heartbeats, and a process
+that stays behind while another goes on is hung, even if its threads live. Compiling and saving may take any time: their
+heartbeats start a grace period, which lasts until the next one. When all wait at the same heartbeat, as in a collective
+over a dead network, no process is behind and none is blamed.
 
 A job of one process starts none of this.
 """
@@ -29,18 +30,22 @@ from typing import Any, NamedTuple, TypeVar
 
 _log = logging.getLogger(__name__)
 
-LOST = 75  # exit code, EX_TEMPFAIL of sysexits.h: the same command may well succeed
-USER_ERROR = 2  # exit code of a ZooError, which a second try would meet again
+LOST = 75  # exit code, EX_TEMPFAIL of sysexits.h: the same command may succeed
+USER_ERROR = 2  # exit code of a ZooError, which a restart would meet again
 
-GREETING = 3  # timeouts, in which a process must have said its first word
-_LONGEST = 500  # characters of an error that is passed on
-_TICK = 0.25  # seconds between two words of each process
-_LINGER = 1.0  # seconds in which the others hear the verdict, before process 0 and JAX's service on it are gone
+CONNECT_TIMEOUTS = 3  # timeouts within which a process must have sent its first message
+_MAX_CHARACTERS = 500  # of an error that is sent to the others
+_TICK = 0.25  # seconds between two messages of each process
+_LINGER = 1.0  # seconds in which the others receive the verdict before process 0 and its JAX service are gone
 _T = TypeVar("_T")
 
 
 class Verdict(NamedTuple):
-    """Attributes: what the process did, to go after its name. code: its own exit code, if it had the time."""
+    """Which process is lost, and how.
+
+    Attributes:
+      what: it did, as the rest of a sentence that begins with its name. code: its exit code, if it could send one.
+    """
 
     rank: int
     host: str
@@ -49,22 +54,22 @@ class Verdict(NamedTuple):
 
 
 class _Peer:
-    """What is known of one process."""
+    """What is known about one process."""
 
     def __init__(self, rank: int, host: str):
         self.rank, self.host = rank, host
-        self.marks, self.label, self.patient = 0, "the start", True
+        self.heartbeats, self.label, self.grace_period = 0, "the start", True
         self.heard = self.moved = time.monotonic()
         self.left = False
 
     def take(self, message: dict[str, Any]) -> None:
         self.heard = time.monotonic()
-        if message["marks"] != self.marks:
+        if message["heartbeats"] != self.heartbeats:
             self.moved = self.heard
-        self.marks, self.label, self.patient = message["marks"], message["label"], message["patient"]
-        self.left = message["left"]
+        self.heartbeats, self.label = message["heartbeats"], message["label"]
+        self.grace_period, self.left = message["grace_period"], message["left"]
 
-    def accuse(self, what: str) -> Verdict:
+    def verdict(self, what: str) -> Verdict:
         return Verdict(self.rank, self.host, what)
 
 
@@ -76,7 +81,7 @@ class _Link:
         connection.setblocking(False)
 
     def send(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # a peer that is gone, or does not read, is found by what it does not say
+        with contextlib.suppress(OSError):  # a peer that is gone or does not read is found by its silence
             self.socket.send(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> list[dict[str, Any]] | None:
@@ -91,40 +96,46 @@ class _Link:
         try:
             found = [json.loads(line) for line in lines]
         except ValueError:
-            return None  # whoever this is, it is no process of ours
+            return None  # whatever this is, it is not a process of the job
         return found if data and all(isinstance(one, dict) for one in found) else None
 
 
 class _Watch(threading.Thread):
-    """The thread of one process: `step` looks at the sockets, and returns a verdict or None."""
+    """The thread of one process: `step` reads the sockets, and returns a verdict or None."""
 
     def __init__(self, rank: int, timeout: float):
         super().__init__(name="watch", daemon=True)
         self.timeout = timeout
         self.me = _Peer(rank, socket.gethostname())
-        self.ending: Verdict | None = None  # on this process, by its main thread
+        self.ending: Verdict | None = None  # about this process, from its main thread
         self.verdict: Verdict | None = None
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
 
-    def heartbeat(self, label: str, patient: bool) -> None:
+    def heartbeat(self, label: str, grace_period: bool) -> None:
         with self._lock:
-            self.me.marks, self.me.label, self.me.patient = self.me.marks + 1, label, patient
+            self.me.heartbeats += 1
+            self.me.label, self.me.grace_period = label, grace_period
             self.me.moved = time.monotonic()
 
     def status(self) -> dict[str, Any]:
         with self._lock:
-            return {"marks": self.me.marks, "label": self.me.label, "patient": self.me.patient, "left": self.me.left}
+            return {
+                "heartbeats": self.me.heartbeats,
+                "label": self.me.label,
+                "grace_period": self.me.grace_period,
+                "left": self.me.left,
+            }
 
     def run(self) -> None:
         while self.verdict is None:
             self.verdict = self.ending or self.step()
-        self.tell(self.verdict)
+        self.send(self.verdict)
         if self.verdict is self.ending:
             return  # the main thread ends the process
         if self.verdict.rank == self.me.rank:
             faulthandler.dump_traceback(sys.stderr, all_threads=True)
-        _say(_describe(self.verdict, self.me))
+        _print(_describe(self.verdict, self.me))
         if self.me.rank == 0:
             time.sleep(_LINGER)
         os._exit(USER_ERROR if self.verdict.code == USER_ERROR else LOST)
@@ -132,12 +143,12 @@ class _Watch(threading.Thread):
     def step(self) -> Verdict | None:
         raise NotImplementedError
 
-    def tell(self, verdict: Verdict) -> None:
+    def send(self, verdict: Verdict) -> None:
         raise NotImplementedError
 
 
-class _Leader(_Watch):
-    """Process 0's: hears all, judges, and tells all."""
+class _Primary(_Watch):
+    """Process 0's: receives every heartbeat, decides on a verdict, and sends it to all."""
 
     def __init__(self, count: int, timeout: float):
         super().__init__(0, timeout)
@@ -148,27 +159,27 @@ class _Leader(_Watch):
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self.port = self._listener.getsockname()[1]
-        self._began = self._told = time.monotonic()
+        self._began = self._sent = time.monotonic()
 
     def step(self) -> Verdict | None:
         for key, _ in self._selector.select(_TICK):
             if key.fileobj is self._listener:
                 self._accept()
-            elif verdict := self._hear(key.data):
+            elif verdict := self._receive(key.data):
                 return verdict
         self._beat()
         return self._silent() or self._behind()
 
-    def tell(self, verdict: Verdict) -> None:
+    def send(self, verdict: Verdict) -> None:
         for link in self._peers:
             link.send({"verdict": list(verdict)})
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it may be gone again
+        with contextlib.suppress(OSError):  # it may have disconnected
             link = _Link(self._listener.accept()[0])
             self._selector.register(link.socket, selectors.EVENT_READ, link)
 
-    def _hear(self, link: _Link) -> Verdict | None:
+    def _receive(self, link: _Link) -> Verdict | None:
         messages = link.receive()
         for message in messages or ():
             if link in self._peers:
@@ -183,11 +194,11 @@ class _Leader(_Watch):
         self._selector.unregister(link.socket)
         link.socket.close()
         peer = self._peers.pop(link, None)
-        return None if peer is None or peer.left or self.me.left else peer.accuse("died: its connection closed")
+        return None if peer is None or peer.left or self.me.left else peer.verdict("died: its connection closed")
 
     def _beat(self) -> None:
-        if time.monotonic() - self._told >= _TICK:
-            self._told = time.monotonic()
+        if time.monotonic() - self._sent >= _TICK:
+            self._sent = time.monotonic()
             for link in self._peers:
                 link.send({"host": self.me.host})
 
@@ -195,54 +206,54 @@ class _Leader(_Watch):
         now = time.monotonic()
         for peer in self._peers.values():
             if now - peer.heard > self.timeout and not peer.left:
-                return peer.accuse(_silence(self.timeout))
-        if self._missing and now - self._began > GREETING * self.timeout:
-            return Verdict(min(self._missing), "an unknown host", "died before it had said a word")
+                return peer.verdict(_silence(self.timeout))
+        if self._missing and now - self._began > CONNECT_TIMEOUTS * self.timeout:
+            return Verdict(min(self._missing), "an unknown host", "died before it had sent a message")
         return None
 
     def _behind(self) -> Verdict | None:
         everyone = [peer for peer in (self.me, *self._peers.values()) if not peer.left]
-        last = min(everyone, key=lambda peer: peer.marks, default=self.me)
-        stuck = time.monotonic() - last.moved > self.timeout and not last.patient
-        if not stuck or all(peer.marks == last.marks for peer in everyone):
+        last = min(everyone, key=lambda peer: peer.heartbeats, default=self.me)
+        stuck = time.monotonic() - last.moved > self.timeout and not last.grace_period
+        if not stuck or all(peer.heartbeats == last.heartbeats for peer in everyone):
             return None
-        return last.accuse(f"hangs: at {last.label} for {self.timeout:g} s, while others have gone on")
+        return last.verdict(f"hangs: at {last.label} for {self.timeout:g} s, while others have gone on")
 
 
-class _Follower(_Watch):
-    """Every other process's: tells process 0, and listens to its verdict."""
+class _Secondary(_Watch):
+    """Every other process's: sends its heartbeats to process 0, and receives the verdict."""
 
     def __init__(self, rank: int, host: str, port: int, token: str, timeout: float):
         super().__init__(rank, timeout)
         self._link = _Link(socket.create_connection((host, port), timeout=timeout))
         self._link.send({"token": token, "rank": rank, "host": self.me.host})
         self._selector.register(self._link.socket, selectors.EVENT_READ)
-        self._leader = _Peer(0, host)
-        self._told = 0.0
+        self._primary = _Peer(0, host)
+        self._sent = 0.0
 
     def step(self) -> Verdict | None:
         if self._selector.select(_TICK):
             messages = self._link.receive()
             if messages is None:
                 return self._closed()
-            self._leader.heard = time.monotonic()
+            self._primary.heard = time.monotonic()
             for message in messages:
                 if "verdict" in message:
                     return Verdict(*message["verdict"])
-                self._leader.host = message["host"]
-        if time.monotonic() - self._told >= _TICK:
-            self._told = time.monotonic()
+                self._primary.host = message["host"]
+        if time.monotonic() - self._sent >= _TICK:
+            self._sent = time.monotonic()
             self._link.send(self.status())
-        silent = time.monotonic() - self._leader.heard > self.timeout
-        return self._leader.accuse(_silence(self.timeout)) if silent else None
+        silent = time.monotonic() - self._primary.heard > self.timeout
+        return self._primary.verdict(_silence(self.timeout)) if silent else None
 
-    def tell(self, verdict: Verdict) -> None:
+    def send(self, verdict: Verdict) -> None:
         if verdict.rank == self.me.rank:
             self._link.send({**self.status(), "failed": list(verdict)})
 
     def _closed(self) -> Verdict | None:
         if not self.me.left:
-            return self._leader.accuse("died: its connection closed")
+            return self._primary.verdict("died: its connection closed")
         time.sleep(_TICK)  # both are ending
         return None
 
@@ -250,36 +261,40 @@ class _Follower(_Watch):
 _watch: _Watch | None = None
 
 
-def lead(count: int, timeout: float) -> tuple[int, str]:
-    """Starts process 0's thread; returns the port and the token that `follow` needs.
+def start_primary(count: int, timeout: float) -> tuple[int, str]:
+    """Starts process 0's thread; returns the port and the token that `start_secondary` needs.
 
     Args:
       timeout: seconds of silence, or of staying behind, after which a process is lost.
     """
     global _watch
-    _watch = leader = _Leader(count, timeout)
-    leader.start()
-    return leader.port, leader.token
+    _watch = primary = _Primary(count, timeout)
+    primary.start()
+    return primary.port, primary.token
 
 
-def follow(rank: int, host: str, port: int, token: str, timeout: float) -> None:
+def start_secondary(rank: int, host: str, port: int, token: str, timeout: float) -> None:
     """Starts the thread of another process."""
     global _watch
-    _watch = _Follower(rank, host, port, token, timeout)
+    _watch = _Secondary(rank, host, port, token, timeout)
     _watch.start()
 
 
-def heartbeat(label: str, patient: bool = False) -> None:
-    """Says how far this process is; every process must pass the same marks. A patient one may last."""
+def heartbeat(label: str, grace_period: bool = False) -> None:
+    """Reports this process's progress; every process must have the same heartbeats in the same order.
+
+    Args:
+      grace_period: whether the time until the next heartbeat is unlimited.
+    """
     if _watch:
-        _watch.heartbeat(label, patient)
+        _watch.heartbeat(label, grace_period)
 
 
-def marked(items: Iterable[_T], label: str) -> Iterator[_T]:
-    """The items, with a mark before each; the first two, behind which things start and compile, are patient."""
+def with_heartbeats(items: Iterable[_T], label: str) -> Iterator[_T]:
+    """The items, with a heartbeat before each; the first two, after which steps compile, start a grace period."""
     iterator = iter(items)
     for number in range(sys.maxsize):
-        heartbeat(f"{label} {number}", patient=number < 2)
+        heartbeat(f"{label} {number}", grace_period=number < 2)
         try:
             item = next(iterator)
         except StopIteration:
@@ -288,13 +303,13 @@ def marked(items: Iterable[_T], label: str) -> Iterator[_T]:
 
 
 def await_verdict() -> None:
-    """Waits as long as a lost peer may take to be found, which then ends this process: the error may be its echo."""
+    """Waits as long as finding a lost peer may take, which then ends this process: the error may be its consequence."""
     if _watch:
         _watch.join(_watch.timeout + 4 * _LINGER)
 
 
 def leave() -> None:
-    """Says that this process will end well: it is no longer missed."""
+    """Announces that this process ends normally, so that it is not taken for lost."""
     if _watch:
         _watch.me.left = True
         time.sleep(2 * _TICK)
@@ -303,15 +318,15 @@ def leave() -> None:
 def fail(what: str, code: int) -> None:
     """Tells the others that this process is ending with an exit code, before it does."""
     if _watch:
-        _watch.ending = Verdict(_watch.me.rank, _watch.me.host, what[:_LONGEST], code)
-        _watch.join(4 * _LINGER)  # of another process, perhaps, which then ends this one
+        _watch.ending = Verdict(_watch.me.rank, _watch.me.host, what[:_MAX_CHARACTERS], code)
+        _watch.join(4 * _LINGER)  # perhaps for a verdict on another process, which then ends this one
         if _watch.me.rank == 0:
             time.sleep(_LINGER)
 
 
 def end(message: str) -> None:
     """Ends this process at once with the exit code `LOST`, whatever its main thread does."""
-    _say(message)
+    _print(message)
     os._exit(LOST)
 
 
@@ -327,7 +342,7 @@ def delay_abort() -> None:
 
 
 def listen(port: int, backlog: int = 1) -> socket.socket:
-    """At all addresses of the machine, IPv4 and IPv6; port 0 is any that is free. OSError if it is not."""
+    """Listens at all addresses of the machine, IPv4 and IPv6; port 0 is any free one. OSError if the port is in use."""
     if not socket.has_dualstack_ipv6() or not os.path.exists("/proc/net/if_inet6"):
         return socket.create_server(("", port), backlog=backlog)
     return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
@@ -339,11 +354,11 @@ def _silence(timeout: float) -> str:
 
 def _describe(verdict: Verdict, me: _Peer) -> str:
     if verdict.rank == me.rank:
-        return f"process {me.rank} on {me.host} {verdict.what}; where each thread is stands above."
-    ends = "" if verdict.code == USER_ERROR else "; the same command goes on from the latest checkpoint"
+        return f"process {me.rank} on {me.host} {verdict.what}; the stack of each thread is printed above."
+    ends = "" if verdict.code == USER_ERROR else "; the same command continues from the latest checkpoint"
     return f"process {me.rank} on {me.host} ends: process {verdict.rank} on {verdict.host} {verdict.what}{ends}."
 
 
-def _say(message: str) -> None:
-    """On standard error, past all buffers and locks that a hung thread may hold."""
-    os.write(2, f"\nLostPeer: {message}\n".encode())  # a progress bar may stand in the line
+def _print(message: str) -> None:
+    """Writes to standard error, past all buffers and locks that a hung thread may hold."""
+    os.write(2, f"\nLostPeer: {message}\n".encode())  # a progress bar may be on the line

@@ -17,7 +17,7 @@ from zoo.nn.attention import Attention
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.constrain import constrain
-from zoo.nn.linear import dropout
+from zoo.nn.dropout import dropout
 from zoo.nn.mlp import Mlp
 from zoo.nn.norm import Norm
 

@@ -18,14 +18,14 @@ Held = Float[Array, "L B N S H"] | tuple[Float[Array, "*B N S H"], ...]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Keys and values of up to S tokens a row, filled from the left.
+    """Keys and values of up to S tokens per sequence, filled from the left.
 
     Attributes:
-      key, value: what the layers computed, `[L, B, N, S, H]`, or L arrays `[B, N, S, H]` (`[N, S, H]` for one row) for
-        a model whose layers are apart. Heads come before positions, the order in which XLA multiplies
+      key, value: what the layers computed, `[L, B, N, S, H]`, or L arrays `[B, N, S, H]` (`[N, S, H]` for one sequence)
+        for a model whose layers are apart. Heads come before positions, the order in which XLA multiplies
         them, so that no step transposes the whole cache.
       segments: 0 where a position is empty or holds padding.
-      length: number of positions filled, the same in every row.
+      length: number of positions filled, the same in every sequence.
     """
 
     key: Held
@@ -37,7 +37,7 @@ class Cache:
     def empty(
         cls, config: TransformerConfig, batch: int, capacity: int, *, layers: Literal["stacked", "apart"] = "stacked"
     ) -> "Cache":
-        """A cache for `batch` rows of at most `capacity` tokens."""
+        """A cache for `batch` sequences of at most `capacity` tokens."""
         dtype, num_layers = jnp.dtype(config.execution.dtype), config.num_layers
         shape = (batch, config.num_heads, capacity, config.head_width)
         if layers == "stacked":
@@ -54,8 +54,8 @@ class Cache:
 
     def admit(self, segments: Int[Array, "B T"]) -> "Cache":
         """Reserves the next T positions; their keys and values are written layer by layer."""
-        placed = jax.lax.dynamic_update_slice(self.segments, segments.astype(jnp.int32), (0, self.length))
-        return dataclasses.replace(self, segments=placed, length=self.length + segments.shape[1])
+        updated = jax.lax.dynamic_update_slice(self.segments, segments.astype(jnp.int32), (0, self.length))
+        return dataclasses.replace(self, segments=updated, length=self.length + segments.shape[1])
 
     def write(
         self, layer: Int[Array, ""] | int, key: Float[Array, "B T N H"], value: Float[Array, "B T N H"]

@@ -14,7 +14,7 @@ from zoo.nn.config import TransformerConfig
 def check_inputs(
     config: TransformerConfig, tokens, token_types, segments, positions, start: int = 0, *, of: str = "", logits_at=None
 ) -> None:
-    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding rows.
+    """Raises InputError for ids outside a table, sequences that are too long, wrong shapes and all-padding sequences.
 
     Args:
       start: tokens before these, in a cache. of: `decoder_` where the ids are the decoder's.
@@ -41,9 +41,9 @@ def check_inputs(
         _check_ids(f"{of}segments", segments, tokens.shape, np.iinfo(np.int32).max)
         _check_rows(f"{of}segments", segments)
     if logits_at is not None:
-        rows = math.prod(tokens.shape[:-1])
-        if logits_at.ndim != 2 or logits_at.shape[0] != rows:
-            raise InputError(f"logits_at must be [B, M] with B = {rows}; found shape {tuple(logits_at.shape)}.")
+        batch = math.prod(tokens.shape[:-1])
+        if logits_at.ndim != 2 or logits_at.shape[0] != batch:
+            raise InputError(f"logits_at must be [B, M] with B = {batch}; found shape {tuple(logits_at.shape)}.")
         _check_ids("logits_at", logits_at, logits_at.shape, length)
 
 
@@ -51,7 +51,7 @@ def _check_token_types(config: TransformerConfig, token_types, shape: tuple[int,
     """A model without token types takes zeros, which tokenizers give for a single sentence."""
     if not config.num_token_types and (isinstance(token_types, Tracer) or np.any(token_types)):
         raise InputError(
-            "This model has no token types; leave token_types out. To tell two sentences apart use a family that "
+            "This model has no token types; leave token_types out. To distinguish two sentences, use a family that "
             "has them, such as bert."
         )
     _check_ids("token_types", token_types, shape, max(config.num_token_types, 1))

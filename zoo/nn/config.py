@@ -263,4 +263,4 @@ def _replace_attention(attention: AttentionConfig, changes: Mapping[str, Any]) -
 def _check_range(config, name: str, low: int) -> None:
     value = getattr(config, name)
     if not low <= value <= _MAX_SIZE:
-        raise ConfigError(f"{name} must lie between {low} and {_MAX_SIZE}; found {value!r}.")
+        raise ConfigError(f"{name} must be between {low} and {_MAX_SIZE}; found {value!r}.")

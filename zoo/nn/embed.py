@@ -13,10 +13,12 @@ from zoo.kernels import partition
 from zoo.kernels.partition import LETTERS, gather
 from zoo.nn.config import TransformerConfig
 from zoo.nn.constrain import constrain
+from zoo.nn.dropout import dropout
 from zoo.nn.init import embedding_init
-from zoo.nn.linear import Linear, dropout, multiply_rows
+from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import sinusoids
+from zoo.nn.product import multiply_rows
 
 
 class Embedding(nnx.Module):
@@ -47,7 +49,7 @@ class Embedding(nnx.Module):
         return gather(self.embedding[...].astype(self.dtype), self.letters, "W")
 
     def tune_for_cpu(self) -> None:
-        """Switches to the product that is fastest on a CPU: see `zoo.nn.linear.multiply_rows`."""
+        """Switches to the product that is fastest on a CPU: see `zoo.nn.product`."""
         self.tuned = "cpu"
 
 

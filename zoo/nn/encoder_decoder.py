@@ -62,7 +62,7 @@ class EncoderDecoder(Transformer):
           targets: what the decoder should predict there, see `Transformer`.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding, an argument
+          InputError: ids out of range, sequence too long, shapes that differ, a sequence of padding alone, an argument
             that does not exist.
         """
         if is_batch(tokens):

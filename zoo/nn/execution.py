@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a config that says how a model runs: precision, recomputation, kernels."""
+"""The part of a config that determines how a model runs: precision, recomputation, kernels."""
 
 import dataclasses
 from typing import Literal

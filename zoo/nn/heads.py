@@ -14,9 +14,10 @@ from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
 from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.constrain import constrain
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedding
 from zoo.nn.inputs import Inputs
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
 
@@ -45,19 +46,19 @@ class Features:
 
     def wanted(self) -> Float[Array, "B M D"]:
         """The hidden vectors at `logits_at`, or all of them."""
-        places = self.inputs.logits_at
-        if places is None:
+        positions = self.inputs.logits_at
+        if positions is None:
             return self.hidden
-        return jnp.take_along_axis(self.hidden, places[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
+        return jnp.take_along_axis(self.hidden, positions[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
 
     def first(self) -> Float[Array, "B D"]:
-        """The pooled vector of each row's first token; for heads that set `needs_pooler`."""
+        """The pooled vector of each sequence's first token; for heads that set `needs_pooler`."""
         if self.pooled is None:
             raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
         return self.pooled
 
     def at_last(self, pad_id: int | None) -> Float[Array, "B D"]:
-        """The hidden vector of each row's last token that is not padding, by `segments` or, without them, by `pad_id`.
+        """The hidden vector of each sequence's last non-padding token, by `segments` or, without them, by `pad_id`.
 
         Without either it is that of the last position.
         """
@@ -67,9 +68,9 @@ class Features:
         return self.at_last_of(jnp.ones_like(tokens, bool) if pad_id is None else tokens != pad_id)
 
     def at_last_of(self, chosen: Bool[Array, "B T"]) -> Float[Array, "B D"]:
-        """The hidden vector at the last chosen position of each row, the first position if none is."""
-        places = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
-        last = jnp.max(jnp.where(chosen, places, 0), axis=1)
+        """The hidden vector at the last chosen position of each sequence, the first position if none is."""
+        positions = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
+        last = jnp.max(jnp.where(chosen, positions, 0), axis=1)
         return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
 
 

@@ -5,7 +5,9 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from jax.nn.initializers import Initializer
+from jaxtyping import Array, Float
 
 from zoo.nn.config import TransformerConfig
 
@@ -42,3 +44,15 @@ def residual_init(config: TransformerConfig) -> Initializer:
     if not config.init_depth_scaled:
         return kernel_init(config)
     return kernel_init(config.replace(init_std=config.init_std / math.sqrt(2 * config.num_layers)))
+
+
+def init_kernel(
+    config: TransformerConfig, init: Initializer | None, key: Array, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> Float[Array, "..."]:
+    """A kernel `[*inputs, *outputs]`, by `init` or else `kernel_init`.
+
+    The initializer sees a matrix, so that fan-in and truncation do not depend on how an axis is split.
+    """
+    shape = (math.prod(inputs), math.prod(outputs))
+    matrix = (init or kernel_init(config))(key, shape, jnp.dtype(config.execution.param_dtype))
+    return matrix.reshape(*inputs, *outputs)

@@ -17,7 +17,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.field_names import suggest
 
 SomeInputs = TypeVar("SomeInputs", bound="Inputs")
-Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, whose message says how to fix them
+Ids = Int[Array | np.ndarray, "..."]  # shapes are checked by `check_inputs`, whose message tells how to fix them
 Batch = Mapping[str, Any] | tuple[Any, ...]  # arguments by name: a dict, or a named tuple of `Tokenizer.encode_batch`
 
 _DROPOUT = "dropout_key, which turns dropout on; without it there is none"
@@ -81,7 +81,7 @@ class Inputs:
         """The inputs as arrays of rows; `of` is `decoder_` for the messages about a decoder's.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding.
+          InputError: ids out of range, sequence too long, shapes that differ, a sequence that is all padding.
         """
         check_inputs(config, tokens, token_types, segments, positions, of=of, logits_at=rest.get("logits_at"))
         return cls(

@@ -1,24 +1,21 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""An affine map between named axes, and the dropout that follows many of them."""
+"""An affine map between named axes."""
 
 import math
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
-from zoo.kernels.dropout import keep
 from zoo.kernels.partition import LETTERS, gather
 from zoo.nn.config import TransformerConfig
-from zoo.nn.init import kernel_init
+from zoo.nn.init import init_kernel
+from zoo.nn.product import multiply_rows
 
 KernelOrder = Literal["inputs_first", "outputs_first"]
-
-_FEW_ROWS = 64  # up to here a CPU is faster with the weight on the left (measured for weights 768 to 3072 wide)
 
 
 class Linear(nnx.Module):
@@ -39,18 +36,13 @@ class Linear(nnx.Module):
         dtype: str | None = None,
         rngs: nnx.Rngs,
     ):
-        param_dtype = jnp.dtype(config.execution.param_dtype)
         self.num_inputs, self.outputs = len(inputs), tuple(outputs.values())
         self.order: KernelOrder = "inputs_first"
         self.letters = "".join(LETTERS.get(axis, "_") for axis in (*inputs, *outputs))
         self.dtype = jnp.dtype(dtype or config.execution.dtype)
-        # Initializers see a matrix: fan-in and truncation do not depend on how an axis is split.
-        matrix = (init or kernel_init(config))(
-            rngs.params(), (math.prod(inputs.values()), math.prod(outputs.values())), param_dtype
-        )
-        shape = (*inputs.values(), *outputs.values())
-        self.kernel = nnx.Param(matrix.reshape(shape), axes=(*inputs, *outputs))
-        zeros = jnp.zeros(tuple(outputs.values()), param_dtype)
+        kernel = init_kernel(config, init, rngs.params(), tuple(inputs.values()), self.outputs)
+        self.kernel = nnx.Param(kernel, axes=(*inputs, *outputs))
+        zeros = jnp.zeros(self.outputs, jnp.dtype(config.execution.param_dtype))
         axes = ("width",) if tuple(outputs) == ("embed",) else tuple(outputs)
         self.bias = nnx.Param(zeros, axes=axes) if bias else None
 
@@ -67,7 +59,7 @@ class Linear(nnx.Module):
         return kernel.reshape(-1, outputs).T if self.order == "inputs_first" else kernel.reshape(outputs, -1)
 
     def tune_for_cpu(self) -> None:
-        """Transposes the kernel, in place: see `multiply_rows`."""
+        """Transposes the kernel, in place: see `zoo.nn.product`."""
         if self.order == "outputs_first":
             return
         axes = self.kernel.get_metadata()["axes"]
@@ -76,7 +68,7 @@ class Linear(nnx.Module):
         self.order, self.letters = "outputs_first", "".join(self.letters[axis] for axis in order)
 
     def _used(self) -> Float[Array, "..."]:
-        """The kernel in the dtype of the computation, gathered where the mesh keeps it in parts."""
+        """The kernel in the dtype of the computation, gathered where the mesh shards its width."""
         return gather(self.kernel[...].astype(self.dtype), self.letters, "W")
 
     def _multiply(self, x: Float[Array, "..."], kernel: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -85,23 +77,3 @@ class Linear(nnx.Module):
         batch = x.shape[: x.ndim - self.num_inputs]
         y = multiply_rows(x.reshape(*batch, -1), kernel.reshape(math.prod(self.outputs), -1))
         return y.reshape(*batch, *self.outputs)
-
-
-def multiply_rows(x: Float[Array, "*B I"], weight: Float[Array, "O I"]) -> Float[Array, "*B O"]:
-    """`x @ weight.T` in the form that XLA runs fastest on a CPU.
-
-    Few rows make `weight @ x.T`, since XLA then reads the weight in its own layout and does not pack it: twice as fast
-    for 8 rows. Without the barrier it would fold the transposition and turn the product around again.
-    """
-    rows = x.reshape(-1, x.shape[-1])
-    if rows.shape[0] > _FEW_ROWS:
-        return jnp.einsum("...I,OI->...O", x, weight)
-    columns = jax.lax.optimization_barrier(jnp.einsum("OI,BI->OB", weight, rows))
-    return columns.T.reshape(*x.shape[:-1], -1)
-
-
-def dropout(x: Float[Array, "..."], rate: float, key: Array | None) -> Float[Array, "..."]:
-    """Zeroes each element with chance `rate` and scales the rest; without a key, nothing is dropped."""
-    if key is None or rate == 0.0:
-        return x
-    return jnp.where(keep(key, x.shape, rate), x / (1.0 - rate), jnp.zeros((), x.dtype))

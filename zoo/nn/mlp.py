@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 from zoo.nn.config import TransformerConfig
 from zoo.nn.constrain import constrain
+from zoo.nn.dropout import dropout
 from zoo.nn.init import residual_init
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:

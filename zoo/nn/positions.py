@@ -15,12 +15,12 @@ from zoo.nn.config import TransformerConfig
 
 def sinusoids(length: int, width: int) -> Float[np.ndarray, "T D"]:
     """The fixed table of the positions 0, 1, ..."""
-    return encode_places(np.arange(length, dtype=np.float64), width)
+    return encode_positions(np.arange(length, dtype=np.float64), width)
 
 
-def encode_places(places: Float[np.ndarray, "T"], width: int) -> Float[np.ndarray, "T D"]:
+def encode_positions(positions: Float[np.ndarray, "T"], width: int) -> Float[np.ndarray, "T D"]:
     """Positions or distances as vectors, sines in the first half of the width and cosines in the second."""
-    angles = places[:, None] / np.power(10_000.0, 2 * np.arange((width + 1) // 2) / width)[None, :]
+    angles = positions[:, None] / np.power(10_000.0, 2 * np.arange((width + 1) // 2) / width)[None, :]
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width].astype(np.float32)
 
 
@@ -31,7 +31,7 @@ def past_padding(tokens: Int[Array, "B T"], pad_id: int, start: Int[Array, ""] |
 
 
 def consecutive(batch: int, length: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
-    """`start, start + 1, ...` in every row."""
+    """`start, start + 1, ...` in every sequence."""
     return jnp.broadcast_to(start + jnp.arange(length, dtype=jnp.int32), (batch, length))
 
 

@@ -113,12 +113,12 @@ class Stack(nnx.Module):
 
         def period(carry, inputs):
             (x, cache), (start, scanned), states = carry, inputs, []
-            for place, window in enumerate(windows):
+            for index, window in enumerate(windows):
                 if stored == num_layers:
-                    layer_params = jax.tree.map(lambda leaf, place=place: leaf[place], scanned)
+                    layer_params = jax.tree.map(lambda leaf, index=index: leaf[index], scanned)
                 else:
-                    layer_params = _pick(params, (start + place) * stored // num_layers)
-                x, cache = layer(layer_params, x, cache, start + place, window)
+                    layer_params = _pick(params, (start + index) * stored // num_layers)
+                x, cache = layer(layer_params, x, cache, start + index, window)
                 states.append(x)
             return (x, cache), states if keep else []
 

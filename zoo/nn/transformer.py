@@ -18,10 +18,11 @@ from zoo.nn.block import Block, Layer
 from zoo.nn.cache import Cache
 from zoo.nn.check import check_targets
 from zoo.nn.config import TransformerConfig
+from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.heads import Features, Head, VocabularyHead
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
-from zoo.nn.linear import Linear, dropout
+from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
@@ -39,7 +40,7 @@ class Output:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
       pooled: the first token's vector through the pooler.
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
-      losses: nats at each position that has vocabulary logits, in their place when targets were given; NaN where the
+      losses: nats at each position that has vocabulary logits, in place of them when targets were given; NaN where the
         target is outside the vocabulary. predicted: the most likely id there.
       pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
@@ -118,8 +119,8 @@ class Transformer(nnx.Module):
         Args:
           tokens: ids [B, T], `[B, C, T]` for a `multiple_choice` head; or these arguments in one batch, by name.
           token_types: sentence A (0) or B (1) of each token; None is all 0.
-          segments: which document of a packed row each token belongs to, 0 for padding; a 0/1 attention mask will do.
-          positions: 0-based position of each token; None counts along the row, as `pad_positions` says.
+          segments: the document of a packed sequence that each token is of, 0 for padding; a 0/1 attention mask works.
+          positions: 0-based position of each token; None counts along the sequence, by the config's `pad_positions`.
           dropout_key: turns dropout on.
           logits_at: positions at which vocabulary logits are computed; None is all.
           targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
@@ -127,7 +128,7 @@ class Transformer(nnx.Module):
           cache: keys and values of the tokens before these.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a row that is all padding, an argument
+          InputError: ids out of range, sequence too long, shapes that differ, a sequence of padding alone, an argument
             that does not exist.
         """
         options: dict[str, Any] = dict(logits_at=logits_at, cache=cache, return_hidden_states=return_hidden_states)
@@ -226,7 +227,7 @@ class Transformer(nnx.Module):
 
 
 def _platform(model: Transformer) -> str:
-    """Where the parameters lie, or inside `jax.jit` will lie."""
+    """The platform that the parameters are on, or inside `jax.jit` will be on."""
     param = jax.tree.leaves(nnx.state(model))[0]
     if isinstance(param, Tracer) or not isinstance(param, jax.Array):
         return platform()

@@ -24,7 +24,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.constrain import constrain
 from zoo.nn.init import kernel_init
 from zoo.nn.linear import Linear
-from zoo.nn.positions import encode_places
+from zoo.nn.positions import encode_positions
 
 
 class Streams(NamedTuple):
@@ -42,14 +42,14 @@ class Relations:
     Attributes:
       content, query: which of the S keys, memory first, each token of the stream attends to; None is all.
       distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in type.
-      places: one-hot, the position of each of the M predictions; None predicts at every position.
+      target_mapping: one-hot, the position of each of the M predictions; None predicts at every position.
     """
 
     content: Bool[Array, "#B T S"] | None
     query: Bool[Array, "#B T S"] | None
     distances: Float[Array, "R D"]
     differs: Bool[Array, "B T S"] | None
-    places: Float[Array, "B M T"] | None
+    target_mapping: Float[Array, "B M T"] | None
 
 
 class Offer(NamedTuple):
@@ -85,13 +85,13 @@ class RelativeAttention(Attention):
         allowed: Bool[Array, "#B T S"] | None,
         relations: Relations,
         *,
-        places: Float[Array, "B M T"] | None,
+        target_mapping: Float[Array, "B M T"] | None,
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
         """Attention of one stream."""
         query = constrain(self.query(x), "query", "BTNH")
-        if places is not None:
-            query = jnp.einsum("BMNH,BMT->BTNH", query, places.astype(query.dtype))
+        if target_mapping is not None:
+            query = jnp.einsum("BMNH,BMT->BTNH", query, target_mapping.astype(query.dtype))
         kinds = None
         if relations.differs is not None:
             kinds = jnp.einsum(
@@ -115,8 +115,8 @@ class RelativeAttention(Attention):
             scale=self.config.head_width**-0.5,
             implementation=self.config.execution.attention_kernel,
         )
-        if places is not None:
-            mixed = jnp.einsum("BTNH,BMT->BMNH", mixed, places.astype(mixed.dtype))
+        if target_mapping is not None:
+            mixed = jnp.einsum("BTNH,BMT->BMNH", mixed, target_mapping.astype(mixed.dtype))
         return self.out(mixed)
 
     def _row(self, param: nnx.Param) -> Float[Array, "1 1 N H"]:
@@ -151,18 +151,22 @@ class TwoStreamBlock(Layer):
         offer = self._attention.offer(content, mask)
         query = x.query
         if query is not None:
-            query = self._stream(query, offer, mask.query, mask, mask.places, keys[1])
+            query = self._stream(query, offer, mask.query, mask, mask.target_mapping, keys[1])
         return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), cache
 
     @property
     def _attention(self) -> RelativeAttention:
         return cast(RelativeAttention, self.attention)
 
-    def _stream(self, x: Array, offer: Offer, allowed: Any, relations: Relations, places: Any, key: Any) -> Array:
+    def _stream(
+        self, x: Array, offer: Offer, allowed: Any, relations: Relations, target_mapping: Any, key: Any
+    ) -> Array:
         keys = (None,) * 4 if key is None else jax.random.split(key, 4)
 
         def attend(x):
-            return self._attention.relate(x, offer, allowed, relations, places=places, dropout_key=keys[0])
+            return self._attention.relate(
+                x, offer, allowed, relations, target_mapping=target_mapping, dropout_key=keys[0]
+            )
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
         return self._feed_forward(x, keys[2], keys[3])
@@ -173,4 +177,4 @@ def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np
     distances = np.arange(first, last - 1, -1.0)
     if clamp:
         distances = np.clip(distances, -clamp, clamp)
-    return encode_places(distances, width)
+    return encode_positions(distances, width)

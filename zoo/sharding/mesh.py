@@ -15,14 +15,14 @@ AXES = ("data", "fsdp", "tensor", "context")
 
 
 def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
-    """A mesh with the axes of `AXES`; one size may be -1 (whatever is left), an axis not named has size 1.
+    """A mesh with the axes of `AXES`; one size may be -1 (the remaining devices), an axis not named has size 1.
 
-    Of several slices of a pod, rows of the data axis lie each within one: gradients alone cross the network between
-    them, once a step.
+    With several slices of a pod, only the data axis spans slices: gradients alone cross the network between them, once
+    per step.
 
     Raises:
-      ConfigError: for an unknown axis, a size that is no number, sizes that do not fill the devices, or a data axis
-        that the slices do not divide.
+      ConfigError: for an unknown axis, a size that is not a number, sizes that do not fill the devices, or a data axis
+        that is not divisible by the number of slices.
     """
     sizes = parse_mesh(spec)
     devices = jax.devices() if devices is None else devices
@@ -33,21 +33,21 @@ def make_mesh(spec: str = "data:-1", devices: list | None = None) -> Mesh:
             f"mesh {spec!r} needs {needs} devices; there are {len(devices)}. {_advice(sizes, len(devices))}"
         )
     shape = tuple(len(devices) // known if size == -1 else size for size in sizes.values())
-    # GPUs have a slice index, too, one of each host: to them it says nothing that the mesh must heed.
+    # GPUs have a slice index as well, one per host, which does not matter to the mesh.
     slices = len({getattr(one, "slice_index", 0) for one in devices if getattr(one, "platform", "") == "tpu"} or {0})
     if shape[0] % slices:
         raise ConfigError(
-            f"mesh {spec!r} has {shape[0]} rows of data for {slices} slices; make data a multiple of {slices}."
+            f"mesh {spec!r} has a data axis of {shape[0]} for {slices} slices; make data a multiple of {slices}."
         )
     within, between = (shape[0] // slices, *shape[1:]), (slices, *(1 for _ in shape[1:]))
     return Mesh(_arranged(within, between, devices), AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def _arranged(within: tuple[int, ...], between: tuple[int, ...], devices: list) -> np.ndarray:
-    """Neighbours in the mesh are neighbours on the chips' own network, whose axes are split only where they must be."""
+    """Devices arranged so that neighbours in the mesh are neighbours on the chips' network, where possible."""
 
     if any(one.device_kind == "TPU v4" and one.core_on_chip for one in devices):
-        # Two devices a chip, as a topology's name gives them, which JAX's own arrangement refuses.
+        # Two devices per chip, as a topology's name gives them, which JAX's own arrangement refuses.
         return np.array(devices).reshape([a * b for a, b in zip(within, between, strict=True)])
 
     def arranged(split: bool) -> np.ndarray:
@@ -62,7 +62,7 @@ def _arranged(within: tuple[int, ...], between: tuple[int, ...], devices: list) 
 
 
 def _advice(sizes: dict[str, int], count: int) -> str:
-    """A mesh line that does fill the devices: axes cut to what divides, and the open one, or data, takes the rest."""
+    """A mesh line that fills the devices: axes reduced to divisors, and the rest in the open axis or in data."""
     rest = next((axis for axis, size in sizes.items() if size == -1), "data")
     found, left = dict(sizes), count
     for axis in reversed(AXES):
@@ -82,7 +82,7 @@ def parse_mesh(spec: str) -> dict[str, int]:
         if axis not in AXES:
             raise ConfigError(f"mesh {spec!r} names the axis {axis!r}; known are {', '.join(AXES)}.")
         if axis in named:
-            raise ConfigError(f"mesh {spec!r} names {axis!r} twice; once is enough.")
+            raise ConfigError(f"mesh {spec!r} names {axis!r} twice; name it once.")
         named.add(axis)
         try:
             sizes[axis] = int(size)

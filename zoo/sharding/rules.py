@@ -14,13 +14,13 @@ from zoo.errors import ConfigError
 from zoo.kernels import partition
 from zoo.kernels.partition import Axes, Partition
 
-# Every logical axis has a row in every preset: () says that it is whole on each device, on purpose. `batch` and
-# `length` are of activations, which have the `heads`, `mlp` and `vocab` of the parameters that make them.
-_WHOLE: dict[str, Axes] = {
+# Every logical axis has an entry in every preset: () means that it is replicated, on purpose. `batch` and `length` are
+# axes of activations, which also have the `heads`, `mlp` and `vocab` of the parameters that produce them.
+_REPLICATED: dict[str, Axes] = {
     "batch": ("data", "fsdp"),
     "length": (),
     "embed": (),
-    "width": (),  # of vectors, such as a norm's: too short to be worth the gathering
+    "width": (),  # of vectors, such as a norm's: too short to be worth gathering
     "mlp": (),
     "heads": (),
     "kv": (),
@@ -32,14 +32,14 @@ _WHOLE: dict[str, Axes] = {
     "classes": (),
     "features": (),
 }
-_LANES = 128  # a vocabulary filled up to a multiple of it is whole rows of a TPU's lanes
+_LANES = 128  # a vocabulary padded to a multiple of it fills a TPU's lanes
 _TENSOR: dict[str, Axes] = {"mlp": ("tensor",), "heads": ("tensor",), "vocab": ("tensor",)}
 PRESETS: dict[str, dict[str, Axes]] = {
-    "dp": _WHOLE,
-    "fsdp": _WHOLE | {"embed": ("fsdp",)},
-    "tp": _WHOLE | _TENSOR,
-    "fsdp_tp": _WHOLE | _TENSOR | {"embed": ("fsdp",)},
-    "fsdp_cp": _WHOLE | {"embed": ("fsdp", "context"), "length": ("context",)},
+    "dp": _REPLICATED,
+    "fsdp": _REPLICATED | {"embed": ("fsdp",)},
+    "tp": _REPLICATED | _TENSOR,
+    "fsdp_tp": _REPLICATED | _TENSOR | {"embed": ("fsdp",)},
+    "fsdp_cp": _REPLICATED | {"embed": ("fsdp", "context"), "length": ("context",)},
 }
 
 
@@ -51,12 +51,12 @@ def preset(rules: str) -> dict[str, Axes]:
 
 
 def check_axes(sizes: Mapping[str, int], rules: str) -> None:
-    """ConfigError for a mesh axis, by size, that no rule of the preset uses: its devices would all do the same."""
+    """ConfigError for a mesh axis, by size, that no rule of the preset uses: its devices would all do the same work."""
     used = {axis for axes in preset(rules).values() for axis in axes}
     for axis, size in sizes.items():
         if size > 1 and axis not in used:
             able = [name for name, table in PRESETS.items() if any(axis in axes for axes in table.values())]
-            other = f"Set rules to {' or '.join(able)}, or give" if able else "No preset does; give"
+            other = f"Set rules to {' or '.join(able)}, or give" if able else "No preset uses it; give"
             raise ConfigError(
                 f"The mesh has {axis}:{size}, which the sharding preset {rules!r} does not use: {size} devices would "
                 f"do the same work. {other} these devices to the data axis."
@@ -64,12 +64,12 @@ def check_axes(sizes: Mapping[str, int], rules: str) -> None:
 
 
 def ways(mesh: Mapping[str, int], rules: str, axis: str) -> int:
-    """Over how many devices a preset spreads a logical axis, on a mesh of these sizes."""
+    """How many devices a preset shards a logical axis over, on a mesh of these sizes."""
     return math.prod(mesh.get(name, 1) for name in preset(rules)[axis])
 
 
 def part(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mapping[str, int], rules: str) -> tuple[int, ...]:
-    """What of a parameter's shape one device holds, on a mesh of these sizes.
+    """The shape of one device's shard of a parameter, on a mesh of these sizes.
 
     Raises:
       ConfigError: a logical axis without a rule, or a dimension that is not divisible by its mesh axes.
@@ -81,17 +81,17 @@ def part(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mapping[str, int],
         count = ways(mesh, rules, axis)
         if size % count:
             fits, multiple = math.gcd(size, count), math.lcm(_LANES, count)
-            filled = f", or {axis} = {-(-size // multiple) * multiple}" if axis == "vocab" else ""
+            padded = f", or {axis} = {-(-size // multiple) * multiple}" if axis == "vocab" else ""
             raise ConfigError(
                 f"A parameter {axes} of shape {shape}: {axis!r} = {size} is not divisible by the mesh's "
-                f"{' x '.join(preset(rules)[axis])} = {count}; {fits} would{filled}. Change the mesh, or the preset "
+                f"{' x '.join(preset(rules)[axis])} = {count}; {fits} would{padded}. Change the mesh, or the preset "
                 f"{rules!r}."
             )
     return tuple(size // ways(mesh, rules, axis) for axis, size in zip(axes, shape, strict=True))
 
 
 def param_sharding(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh, rules: str) -> NamedSharding:
-    """Where one parameter lies; errors as those of `part`."""
+    """The sharding of one parameter; raises the errors of `part`."""
     part(axes, shape, mesh.shape, rules)
     return NamedSharding(mesh, PartitionSpec(*(_of(mesh, preset(rules)[axis]) or None for axis in axes)))
 
@@ -100,23 +100,23 @@ def shardings(params: nnx.State, mesh: Mesh, rules: str) -> nnx.State:
     """The tree of `params` with a sharding in place of each value; shapes are enough.
 
     Raises:
-      ConfigError: a parameter that the rules cannot place, or a mesh axis that they leave idle.
+      ConfigError: a parameter that the rules cannot shard, or a mesh axis that they leave idle.
     """
     check_axes(mesh.shape, rules)
 
-    def place(param):
+    def of(param):
         return param.replace(param_sharding(param.get_metadata()["axes"], param.shape, mesh, rules))
 
-    return jax.tree.map(place, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    return jax.tree.map(of, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 @contextlib.contextmanager
 def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
     """Sets the mesh of what is traced inside, and the sharding constraints of its activations.
 
-    The compiler is then bound to it, and kernels that it cannot split are chosen and run by it; without it, a program
-    for several devices does without them. Enter it inside of the jitted function, since JAX remembers a traced one
-    whatever it was told, and around `jax.grad`, whose backward pass is traced when it is called.
+    Kernels that the compiler cannot partition are then run under `shard_map`; without it, a program for several devices
+    does not use them. Enter it inside the jitted function, since JAX caches traces without regard to it, and around
+    `jax.grad`, whose backward pass is traced when it is called.
     """
     table = preset(rules)
     axes = Partition(
@@ -132,15 +132,15 @@ def partitioned(mesh: Mesh, rules: str) -> Iterator[None]:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Whole on every device."""
+    """Replicated on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Rows of a batch are spread over the `data` and `fsdp` axes."""
-    return NamedSharding(mesh, PartitionSpec(_of(mesh, _WHOLE["batch"]) or None))
+    """The rows of a batch are sharded over the `data` and `fsdp` axes."""
+    return NamedSharding(mesh, PartitionSpec(_of(mesh, _REPLICATED["batch"]) or None))
 
 
 def _of(mesh: Mesh, axes: Axes) -> Axes:
-    """Those that the mesh has: another one than `make_mesh`'s may leave some out."""
+    """Those that the mesh has; one that is not made by `make_mesh` may lack some."""
     return tuple(axis for axis in axes if axis in mesh.shape)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The Rust library's tokenizers: built from files, checked against them, and their bare exceptions turned into ours."""
+"""The Rust library's tokenizers: built from files and checked against them, with their errors turned into ours."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +14,8 @@ from zoo.files import parse_json
 from zoo.text.vocabulary import read_text
 
 _MAX_COMMAS = 4_000_000  # bounds the lists in a file, and so time and memory
-_MAX_GROWTH = 1024  # times longer that a text may become by what the file puts in
-_PROBE = "\U00012000 a"  # a letter that hardly a vocabulary has
+_MAX_GROWTH = 1024  # the most that replacements may lengthen a text by
+_PROBE = "\U00012000 a"  # a letter that hardly any vocabulary has
 
 
 def build(path: Path, make: Callable[[], tokenizers.Tokenizer]) -> tokenizers.Tokenizer:
@@ -24,7 +24,7 @@ def build(path: Path, make: Callable[[], tokenizers.Tokenizer]) -> tokenizers.To
     Raises:
       FormatError: the library cannot make it of the file, or it fails on the texts.
     """
-    with _explained(f"{path} does not hold a tokenizer", "Get it again from where it came."):
+    with _explained(f"{path} does not hold a tokenizer", "Download it again."):
         backend = make()
         backend.no_padding()
         backend.no_truncation()
@@ -33,7 +33,7 @@ def build(path: Path, make: Callable[[], tokenizers.Tokenizer]) -> tokenizers.To
 
 
 def answering() -> contextlib.AbstractContextManager[None]:
-    """While a tokenizer is used: some faults of a file show only with some texts."""
+    """A context for using a tokenizer: some faults of a file appear only with some texts."""
     return _explained(
         "The tokenizer gave up on a text",
         "A pattern in its tokenizer.json needs too many steps, or its vocabulary has no unknown token; fix that file.",
@@ -48,7 +48,9 @@ def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
     """
     text = read_text(path)
     if text.count(",") > _MAX_COMMAS:
-        raise FormatError(f"{path} lists more than {_MAX_COMMAS} things, far more than any vocabulary. Is it whole?")
+        raise FormatError(
+            f"{path} lists more than {_MAX_COMMAS} items, far more than any vocabulary. Check that it is complete."
+        )
     return build(path, lambda: _parse(path, text))
 
 
@@ -56,19 +58,21 @@ def _parse(path: Path, text: str) -> tokenizers.Tokenizer:
     file = parse_json(text.encode(), str(path))
     for stage in ("normalizer", "decoder"):
         if _growth(file.get(stage) or {}) > _MAX_GROWTH:
-            raise FormatError(f"{path}: its {stage} makes texts more than {_MAX_GROWTH} times longer; it is not run.")
+            raise FormatError(
+                f"{path}: its {stage} makes texts more than {_MAX_GROWTH} times longer; use another tokenizer."
+            )
     backend = tokenizers.Tokenizer.from_str(text)
     for token, index in _stated_ids(file):
         if (found := backend.token_to_id(token)) != index:
             raise FormatError(
-                f"{path} gives the special token {token!r} the id {index}, but its vocabulary says {found}; correct "
+                f"{path} gives the special token {token!r} the id {index}, but its vocabulary has {found}; correct "
                 "the one that the model was not trained with."
             )
     return backend
 
 
 def _growth(normalizer: Mapping[str, Any]) -> float:
-    """How many times longer a text of one character may become, at the most."""
+    """By which factor a text of one character may become longer, at most."""
     growth = 1.0
     for part in [*(normalizer.get("normalizers") or []), *(normalizer.get("decoders") or [])]:
         growth *= _growth(part)
@@ -81,7 +85,7 @@ def _growth(normalizer: Mapping[str, Any]) -> float:
 
 
 def _stated_ids(file: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """What is said of special tokens outside of the vocabulary; the library has approved of the form."""
+    """What the file declares of special tokens outside the vocabulary; the library has already checked its form."""
     for token in file.get("added_tokens") or []:
         yield token["content"], token["id"]
     yield from _framing_ids(file.get("post_processor") or {})

@@ -19,12 +19,12 @@ MAX_LENGTH = 2**24  # tokens
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchFormat:
-    """How a tokenizer pads, truncates and names what it gives.
+    """How a tokenizer pads and truncates, and the fields that it returns.
 
     Attributes:
       max_length: the longest text of the model in tokens, if declared.
       has_token_types: whether the model takes token types.
-      has_positions: whether a model with absolute positions must be told them where padding comes first.
+      has_positions: whether a model with absolute positions must be given them where padding is on the left.
     """
 
     padding_side: Side = "right"
@@ -36,11 +36,11 @@ class BatchFormat:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Encoded(Mapping[str, np.ndarray]):
-    """A padded batch, int32 [B, T] each; `model(**batch)` passes on what the tokenizer's model takes.
+    """A padded batch, int32 [B, T] each; `model(**batch)` passes the fields that the tokenizer's model takes.
 
     Attributes:
       tokens: ids. segments: 1 for a token and 0 for padding. token_types: sentence A (0) or B (1).
-      positions: 0-based place of each token, where padding on the left shifts it; else None.
+      positions: 0-based position of each token, where padding on the left shifts it; else None.
       offsets: [B, T, 2], begin and end of each token in its text, in characters, if requested; else None.
       sources: which text each token is of: 0, 1 for the second of a pair, -1 for special tokens and padding; with
         `offsets`, else None.

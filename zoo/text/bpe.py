@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Byte-pair encoding as tokenizers of the Rust library: byte-level as GPT-2's and RoBERTa's, of words as GPT's."""
+"""Byte-pair encoding as tokenizers of the Rust library: byte-level as in GPT-2 and RoBERTa, within words as in GPT."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from zoo.text.classes import HERBERT
 from zoo.text.template import classify, frame
 
-WORD_END = "</w>"  # what GPT's BPE marks the end of a word with
+WORD_END = "</w>"  # marks the end of a word in GPT's BPE
 
 Merges = list[tuple[str, str]]
 
@@ -22,7 +22,7 @@ def byte_bpe(
     add_prefix_space: bool = False,
     special: Mapping[str, str] | None = None,
 ) -> tokenizers.Tokenizer:
-    """GPT-2's (Radford et al. 2019, section 2.2); RoBERTa's if `special` has `cls` and `sep` to stand around a text."""
+    """GPT-2's (Radford et al. 2019, section 2.2); RoBERTa's if `special` has `cls` and `sep`, which enclose a text."""
     backend = tokenizers.Tokenizer(models.BPE(vocab, merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
     backend.decoder = decoders.ByteLevel()
@@ -44,12 +44,12 @@ def frame_roberta(
 
 
 def word_bpe(vocab: dict[str, int], merges: Merges, *, unk: str = "<unk>") -> tokenizers.Tokenizer:
-    """GPT's (Radford et al. 2018, section 4.1): of lower-cased words, whose last piece is marked as such."""
+    """GPT's (Radford et al. 2018, section 4.1): of lower-cased words, with an end mark on the last piece of each."""
     return _of_words(vocab, merges, unk, normalizers.BertNormalizer(lowercase=True))
 
 
 def herbert(vocab: dict[str, int], merges: Merges, *, special: Mapping[str, str] = HERBERT) -> tokenizers.Tokenizer:
-    """HerBERT's (Mroczkowski et al. 2021): of cased words, framed as BERT's."""
+    """HerBERT's (Mroczkowski et al. 2021): of cased words, with BERT's template."""
     normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     backend = _of_words(vocab, merges, special["unk"], normalizer)
     return frame(backend, *classify(special["cls"], special["sep"]))

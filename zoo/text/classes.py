@@ -17,7 +17,7 @@ GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
 T5 = {"eos": "</s>", "pad": "<pad>", "unk": "<unk>"}
 HERBERT = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
 OPENAI = {"unk": "<unk>"}
-# The spellings to expect in a folder that declares neither class nor special tokens; the first that is all there.
+# The spellings to expect in a folder that declares neither class nor special tokens; the first that is complete.
 SPELLINGS = (BERT, ALBERT, XLNET, ROBERTA, GPT2, T5, OPENAI)
 
 Algorithm = Literal[
@@ -163,7 +163,9 @@ def find_class(name: str | None, where: Path, *, has_json: bool) -> TokenizerCla
         return None
     known = ", ".join(f"{stem}Tokenizer" for stem in sorted(_BY_NAME))
     if name in GENERIC or stem in _ONLY_JSON:
-        raise FormatError(f"{where} declares tokenizer_class {name!r}, which needs a tokenizer.json; none is there.")
+        raise FormatError(
+            f"{where} declares tokenizer_class {name!r}, which needs a tokenizer.json; add it to the folder."
+        )
     raise FormatError(
         f"{where} declares tokenizer_class {name!r}, which is not supported; expected one of {known}. Use a tokenizer "
         "of these, or save this one as a tokenizer.json with tokenizer_class 'PreTrainedTokenizerFast'."

@@ -34,10 +34,10 @@ _NO_LIMIT = 10**9  # Transformers writes 1e30 where a tokenizer has no longest t
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
-    """What the files beside a vocabulary say.
+    """What the files next to a vocabulary declare.
 
     Attributes:
-      folder: the folder that they lie in.
+      folder: the folder that they are in.
       options: tokenizer_config.json, without what is null.
       model_type, tokenizer_class: the names declared, or None.
       roles: role (see `ROLES`) to token.
@@ -64,7 +64,7 @@ class Declared:
 
 
 def read_declared(folder: Path) -> Declared:
-    """Reads the files of a folder, with the precedence that Transformers gives them.
+    """Reads the files of a folder, with the same precedence as Transformers.
 
     Raises:
       FormatError: an option of a wrong type, or a token that is none.
@@ -169,7 +169,7 @@ def _without_role(backend: tokenizers.Tokenizer, declared: Declared, kind, own) 
     elif kind is not None:
         known = {token.content for token in backend.get_added_tokens_decoder().values()}
         for content in kind.additional:
-            # One that a SentencePiece file defines itself, as XLNet's <eop>, is no special token in Transformers.
+            # One that a SentencePiece file defines itself, like XLNet's <eop>, is not special in Transformers.
             if backend.token_to_id(content) is not None and content not in known:
                 yield tokenizers.AddedToken(content, normalized=False, special=True)
 
@@ -181,12 +181,12 @@ def _add_with_ids(backend: tokenizers.Tokenizer, declared: Declared) -> None:
         if (found := backend.token_to_id(token.content)) != index:
             raise FormatError(
                 f"{declared.folder} declares the added token {token.content!r} with id {index}, but its vocabulary "
-                f"gives it {found}; the files do not belong together. Get them again from one model."
+                f"gives it {found}; the files do not belong together. Download them again from one model."
             )
 
 
 def role_tokens(declared: Declared, usual: Mapping[str, str], vocab: Mapping[str, int]) -> dict[str, str]:
-    """Role to token: the usual ones that the vocabulary has, and what is declared.
+    """Role to token: the usual ones that the vocabulary has, and the declared ones.
 
     Raises:
       FormatError: the vocabulary lacks a declared token.
@@ -245,7 +245,7 @@ def _id(path: Path, value: Any) -> int:
 
 
 def _token(folder: Path, name: str, value: Any, *, special: bool = True) -> tokenizers.AddedToken:
-    """A token with its flags; one that is only named is special, and taken as it stands."""
+    """A token with its flags; one that is only named is special, and matched literally."""
     flags = value if isinstance(value, dict) else {}
     content = flags.get("content") if isinstance(value, dict) else value
     if not isinstance(content, str) or not content:

@@ -24,7 +24,7 @@ from zoo.text.tokenizer import Tokenizer
 from zoo.text.vocabulary import check_ids, read_merges, read_vocab_json, read_vocab_txt
 from zoo.text.wordpiece import wordpiece
 
-_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "30k-clean.model")  # the last as ALBERT was released
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "30k-clean.model")  # the last is that of ALBERT's release
 _BPE = (
     ("vocab.json", "merges.txt"),
     ("encoder.json", "vocab.bpe"),
@@ -132,7 +132,7 @@ def _expect(kind: TokenizerClass | None, path: Path, *algorithms: str) -> None:
     if kind is not None and kind.algorithm not in algorithms:
         names = ", ".join(_NAMES.get(algorithm, "BertTokenizer") for algorithm in algorithms)
         raise FormatError(
-            f"{path.parent} declares a tokenizer_class whose files are not there: {path.name} belongs to {names}. "
+            f"{path.parent} declares a tokenizer_class whose files are missing: {path.name} belongs to {names}. "
             "Correct the class, or get the files of the declared one."
         )
 
@@ -184,7 +184,7 @@ def _with_ends(
 
 
 def _unigram_options(kind: TokenizerClass, declared: Mapping[str, Any]) -> unigram.UnigramOptions:
-    """The options that the class has; the others change nothing."""
+    """The options that the class has; the others have no effect."""
     options = {name: declared[name] for name in kind.options & declared.keys()}
     return unigram.UnigramOptions(
         lower_case=options.get("do_lower_case"),
@@ -234,11 +234,11 @@ def _batch_format(declared: Declared, kind: TokenizerClass | None) -> BatchForma
 
 
 def _check_rows(tokenizer: Tokenizer, config: Path) -> None:
-    """The model's embedding may have more rows than there are tokens, as T5's has, but not fewer."""
+    """The model's embedding may have more rows than the tokenizer has tokens, as T5's has, but not fewer."""
     rows, size = read_json(config, default={}).get("vocab_size"), tokenizer.vocab_size
     if type(rows) is int and rows < size:
         raise FormatError(
-            f"{config} says vocab_size {rows}, but the tokenizer beside it has {size} tokens, with ids up to "
-            f"{size - 1}: the model would have no embedding for {size - rows} of them. Put the model's own tokenizer "
-            f"there; if tokens were added to it, the model needs {size} rows."
+            f"{config} has vocab_size {rows}, but the tokenizer next to it has {size} tokens, with ids up to "
+            f"{size - 1}: the model would have no embedding for {size - rows} of them. Use the model's own tokenizer; "
+            f"if tokens were added to it, resize the model's embeddings to {size}."
         )

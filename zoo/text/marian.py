@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marian's tokenizers (arXiv:1804.00344; OPUS-MT): a SentencePiece model for each side, one vocabulary for both.
 
-`source.spm` and `target.spm` say how a text is split, `vocab.json` which id a piece has, whichever side it comes from.
+`source.spm` and `target.spm` define how a text is split, `vocab.json` the id of each piece of either side.
 The splitting is left to SentencePiece itself, as in Transformers: the Rust library composes some combining
-characters otherwise, and has no place for a piece that its vocabulary lacks.
+characters otherwise, and cannot express a piece that its vocabulary lacks.
 """
 
 import re
@@ -83,7 +83,7 @@ class MarianTokenizer(Tokenizer):
         return (text + self._joined(run)).strip()
 
     def _joined(self, pieces: list[str]) -> str:
-        # Pieces that only the other side has come back as they are.
+        # Pieces that only the other side has are returned unchanged.
         return self._sentencepiece.decode_pieces(pieces).replace(unigram.SPACE, " ")
 
     def _save_vocabulary(self, folder: Path) -> None:
@@ -107,7 +107,9 @@ def read(declared: Declared) -> MarianTokenizer:
     vocab = read_vocab_json(folder / VOCAB)
     special = {**_SPECIAL, **role_tokens(declared, _SPECIAL, vocab)}
     if missing := [token for token in special.values() if token not in vocab]:
-        raise FormatError(f"{folder / VOCAB} lacks {', '.join(missing)}; get it again, it belongs to the .spm files.")
+        raise FormatError(
+            f"{folder / VOCAB} lacks {', '.join(missing)}; download it again together with the .spm files."
+        )
     _check_added(declared, vocab, special)
     style = BatchFormat(
         padding_side=options.get("padding_side", "right"),
@@ -125,7 +127,7 @@ def _check_options(declared: Declared) -> None:
         raise FormatError(f"{path} declares tokenizer_class {name!r}, but {SOURCE} and {TARGET} are MarianTokenizer's.")
     if declared.options.get("separate_vocabs"):
         raise FormatError(
-            f"{path} asks for separate vocabularies of source and target, which are not supported; take a model whose "
+            f"{path} declares separate vocabularies of source and target, which are not supported; use a model whose "
             "sides share vocab.json."
         )
     if declared.options.get("split_special_tokens"):
@@ -150,12 +152,12 @@ def _read_model(path: Path) -> bytes:
     try:
         sentencepiece.SentencePieceProcessor(model_proto=data)
     except RuntimeError as error:
-        raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
+        raise FormatError(f"{path} is damaged, or not a SentencePiece model ({error}). Download it again.") from error
     return data
 
 
 def _backend(vocab: dict[str, int], special: Mapping[str, str]) -> tokenizers.Tokenizer:
-    """Pieces to ids, with the end token behind them."""
+    """Pieces to ids, with the end token after them."""
     backend = tokenizers.Tokenizer(models.WordLevel(vocab, unk_token=special["unk"]))
     end = special["eos"]
     backend.post_processor = processors.TemplateProcessing(

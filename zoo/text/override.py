@@ -39,11 +39,11 @@ def override(
     *,
     is_explicit: bool,
 ) -> tokenizers.Tokenizer:
-    """The same tokenizer with the declared options; a stage that none of them concerns stays as the file has it.
+    """The same tokenizer with the declared options; a stage that none of them affects stays as it is in the file.
 
     Args:
       special: role to token.
-      is_explicit: whether the class is declared; BERT's then lower-cases unless told otherwise, as in Transformers.
+      is_explicit: whether the class is declared; BERT's then lower-cases by default, as in Transformers.
     """
     options = {name: declared.options[name] for name in kind.options & declared.options.keys()}
     if kind.algorithm == "wordpiece":
@@ -98,7 +98,7 @@ def _with_prefix(backend: tokenizers.Tokenizer, add_prefix_space: bool) -> token
 def _override_template(
     backend: tokenizers.Tokenizer, kind: TokenizerClass, special: Mapping[str, str], options: Mapping[str, Any]
 ) -> tokenizers.Tokenizer:
-    """A declared [CLS] that is not the one of the file stands around texts all the same, as in Transformers."""
+    """A declared [CLS] that differs from the file's still encloses texts, as in Transformers."""
     wanted = {special[role] for role in kind.template if role in special}
     if not wanted or wanted == {*_framing(backend)}:
         return backend
@@ -110,7 +110,7 @@ def _override_template(
 
 
 def _framing(backend: tokenizers.Tokenizer) -> Iterator[str]:
-    """The tokens that stand around texts."""
+    """The tokens that enclose texts."""
     for part in _stages(json.loads(backend.to_str())["post_processor"]):
         yield from part.get("special_tokens") or {}
         yield from (part[name][0] for name in ("cls", "sep") if name in part)
@@ -133,6 +133,6 @@ def _charsmap(normalizer: dict[str, Any] | None) -> bytes:
 
 
 def _without_vocabulary(file: dict[str, Any]) -> str:
-    """The same tokenizer.json with a vocabulary of nothing but its unknown token, which is parsed at once."""
+    """The same tokenizer.json with only its unknown token as vocabulary, which is quick to parse."""
     model = {**file["model"], "vocab": {file["model"]["unk_token"]: 0}}
     return json.dumps({**file, "model": model, "added_tokens": [], "post_processor": None})

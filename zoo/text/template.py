@@ -11,7 +11,7 @@ Template = tuple[Sequence[str], Sequence[str]]  # of one text, of a pair
 
 
 def classify(cls: str, sep: str) -> Template:
-    """BERT's and ALBERT's: token types tell the texts of a pair apart."""
+    """BERT's and ALBERT's: token types distinguish the texts of a pair."""
     return (
         (f"{cls}:0", "$A:0", f"{sep}:0"),
         (f"{cls}:0", "$A:0", f"{sep}:0", "$B:1", f"{sep}:1"),
@@ -19,12 +19,12 @@ def classify(cls: str, sep: str) -> Template:
 
 
 def enclose(begin: str, end: str) -> Template:
-    """RoBERTa's: two ends between the texts of a pair, and no token types."""
+    """RoBERTa's: two end tokens between the texts of a pair, and no token types."""
     return (begin, "$A", end), (begin, "$A", end, end, "$B", end)
 
 
 def end_each(end: str) -> Template:
-    """T5's: an end behind each text."""
+    """T5's: an end token after each text."""
     return ("$A", end), ("$A", end, "$B", end)
 
 
@@ -37,7 +37,7 @@ def classify_last(sep: str, cls: str) -> Template:
 
 
 def enclose_each(begin: str | None, end: str | None) -> Template:
-    """GPT-2's, where a begin or an end is asked for: both texts of a pair have their own."""
+    """GPT-2's, if a begin or an end token is requested: both texts of a pair have their own."""
     first = [token for token in (begin, "$A", end) if token]
     second = [f"{token}:1" for token in (begin, "$B", end) if token]
     return first, [*first, *second]

@@ -33,7 +33,7 @@ class Tokenizer:
     Attributes:
       backend: the `tokenizers.Tokenizer`, without padding or truncation of its own.
       special: role (pad, cls, sep, mask, unk, bos, eos) to token, for the roles that this vocabulary fills.
-      batch_format: how batches are padded and truncated, as the tokenizer's files or class say.
+      batch_format: how batches are padded and truncated, as the tokenizer's files or class declare.
     """
 
     _pretokenized = False  # whether the backend is given pieces instead of texts
@@ -51,7 +51,7 @@ class Tokenizer:
         self.batch_format = batch_format or BatchFormat()
 
     def encode(self, text: str, pair: str | None = None) -> list[int]:
-        """Ids of one text or one pair, with the special tokens that the family puts around them.
+        """Ids of one text or one pair, with the special tokens of the family around them.
 
         Raises:
           InputError: not text, or text with a lone surrogate. FormatError: the tokenizer's file fails on this text.
@@ -77,7 +77,7 @@ class Tokenizer:
         pad_to_multiple_of: int = 1,
         return_offsets: bool = False,
     ) -> Encoded:
-        """A batch padded to its longest text, on the side that the tokenizer's files or class say.
+        """A batch padded to its longest text, on the side that the tokenizer's files or class declare.
 
         Args:
           pairs: second texts, one for each text.
@@ -85,7 +85,7 @@ class Tokenizer:
           truncation: which text of a pair loses tokens; `longest_first` if only `max_length` is given. Given alone, the
             length is the `model_max_length` that tokenizer_config.json declares.
           pad_to: the least length of the batch, in tokens; it is then rounded up to a multiple of `pad_to_multiple_of`.
-          return_offsets: whether the result tells where in its text each token begins and ends.
+          return_offsets: whether the result has the begin and end of each token in its text.
 
         Raises:
           ConfigError: a length that cannot be. InputError: not text, or too long for this truncation.
@@ -119,7 +119,7 @@ class Tokenizer:
         return self._text([int(token) for token in ids], special_tokens)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the files that the Hub expects: the vocabulary, which token has which role, and how it was made."""
+        """Writes the files that the Hub expects: the vocabulary, the roles of special tokens, and the options."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         special = {f"{role}_token": token for role, token in self.special.items()}
@@ -134,7 +134,7 @@ class Tokenizer:
 
     @property
     def target(self) -> "Tokenizer":
-        """The tokenizer of what an encoder-decoder writes: this one, but for Marian, whose sides split differently."""
+        """The tokenizer of a decoder's texts: this one, except for Marian, whose target side has its own."""
         return self
 
     @property
@@ -144,14 +144,14 @@ class Tokenizer:
 
     @property
     def special_ids(self) -> tuple[int, ...]:
-        """Ids of all tokens that stand for no text, in order."""
+        """Ids of all special tokens, in order."""
         added = {index for index, token in self.backend.get_added_tokens_decoder().items() if token.special}
         named = {index for role in self.special if (index := self._id(role)) is not None}
         return tuple(sorted(added | named))
 
     @property
     def fill_id(self) -> int:
-        """What to write where nothing is: the padding token, else the end token, else 0."""
+        """The id to pad with: the padding token, else the end token, else 0."""
         return next((token for token in (self.pad_id, self.eos_id) if token is not None), 0)
 
     pad_id = property(lambda self: self._id("pad"))
@@ -183,7 +183,9 @@ class Tokenizer:
             return {}
         least = self.backend.num_special_tokens_to_add(is_pair)
         if max_length <= least:
-            raise ConfigError(f"max_length {max_length} leaves no room beside {least} special tokens; raise it.")
+            raise ConfigError(
+                f"max_length {max_length} leaves no room for text besides {least} special tokens; raise it."
+            )
         direction = self.batch_format.truncation_side
         return dict(max_length=max_length, strategy=strategy or "longest_first", direction=direction)
 
@@ -198,7 +200,7 @@ class Tokenizer:
                 raise
             raise InputError(
                 f"With truncation={truncation['strategy']!r} a pair does not fit into max_length "
-                f"{truncation['max_length']}: the text that stays whole fills it. Raise it, or use 'longest_first'."
+                f"{truncation['max_length']}: the text that is kept whole fills it. Raise it, or use 'longest_first'."
             ) from error
         finally:
             self.backend.no_truncation()
@@ -218,7 +220,7 @@ class Tokenizer:
             self.backend.model.save(str(folder))
 
     def _declaration(self) -> dict[str, Any]:
-        """What a library that builds the tokenizer from its class, and not from `tokenizer.json`, has to know."""
+        """The options for a library that builds the tokenizer from its class, and not from `tokenizer.json`."""
         normalizer = self.backend.normalizer
         is_bert = isinstance(self.backend.model, models.WordPiece) and "bos" not in self.special
         if is_bert and isinstance(normalizer, normalizers.BertNormalizer):

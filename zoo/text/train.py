@@ -63,7 +63,7 @@ def train_tokenizer(
 
 
 def _special_tokens(kind: str, family: str) -> list[tokenizers.AddedToken]:
-    """The special tokens; RoBERTa's mask takes the space before it along, which in a byte-level text is a token."""
+    """The special tokens; RoBERTa's mask includes the space before it, which in a byte-level text is a token."""
     lstrip = "<mask>" if kind == "byte_bpe" else None
     return [
         tokenizers.AddedToken(token, special=True, normalized=False, lstrip=token == lstrip)
@@ -83,11 +83,11 @@ def _frame(backend: tokenizers.Tokenizer, kind: str, family: str) -> None:
 
 
 def _declaration(kind: str, family: str) -> dict[str, Any]:
-    """The class of Transformers that is the same tokenizer; where there is none, tokenizer.json is all."""
+    """The class of Transformers that is the same tokenizer; where there is none, only tokenizer.json is written."""
     if (kind, family) == ("byte_bpe", "roberta"):
         return {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": False}
     if (kind, family) in (("wordpiece", "bert"), ("byte_bpe", "gpt2")):
-        return {}  # told from the tokenizer itself
+        return {}  # derived from the tokenizer itself
     types = ["token_type_ids"] if family == "bert" else []
     return {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", *types, "attention_mask"]}
 

@@ -32,7 +32,7 @@ SPACE = "\u2581"  # how a piece spells the space before it
 
 @dataclasses.dataclass(frozen=True)
 class SentencePieces:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
       vocab: pieces with their scores. unk_id: the id of the unknown one.
@@ -51,7 +51,7 @@ class SentencePieces:
 
 
 def read_model(path: Path) -> tuple[bytes, ModelProto]:
-    """A file's bytes, and what they say.
+    """A file's bytes, and the parsed model.
 
     Raises:
       FormatError: the file is damaged, or ends early.
@@ -64,9 +64,9 @@ def read_model(path: Path) -> tuple[bytes, ModelProto]:
     try:
         model.ParseFromString(data)
     except DecodeError as error:
-        raise FormatError(f"{path} is damaged, or no SentencePiece model ({error}). Fetch it again.") from error
+        raise FormatError(f"{path} is damaged, or not a SentencePiece model ({error}). Download it again.") from error
     if not (model.HasField("trainer_spec") and model.HasField("normalizer_spec")):  # they follow the pieces
-        raise FormatError(f"{path} is damaged: it ends after {len(model.pieces)} pieces. Fetch it again.")
+        raise FormatError(f"{path} is damaged: it ends after {len(model.pieces)} pieces. Download it again.")
     _check([(piece.piece, piece.score) for piece in model.pieces], path)
     return data, model
 
@@ -80,7 +80,7 @@ def read_pieces(path: Path) -> SentencePieces:
     _, model = read_model(path)
     unknown = [index for index, piece in enumerate(model.pieces) if piece.type == ModelProto.SentencePiece.UNKNOWN]
     if len(unknown) != 1:
-        raise FormatError(f"{path} is damaged: it has {len(unknown)} unknown pieces, not one. Fetch it again.")
+        raise FormatError(f"{path} is damaged: it has {len(unknown)} unknown pieces, not one. Download it again.")
     if model.trainer_spec.model_type != TrainerSpec.UNIGRAM:
         kind = TrainerSpec.ModelType.Name(model.trainer_spec.model_type)
         raise FormatError(f"{path} is a SentencePiece model of kind {kind}; only UNIGRAM is supported.")
@@ -97,7 +97,7 @@ def _check(vocab: list[tuple[str, float]], path: Path) -> None:
         if not piece or piece in seen or not math.isfinite(score):
             raise FormatError(
                 f"{path}: piece {index} must have a name, which no other has, and a finite score; found {piece!r} with "
-                f"{score}. Fetch it again."
+                f"{score}. Download it again."
             )
         seen.add(piece)
 
@@ -173,7 +173,7 @@ def _vocab(
     family: str, pieces: SentencePieces, special: Mapping[str, str], extra: list[str]
 ) -> tuple[list[tuple[str, float]], int]:
     """The pieces with what fairseq or T5 puts before and behind them, and the id of the unknown one."""
-    if family == "xlm-roberta":  # fairseq's four special tokens take the place of the file's three
+    if family == "xlm-roberta":  # fairseq's four special tokens replace the file's three
         first, rest = [special[role] for role in ("bos", "pad", "eos", "unk")], pieces.vocab[3:]
     elif family == "camembert":  # fairseq's tokens come before the file's pieces, of which the first is dropped
         unused = "<s>NOTUSED", special["pad"], "</s>NOTUSED", special["unk"], "<unk>NOTUSED"
@@ -184,7 +184,7 @@ def _vocab(
 
 
 def guess_family(pieces: SentencePieces, file: str) -> Family:
-    """The family of a file that no config stands beside, by its special pieces and its name."""
+    """The family of a file without a config, by its special pieces and its name."""
     if "[CLS]" in pieces:
         return "albert"
     if "<cls>" in pieces:

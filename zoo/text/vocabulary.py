@@ -18,15 +18,17 @@ def read_text(path: Path) -> str:
     with open_regular(path) as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise FormatError(f"{path} is larger than {_MAX_BYTES} bytes, as no vocabulary is. Is it the right file?")
+        raise FormatError(
+            f"{path} is larger than {_MAX_BYTES} bytes, far more than any vocabulary. Check that it is the right file."
+        )
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is not UTF-8 at byte {error.start}; convert it, or get it again.") from error
+        raise FormatError(f"{path} is not UTF-8 at byte {error.start}; convert it, or download it again.") from error
 
 
 def read_vocab_txt(path: Path) -> dict[str, int]:
-    """One token a line, its id the line's number from 0."""
+    """One token per line, its id the line's number from 0."""
     tokens = read_text(path).removesuffix("\n").split("\n")
     repeated = [token for token, count in collections.Counter(tokens).items() if count > 1]
     if repeated:
@@ -46,10 +48,12 @@ def read_vocab_json(path: Path) -> dict[str, int]:
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
-    """One pair a line, the first to merge first; a `#version` line on top is skipped."""
+    """One pair per line, the first to merge first; a `#version` line on top is skipped."""
     merges, text = [], read_text(path)
     if (lines := text.count("\n")) > _MAX_MERGES:
-        raise FormatError(f"{path} has {lines} lines, which is more than {_MAX_MERGES}. Is it the right file?")
+        raise FormatError(
+            f"{path} has {lines} lines, which is more than {_MAX_MERGES}. Check that it is the right file."
+        )
     for number, line in enumerate(text.split("\n"), 1):
         if not line or (number == 1 and line.startswith("#version")):
             continue
@@ -61,9 +65,9 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
 
 
 def check_ids(vocab: Mapping[str, int], source: Path) -> None:
-    """Refuses two tokens with one id, and ids that leave gaps: a model's rows would not be the tokens'."""
+    """Refuses two tokens with one id, and ids with gaps, for which embedding rows would not match tokens."""
     if not vocab:
-        raise FormatError(f"{source}: the vocabulary is empty; the file is damaged, get it again.")
+        raise FormatError(f"{source}: the vocabulary is empty; the file is damaged; download it again.")
     owners: dict[int, str] = {}
     for token, index in vocab.items():
         if index in owners:

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of everything a run needs to go on as if it had never stopped: model, optimizer, keys, place in the data.
+"""Checkpoints of everything a run needs to continue as if never stopped: model, optimizer, keys, position in the data.
 
-Orbax writes a step into a temporary folder and renames it when all of it is there, in a thread beside the training. A
+Orbax writes a step into a temporary folder and renames it when all of it is there, in a background thread. A
 job killed at any instant leaves whole steps and at most one temporary folder, which the next job removes before its
 first save.
 """
@@ -65,7 +65,7 @@ class Checkpoints:
         self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def restore(self, like: TrainState, iterator=None, *, damaged: OnDamage = "refuse") -> TrainState:
-        """The latest state, in the shapes, dtypes and shardings of `like`; sets the iterator to its place in the data.
+        """The latest state, in the shapes, dtypes and shardings of `like`; sets the iterator's position in the data.
 
         Every process reads its own shards, whatever mesh and number of processes wrote them.
 
@@ -76,9 +76,9 @@ class Checkpoints:
           IntegrityError: the files are damaged or hold another model.
         """
         while (step := self.latest) is not None:
-            error = state = place = None
+            error = state = position = None
             try:
-                state, place = self._read(step, like, iterator is not None)
+                state, position = self._read(step, like, iterator is not None)
             except _OtherModel as caught:
                 raise IntegrityError(self._advice(step, _first_line(caught))) from caught
             except Exception as caught:  # Orbax raises whatever its storage layers raise
@@ -86,7 +86,7 @@ class Checkpoints:
             others = failures(f"reading step {step}", error is not None)
             if state is not None and not others:
                 if iterator is not None:
-                    iterator.set_state(place)
+                    iterator.set_state(position)
                 _log.info("restored step %d from %s", step, self.folder)
                 return state
             what = _first_line(error) if error else f"process {others[0]} could not read its part"

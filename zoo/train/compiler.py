@@ -1,11 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of XLA's options by chip: what a step is compiled with that is not the compiler's own default.
+"""The one table of XLA options by chip: those that steps are compiled with and that are not the compiler's defaults.
 
-They go with each compilation, so that nothing need stand in LIBTPU_INIT_ARGS or XLA_FLAGS. libtpu documents none of
-them; those below are in published recipes (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py, and its recipes
-for Trillium and Ironwood; NVIDIA's JAX-Toolbox). What they are worth by the TPU's compiler, benchmarks/records/plan.md
-says; none has run on a TPU here.
+They are passed with each compilation, so that LIBTPU_INIT_ARGS and XLA_FLAGS may stay empty. libtpu documents none of
+them; those below are published (AI-Hypercomputer's MaxText, benchmarks/xla_flags_library.py, and its recipes for
+Trillium and Ironwood; NVIDIA's JAX-Toolbox). benchmarks/records/plan.md has their effect by the TPU's compiler; none
+has run on a TPU here.
 """
 
 import functools
@@ -20,7 +20,7 @@ from zoo.errors import ConfigError
 
 Options = dict[str, bool | int | str]
 
-# A product whose weight is gathered or whose result is scattered stays one product with one exchange: cut up into one
+# A product whose weight is gathered or whose result is scattered stays one product with one collective: split into one
 # for each device of an axis, its operand is first copied into another layout.
 _WHOLE_PRODUCTS = {"xla_jf_spmd_threshold_for_windowed_einsum_mib": 1_000_000}
 # A gradient that is summed and then cut is scattered while it is summed.
@@ -29,7 +29,7 @@ _SCATTERED_SUMS = {
     "xla_tpu_relayout_group_size_threshold_for_reduce_scatter": 1,
     "xla_tpu_assign_all_reduce_scatter_layout": True,
 }
-# The SparseCores carry exchanges while the matrix units go on; libtpu's default there hides none.
+# The SparseCores run collectives while the matrix units go on; libtpu's default there overlaps none.
 _SPARSE_CORES = {
     "xla_tpu_enable_async_collective_fusion_fuse_all_gather": False,
     "xla_tpu_enable_async_collective_fusion_fuse_reduce_scatter": False,
@@ -44,14 +44,14 @@ _SPARSE_CORES = {
     "xla_sc_disable_megacore_partitioning": True,
 }
 _TPU: Options = {**_WHOLE_PRODUCTS, **_SCATTERED_SUMS}
-# Exchanges start early and are waited for late; memory for them is taken only where there are any.
+# Collectives start early and are waited for late; it takes memory only where there are any.
 _SEVERAL_GPUS: Options = {"xla_gpu_enable_latency_hiding_scheduler": True}
 
 OPTIONS: dict[str, Options] = {
     "v4": _TPU,
     "v5e": _TPU,
     "v5p": _TPU,
-    # The windows of a product may take three quarters of the fast memory.
+    # The windows of a product may take three quarters of VMEM.
     "v6e": _TPU | _SPARSE_CORES | {"xla_tpu_scoped_vmem_limit_kib": 96 * 1024},
     "tpu7x": _TPU | _SPARSE_CORES,
     "a100": _SEVERAL_GPUS,
@@ -96,11 +96,11 @@ def parse_options(changes: str) -> Options:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not name.startswith("xla_"):
             raise ConfigError(
-                f"xla_options {changes!r}: {part!r} is no option; write xla_NAME=VALUE, or xla_NAME= to leave one to "
-                "the compiler, with commas between."
+                f"xla_options {changes!r}: {part!r} is not an option; write xla_NAME=VALUE, or xla_NAME= to leave it "
+                "to the compiler, with commas between."
             )
         if name in found:
-            raise ConfigError(f"xla_options {changes!r} names {name} twice; once is enough.")
+            raise ConfigError(f"xla_options {changes!r} names {name} twice; name it once.")
         found[name] = {"true": True, "false": False}.get(value.lower(), _number(value))
     return found
 
@@ -117,9 +117,9 @@ def _check(mesh: Mesh, options: tuple[tuple[str, bool | int | str], ...]) -> Non
     try:
         step.lower(number).compile()
     except jax.errors.JaxRuntimeError as error:
-        said = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise ConfigError(
-            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({said}). Correct it in "
+            f"The compiler of {mesh.devices.flat[0].device_kind} refuses an option ({message}). Correct it in "
             "xla_options, where switches are true or false; one of the table in zoo/train/compiler.py, "
             "--config.xla_options=NAME= leaves out."
         ) from error

@@ -52,7 +52,7 @@ class OptimizerConfig:
         if self.eps <= 0:
             raise ConfigError(f"optimizer.eps must be above 0; found {self.eps!r}.")
         if not 0 <= self.end_fraction <= 1:
-            raise ConfigError(f"optimizer.end_fraction must lie between 0 and 1; found {self.end_fraction!r}.")
+            raise ConfigError(f"optimizer.end_fraction must be between 0 and 1; found {self.end_fraction!r}.")
         for name in ("b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimizer.{name} must be at least 0 and below 1; found {getattr(self, name)!r}.")

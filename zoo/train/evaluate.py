@@ -54,7 +54,7 @@ class Evaluation:
             num_batches=num_batches,
             shard=self._learner.shard,
         )
-        return map(self._learner.put, watch.marked(batches, "batch of the evaluation"))
+        return map(self._learner.put, watch.with_heartbeats(batches, "batch of the evaluation"))
 
     def compiled(self, function: Function) -> Callable[[Mapping[str, jax.Array]], Any]:
         """The function of a batch, of the current parameters; compiled once."""

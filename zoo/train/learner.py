@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a step updates, laid out on the devices: trainable and frozen parameters, the optimizer, and where they lie."""
+"""What a step updates, on the devices: trainable and frozen parameters, the optimizer, and their shardings."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -66,9 +66,9 @@ class Learner(NamedTuple):
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
         optimizer = make_optimizer(config.optimizer, config.num_steps)
         shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
-        lie = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
-        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, lie)
-        return cls(spec, mesh, config.rules, graphdef, optimizer, abstract, lie, options)
+        by_leaf = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
+        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, by_leaf)
+        return cls(spec, mesh, config.rules, graphdef, optimizer, abstract, by_leaf, options)
 
     def initial_state(self) -> TrainState:
         """The state before the first step: random parameters, or those of the checkpoint that the run starts from.
@@ -107,7 +107,7 @@ class Learner(NamedTuple):
         """A function of the objective, a module and a batch, without dropout or gradients.
 
         Args:
-          graphdef: of another module that lies on the same mesh; None is the run's own.
+          graphdef: of another module on the same mesh; None is the run's own.
         """
         return make_eval_step(
             graphdef or self.graphdef,
@@ -133,7 +133,7 @@ class Learner(NamedTuple):
         return Shard(**batch_blocks(batch_sharding(self.mesh), jax.process_index())._asdict())
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
-        """This process's share of the rows as a part of the global batch on the devices."""
+        """This process's rows as a part of the global batch on the devices."""
         sharding, shard = batch_sharding(self.mesh), self.shard
         return {name: _put(rows, sharding, shard) for name, rows in batch.items()}
 
@@ -201,9 +201,9 @@ def _put(rows: np.ndarray, sharding: NamedSharding, shard: Shard) -> jax.Array:
 def _state_shardings(
     shapes: TrainState, params: Any, frozen: Any, optimizer: optax.GradientTransformation, whole: NamedSharding
 ) -> TrainState:
-    """Moments lie where their parameters lie; counters are whole everywhere."""
+    """Moments are sharded like their parameters; counters are replicated."""
     moments = optax.tree.map_params(
-        optimizer, lambda _, lies: lies, shapes.opt_state, params, transform_non_params=lambda _: whole
+        optimizer, lambda _, sharding: sharding, shapes.opt_state, params, transform_non_params=lambda _: whole
     )
-    lie: Any = (whole, whole, params, frozen, moments, whole)  # a state of shardings, not of arrays
-    return TrainState(*lie)
+    fields: Any = (whole, whole, params, frozen, moments, whole)  # a state of shardings, not of arrays
+    return TrainState(*fields)

@@ -53,10 +53,10 @@ def train(
 ) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
 
-    If that one cannot be read, `damaged="set_aside"` renames it and goes on from the one before. A trace of the steps
+    If that one cannot be read, `damaged="set_aside"` renames it and continues from the one before. A trace of the steps
     of `profile` goes into the workdir.
 
-    After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command goes on from
+    After SIGTERM or Ctrl-C it finishes the step, saves, and exits with code 143 or 130; the same command continues from
     there. A later signal ends it at once. Of several processes any one may get the signal: all stop after the same
     step.
 
@@ -72,10 +72,10 @@ def train(
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
             pin_data(workdir, dataset.manifest)
         spec = RunSpec.create(config, dataset.info)
-        # 2. The devices, and where everything lies on them.
+        # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)
         _log.info("%s", learner.describe())
-        # 3. The state: the latest checkpoint's, with the place in the data, or a new one.
+        # 3. The state: the latest checkpoint's, with the position in the data, or a new one.
         checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
         best = stack.enter_context(Best(workdir, spec))
         batches = stack.enter_context(contextlib.closing(_batches(learner, dataset)))
@@ -94,7 +94,7 @@ def train(
     if signalled:
         if is_primary():
             name = signal.Signals(signalled).name
-            _log.warning("stopped by %s after step %d; the same command goes on from there.", name, int(state.step))
+            _log.warning("stopped by %s after step %d; the same command continues from there.", name, int(state.step))
         raise SystemExit(SIGNALLED + signalled)
     if is_primary():
         print(describe(summary, workdir))
@@ -125,13 +125,13 @@ class _Run:
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
         pending, signalled = None, 0
-        with _signals() as told:
+        with _signals() as received:
             for step in range(first, config.num_steps + 1):
-                # A process that others have left behind here hangs, unless this is where things start and compile.
-                watch.heartbeat(f"loading the batch of step {step}", patient=step < first + 2)
+                # A process that stays here while others go on is hung, except in the first steps, which compile.
+                watch.heartbeat(f"loading the batch of step {step}", grace_period=step < first + 2)
                 with self.report.waiting():
                     batch = next(batches)
-                watch.heartbeat(f"step {step}", patient=step < first + 2)
+                watch.heartbeat(f"step {step}", grace_period=step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
                 self.profile.after(step - first + 1, sums)
@@ -140,7 +140,7 @@ class _Run:
                 if step == first + 1:  # the first one has also compiled
                     self.report.restart_clock()
                 pending = (step, sums, batch["tokens"].shape[-1])
-                signalled = self.consensus(told[0] if told else 0)
+                signalled = self.consensus(received[0] if received else 0)
                 evaluating = [
                     name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
                 ]
@@ -152,12 +152,12 @@ class _Run:
                 if evaluating:
                     self._evaluate(step, state, evaluating)
                 if saving or signalled:
-                    watch.heartbeat(f"saving step {step}", patient=True)
+                    watch.heartbeat(f"saving step {step}", grace_period=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock()
                 if signalled:
                     break
-        watch.heartbeat("the end of the steps", patient=True)
+        watch.heartbeat("the end of the steps", grace_period=True)
         return state, signalled if signalled and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
@@ -196,7 +196,7 @@ class _Run:
 
 
 def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
-    """Endless batches on the devices; the iterator's state is its place in the data, the same in all processes."""
+    """Endless batches on the devices; the iterator's state is its position in the data, the same in all processes."""
     config = learner.spec.config
     batches = train_batches(
         dataset.split("train"),
@@ -233,9 +233,9 @@ def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path)
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
     """A list to which the first SIGTERM or SIGINT adds its number; a later one ends the process at once."""
-    told: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield told  # Python lets the main thread alone handle signals
+        yield received  # Python lets the main thread alone handle signals
         return
     first = math.inf
 
@@ -244,15 +244,15 @@ def _signals() -> Iterator[list[int]]:
         if time.monotonic() > first + _ECHO:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        if not told:
-            told.append(number)
+        if not received:
+            received.append(number)
             first = time.monotonic()
 
     previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     for each in previous:
         signal.signal(each, handle)
     try:
-        yield told
+        yield received
     finally:
         for each, handler in previous.items():
             signal.signal(each, handler)

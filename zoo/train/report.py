@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says of itself: a progress bar, JSON lines, TensorBoard events, a loss curve, a summary.
+"""The report of a run: a progress bar, JSON lines, TensorBoard events, a loss curve, a summary.
 
 `metrics.jsonl` holds nothing that depends on time, so that the file of a run that was killed and resumed equals that of
 one that was not; speeds go into `timing.jsonl`.
@@ -27,7 +27,7 @@ METRICS, TIMING, CURVE, SUMMARY, EVENTS = "metrics.jsonl", "timing.jsonl", "loss
 
 
 class Silence:
-    """In place of a `Report` in every process but the first: writes nothing, and remembers the last metrics."""
+    """Replaces a `Report` in every process but the primary: writes nothing, and keeps the last metrics."""
 
     def __init__(self, start: int):
         self._last: dict[str, Any] = {"step": start}
@@ -66,7 +66,7 @@ class Work(NamedTuple):
     """What steps do, on all devices.
 
     Attributes:
-      tokens: places of their batches, padding included. flops: of the model, by `zoo.cost.flops`.
+      tokens: of their batches, padding included. flops: of the model, by `zoo.cost.flops`.
       peak: operations a second that all devices could do, or None where that is not known.
     """
 
@@ -79,7 +79,7 @@ class Work(NamedTuple):
         return Work(self.tokens + other.tokens, self.flops + other.flops, other.peak)
 
     def speeds(self, seconds: float) -> dict[str, float]:
-        """In that time; MFU is the share of the peak (arXiv:2204.02311, appendix B)."""
+        """In that time; MFU is the fraction of the peak (arXiv:2204.02311, appendix B)."""
         found = {"tokens_per_second": self.tokens / seconds, "flops_per_second": self.flops / seconds}
         return found if self.peak is None else found | {"mfu": found["flops_per_second"] / self.peak}
 
@@ -125,8 +125,8 @@ class Report:
         self.restart_clock()
         mfu = f", MFU {speeds['mfu']:.1%}" if "mfu" in speeds else ""
         speed = f"{speeds['tokens_per_second']:,.0f} tokens/s{mfu}, {speeds['input_wait']:.0%} waiting for input"
-        said = f"loss {metrics['loss']:.3f}, {speed}"
-        self._bar.set_postfix_str(said, refresh=False)
+        status = f"loss {metrics['loss']:.3f}, {speed}"
+        self._bar.set_postfix_str(status, refresh=False)
         self._record("train", step, metrics)
         self._timing.write(_line({"step": step, "seconds": seconds, **speeds}))
         for name, speed in speeds.items():
@@ -148,9 +148,9 @@ class Report:
         self._began, self._waited, self._work = time.monotonic(), 0.0, _NOTHING
 
     def finish(self) -> dict[str, Any]:
-        """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the places."""
+        """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the paths."""
         rows = read_lines(self.workdir / METRICS)
-        draw_curve(rows, self.workdir / CURVE)
+        draw_curves(rows).savefig(self.workdir / CURVE, dpi=120)
         summary = {"step": rows[-1]["step"] if rows else 0}
         summary.update({row["split"]: {k: v for k, v in row.items() if k != "split"} for row in rows})
         write_json(self.workdir / SUMMARY, summary)
@@ -163,14 +163,14 @@ class Report:
 
 
 def describe(summary: Mapping[str, Any], workdir: Path) -> str:
-    """A few lines for a person: how it ended, and where everything lies."""
+    """A few lines of text: the result, and the paths of everything."""
     groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
     lines = [f"step {summary['step']}"]
     for name, found in groups.items():
         shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
         lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
-    places = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
-    return "\n".join(lines + [f"{name + ':':<13}{workdir / place}" for name, place in places.items()])
+    paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
+    return "\n".join(lines + [f"{name + ':':<13}{workdir / path}" for name, path in paths.items()])
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def drop_beyond(path: Path, step: int) -> None:
         partial.replace(path)
 
 
-def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
+def draw_curves(rows: list[dict[str, Any]]) -> Figure:
     """A panel for the loss by step, and one for each other metric of the evaluators; a line for each split."""
     splits = dict.fromkeys(row["split"] for row in rows)
     evaluated = {key for row in rows if row["split"] != "train" for key in row} - {"step", "split", "loss"}
@@ -208,7 +208,7 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.has_data():
             axes.legend()
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _shown(value: Any) -> bool:

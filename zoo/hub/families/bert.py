@@ -35,7 +35,7 @@ def embeddings(prefix: str) -> tuple[Row, ...]:
 
 
 def buffers(prefix: str) -> tuple[str, ...]:
-    """What older versions of Transformers saved beside the parameters."""
+    """Buffers that older versions of Transformers saved with the parameters."""
     return f"{prefix}.embeddings.position_ids", f"{prefix}.embeddings.token_type_ids"
 
 

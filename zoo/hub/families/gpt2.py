@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPT-2's checkpoints: Transformers' names for its tensors, classes and config keys (transformers 5.x).
 
-Its layers are `Conv1D`s, whose kernels lie as ours do, [in, out]; query, key and value are fused in one.
+Its layers are `Conv1D`s, whose kernels are [in, out] as ours are; query, key and value are fused in one.
 """
 
 from zoo.hub.config_fields import ACTIVATIONS, ID, ConfigTable, Field
@@ -38,7 +38,7 @@ VOCABULARY = (Row("lm_head.weight", "head.vocabulary.kernel", "V D -> D V", when
 SCORE = (Row("score.weight", "head.classifier.kernel", "C D -> D C"),)
 CHOICE = linear("multiple_choice_head.summary", "head.classifier")
 
-# Transformers drops nothing before `score`, and elsewhere 0.1 unless told otherwise.
+# Transformers drops nothing before `score`, and elsewhere 0.1 unless configured otherwise.
 NO_DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.0)
 DROPOUT = Field("classifier_dropout", "classifier_dropout", float, lambda hub: 0.1)
 SUMMARY = (

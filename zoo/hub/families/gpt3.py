@@ -87,7 +87,7 @@ def _decode_pattern(periods: list, window: int, num_layers: int) -> tuple[int | 
 
 
 def _maker(base: Callable[..., TransformerConfig], attention: AttentionConfig) -> Callable[..., TransformerConfig]:
-    """The family's config function, with the pattern as config.json tells it."""
+    """The family's config function, with the pattern that config.json declares."""
 
     def make(
         *, attention_types: list | None, attention_layers: list | None, window: int, num_layers: int, **fields: Any

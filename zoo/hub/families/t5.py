@@ -86,7 +86,7 @@ TABLE = Table(
 
 
 def _scale(hub: Mapping[str, Any]) -> bool:
-    """Version 1.1 said that it does not scale by saying that its embeddings are not tied."""
+    """Version 1.1 marks that it does not scale by declaring that its embeddings are not tied."""
     return hub.get("tie_word_embeddings") is not False
 
 

@@ -100,7 +100,7 @@ def _make(
 
 
 def _banned(words: list | None, vocab_size: int) -> tuple[int, ...]:
-    """Words of one token; Marian's releases ban the padding, which their decoder begins with and would say."""
+    """`bad_words_ids` of one token each; Marian's releases suppress the padding, with which their decoder begins."""
     ids = [word[0] if isinstance(word, list) and len(word) == 1 else None for word in words or []]
     if not all(type(token) is int and 0 <= token < vocab_size for token in ids):
         raise ConfigError(f"'bad_words_ids' must be lists of one token of the vocabulary; found {words!r:.80}.")

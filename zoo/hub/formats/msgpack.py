@@ -47,7 +47,7 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path, tensors: Mapping[str, Pending], *, norm_scale: str) -> list[Path]:
-    """Writes the tensors beside the final name, which it returns: `partial(path)` is to be moved to each `path`.
+    """Writes the tensors next to the final name, which it returns: `partial(path)` is to be moved to each `path`.
 
     Args:
       norm_scale: what the scale of a norm is called; T5's is the exception.
@@ -72,7 +72,7 @@ def _leaves(tree: dict, path: Path, above: tuple[str, ...] = ()) -> Iterator[tup
     for name, value in tree.items():
         names = (*above, name)
         if not isinstance(name, str) or not name:
-            raise FormatError(f"{path}: a name under {'.'.join(above)!r} is no text.")
+            raise FormatError(f"{path}: a name under {'.'.join(above)!r} is not text.")
         if isinstance(value, dict):
             yield from _leaves(value, path, names)
         elif isinstance(value, np.ndarray):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPT's weights as github.com/openai/finetune-transformer-lm has them: `params_0.npy`, ... end to end are one vector.
 
-`params_shapes.json` says how the vector divides. The tensors' names are in the authors' code: the two embeddings, then
-twelve tensors a layer.
+`params_shapes.json` has the shapes into which the vector is split. The tensors' names are in the authors' code: the two
+embeddings, then twelve tensors per layer.
 """
 
 import json

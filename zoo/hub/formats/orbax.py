@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A model as an Orbax checkpoint of its parameters, by our own names, beside the config.json of a Hub folder.
+"""A model as an Orbax checkpoint of its parameters, by our own names, with the config.json of a Hub folder.
 
 Every process of a mesh writes and reads its own shards, so this is the form for models that fit no single machine.
 """
@@ -31,15 +31,15 @@ def write(model: nnx.Module, folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path, state: nnx.State, shardings: nnx.State | None) -> nnx.State:
-    """The parameters in the shapes and dtypes of `state`, on the default device or where `shardings` says.
+    """The parameters in the shapes and dtypes of `state`, on the default device or as `shardings` places them.
 
     Raises:
       FormatError: the checkpoint is damaged, or of another model.
     """
     shapes = nnx.to_pure_dict(state)
     default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    places = jax.tree.map(lambda _: default, shapes) if shardings is None else nnx.to_pure_dict(shardings)
-    like = jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), shapes, places)
+    targets = jax.tree.map(lambda _: default, shapes) if shardings is None else nnx.to_pure_dict(shardings)
+    like = jax.tree.map(lambda a, at: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=at), shapes, targets)
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             values = checkpointer.restore((folder / PARAMS).resolve(), like)

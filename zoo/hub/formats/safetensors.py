@@ -76,7 +76,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise FormatError(
-            f"{path} has {size} bytes and says that its header has {length}; it is truncated or no safetensors file. "
+            f"{path} has {size} bytes and declares a header of {length}; it is truncated or not a safetensors file. "
             "Fetch it again."
         )
     text = file.read(length)
@@ -119,7 +119,7 @@ def _parse_tensor(name: str, entry: Any, path: Path) -> _Tensor:
 
 
 def _are_sizes(value: Any) -> bool:
-    """Whether it is a list of ints whose product, zeros aside, an array can have; a bool is no int."""
+    """Whether it is a list of ints whose product, zeros aside, an array can have; a bool is not an int."""
     if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
         return False
     return math.prod(item or 1 for item in value) < 2**60
@@ -130,7 +130,7 @@ def _are_offsets(value: Any) -> bool:
 
 
 def write(folder: Path, tensors: Mapping[str, Pending], *, max_shard_bytes: int) -> list[Path]:
-    """Writes the tensors beside their final names, which it returns: `partial(path)` is to be moved to each `path`.
+    """Writes the tensors next to their final names, which it returns: `partial(path)` is to be moved to each `path`.
 
     Raises:
       OSError: the folder cannot be written, or the disk is full.

@@ -3,7 +3,7 @@
 """TensorFlow's checkpoints (the form of 2016, `name.index` and `name.data-00000-of-00001`), read without TensorFlow.
 
 The index is a table of sorted keys in blocks, as LevelDB's (github.com/google/leveldb/blob/main/doc/table_format.md);
-its values are protocol buffers that say where in the data files each tensor lies (tensorflow/core/protobuf/
+its values are protocol buffers with the position of each tensor in the data files (tensorflow/core/protobuf/
 tensor_bundle.proto). Blocks and tensors carry checksums, which are all verified.
 """
 
@@ -30,7 +30,7 @@ _MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48  # bytes
 _FIXED = {1: 8, 5: 4}  # bytes of the kinds of fields that are numbers of one size
 
-# tensorflow/core/framework/types.proto. Strings (7) are no weights: TensorFlow 2 keeps its object graph in one.
+# tensorflow/core/framework/types.proto. Strings (7) are not weights: TensorFlow 2 keeps its object graph in one.
 _STRING = 7
 _DTYPES = {
     1: np.dtype(np.float32),
@@ -45,7 +45,7 @@ _DTYPES = {
     19: np.dtype(np.float16),
 }
 
-# What optimizers keep beside a variable `v`: `v/adam_m`, `v/Adam_1`; and what belongs to no variable.
+# What optimizers keep for a variable `v`: `v/adam_m`, `v/Adam_1`; and what belongs to no variable.
 _OF_TRAINING = re.compile(
     r"(.*/(adam_[mv]|lamb_[mv]|Adam(_\d)?|Adafactor|Momentum|ExponentialMovingAverage)"
     r"|(.*/)?(global_step|beta[12]_power|AdamWeightDecayOptimizer(_\d+)?(/.*)?))"
@@ -75,7 +75,7 @@ class _Unsupported(Exception):
 def read_file(path: Path) -> dict[str, np.ndarray]:
     """The variables of the checkpoint with that index, by their names in TensorFlow, each a view that `fetch` reads.
 
-    What an optimizer kept beside them is left out.
+    What an optimizer kept for them is left out.
 
     Raises:
       FormatError: index or data are absent, damaged, or of a kind that is not supported.
@@ -108,7 +108,7 @@ def _read_index(path: Path) -> tuple[dict[str, _Entry], int]:
         return _parse_index(index)
     except _Damaged as damage:
         raise FormatError(
-            f"{path} {damage}; it is no index of a TensorFlow checkpoint, or damaged. Fetch it again."
+            f"{path} {damage}; it is damaged, or not the index of a TensorFlow checkpoint. Download it again."
         ) from None
     except _Unsupported as kind:
         raise FormatError(f"{path} {kind}. Convert it to safetensors where it was made.") from None
@@ -136,7 +136,7 @@ def _view(name: str, entry: _Entry, data: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _parse_index(index: bytes) -> tuple[dict[str, _Entry], int]:
-    """What it says of each tensor, and the number of data files."""
+    """Its entry for each tensor, and the number of data files."""
     if len(index) < _FOOTER or index[-len(_MAGIC) :] != _MAGIC:
         raise _Damaged("does not end as it must")
     footer = index[-_FOOTER:]
@@ -249,12 +249,12 @@ def _parse_header(data: bytes) -> int:
     if numbers.get(2, 0) != 0:
         raise _Damaged("is of a big-endian machine")
     if not 1 <= numbers.get(1, 0) < 10**5:
-        raise _Damaged(f"says that there are {numbers.get(1, 0)} data files")
+        raise _Damaged(f"declares {numbers.get(1, 0)} data files")
     return numbers[1]
 
 
 def _parse_entry(key: str, data: bytes, num_shards: int) -> _Entry | None:
-    """Where a tensor lies; None for strings."""
+    """The position of a tensor; None for strings."""
     message = _parse_message(data)
     kind, shard, offset, size, stored = (message.numbers.get(field, 0) for field in (1, 3, 4, 5, 6))
     if kind == _STRING:

@@ -43,7 +43,7 @@ _DTYPES = {
 
 
 class _Refused(Exception):
-    """What the pickle asks for and is not given."""
+    """The pickle requests something that is refused."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _extent(file: io.BufferedReader, info: zipfile.ZipInfo) -> tuple[int, int]:
 
 def _read_legacy(file: io.BufferedReader) -> dict[str, np.ndarray]:
     if _run(file) != _MAGIC or _run(file) != 1001:
-        raise _Refused("it is no dictionary of tensors that torch.save wrote.")
+        raise _Refused("it is not a dictionary of tensors written by torch.save.")
     system = _run(file)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise _Refused("its numbers are not little-endian.")
@@ -212,7 +212,7 @@ _KINDS = {f"torch {name}": dtype for name, dtype in _DTYPES.items()}
 def _storage(identity: Any) -> _Storage:
     """What a persistent id names: `("storage", kind, key, device, number of elements)`."""
     if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise _Refused("it refers to something that is no storage.")
+        raise _Refused("it refers to something that is not a storage.")
     kind, key, size = identity[1], identity[2], identity[4]
     if not isinstance(kind, _Global) or kind.name not in _KINDS or not isinstance(key, str) or type(size) is not int:
         raise _Refused("a storage in it is of a kind that is not supported.")
@@ -259,7 +259,7 @@ def _run(file: io.BufferedReader | io.BytesIO) -> Any:
 
 
 def _build(name: str, argument: Any, stack: list[Any]) -> None:
-    """The instructions that put together what lies on the stack."""
+    """The instructions that combine what is on the stack."""
     if name == "MARK":
         stack.append(_MARK)
     elif name in _TUPLES:
@@ -275,7 +275,7 @@ def _build(name: str, argument: Any, stack: list[Any]) -> None:
     elif name in ("GLOBAL", "STACK_GLOBAL"):
         names = argument if name == "GLOBAL" else " ".join(_of_type(part, str) for part in (stack.pop(-2), stack.pop()))
         if names not in _CALLS and names not in _KINDS:
-            raise _Refused(f"it asks for {names.replace(' ', '.')!r:.80}, which no weights need.")
+            raise _Refused(f"it refers to {names.replace(' ', '.')!r:.80}, which no weights need.")
         stack.append(_Global(names))
     elif name == "REDUCE":
         arguments, function = stack.pop(), stack.pop()
@@ -300,7 +300,7 @@ def _put(target: dict, items: list[Any]) -> dict:
 
 def _pair(item: Any) -> list[Any]:
     if not isinstance(item, list | tuple) or len(item) != 2:
-        raise ValueError("an entry of a dictionary is no pair")
+        raise ValueError("an entry of a dictionary is not a pair")
     return list(item)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Attention kernels: one call, `attention`, one structured mask, and an implementation a file."""
+"""Attention kernels: one call, `attention`, one structured mask, and one file per implementation."""
 
 from zoo.kernels.attention.api import IMPLEMENTATIONS as IMPLEMENTATIONS
 from zoo.kernels.attention.api import attention as attention

@@ -26,32 +26,32 @@ def _nothing(call: Call) -> None:
     del call
 
 
-class Kernel(NamedTuple):
+class Backend(NamedTuple):
     """An implementation of attention.
 
     Attributes:
-      attend: the call, with portable dropout. lacks: why it cannot compute a call.
-      fastest: the same with cheaper random bits, where there are any.
-      relates: whether it takes `relative` terms, and need not be given them as a bias.
+      attend: runs a call, with portable dropout. lacks: why it cannot compute a call.
+      fastest: the same with cheaper random bits, if it has any.
+      takes_relative: whether it takes `relative` terms; the others are given them as a bias.
     """
 
     attend: Attend
     lacks: Lacks = _nothing
     fastest: Attend | None = None
-    relates: bool = False
+    takes_relative: bool = False
 
 
-IMPLEMENTATIONS: dict[Implementation, Kernel] = {
-    "reference": Kernel(reference.attention),
-    "xla": Kernel(xla.attention),
-    "pallas_tpu": Kernel(
+IMPLEMENTATIONS: dict[Implementation, Backend] = {
+    "reference": Backend(reference.attention),
+    "xla": Backend(xla.attention),
+    "pallas_tpu": Backend(
         pallas_tpu.attention,
         pallas_tpu.lacks,
         functools.partial(pallas_tpu.attention, generator="hardware"),
-        relates=True,
+        takes_relative=True,
     ),
-    "pallas_gpu": Kernel(pallas_gpu.attention, pallas_gpu.lacks),
-    "cudnn": Kernel(cudnn.attention, cudnn.lacks),
+    "pallas_gpu": Backend(pallas_gpu.attention, pallas_gpu.lacks),
+    "cudnn": Backend(cudnn.attention, cudnn.lacks),
 }
 
 
@@ -72,14 +72,14 @@ def attention(
     """Softmax attention; a query that attends to nothing gets zeros.
 
     Args:
-      key, value: of as many heads as `query`, or of K that N/K heads of it share (arXiv:2305.13245).
+      key, value: with as many heads as `query`, or with K heads, each shared by N/K query heads (arXiv:2305.13245).
       mask: which keys each query attends to.
       bias: added to the scaled scores; -inf hides a key as the mask does.
-      relative: XLNet's terms, added before the scores are scaled; not with a bias.
-      dropout_rate: chance that a weight is dropped.
+      relative: XLNet's terms, added before the scores are scaled; not together with a bias.
+      dropout_rate: probability that a weight is dropped.
       dropout_bits: `portable` drops, for a `dropout_key`, the same weights in every implementation and on every mesh;
-        `fastest` takes the device's own generator where the implementation has one.
-      scale: factor on the scores, a number and no array; None is `1/sqrt(H)`.
+        `fastest` uses the device's hardware generator where the implementation can.
+      scale: factor on the scores, a Python number; None is `1/sqrt(H)`.
       implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform, shape and features
         (`zoo.kernels.attention.dispatch`).
 
@@ -99,7 +99,7 @@ def attention(
     if scale is not None:
         check.check_number("scale", scale)
     if 0 in (*query.shape, *key.shape):
-        return jnp.zeros_like(query)  # nothing to attend to, or nobody to do it
+        return jnp.zeros_like(query)  # no keys to attend to, or no queries
 
     call = Call(
         query,
@@ -113,13 +113,13 @@ def attention(
         dropout_key=dropout_key,
     )
     kernel = IMPLEMENTATIONS[_chosen(call, implementation)]
-    if relative is not None and not kernel.relates:
+    if relative is not None and not kernel.takes_relative:
         call = dataclasses.replace(call, bias=relative.bias(key.shape[1]) * call.scale, relative=None)
     return (kernel.fastest if dropout_bits == "fastest" and kernel.fastest else kernel.attend)(call)
 
 
 def _chosen(call: Call, implementation: Implementation | None) -> Implementation:
-    """The implementation that was requested, or else the one of the table; InputError if it cannot compute the call."""
+    """The requested implementation, or else the table's; InputError if it cannot compute the call."""
 
     def lacks(name: Implementation) -> str | None:
         return IMPLEMENTATIONS[name].lacks(call)
@@ -130,6 +130,6 @@ def _chosen(call: Call, implementation: Implementation | None) -> Implementation
     if reason := lacks(implementation):
         able = ", ".join(name for name in IMPLEMENTATIONS if lacks(name) is None)
         raise InputError(
-            f"attention cannot run as {implementation!r} here. {reason} These can: {able}; None chooses one of them."
+            f"attention cannot run as {implementation!r} here. {reason} Use {able}, or None for the default."
         )
     return implementation

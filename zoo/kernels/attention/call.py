@@ -13,10 +13,10 @@ from zoo.kernels.attention.relative import Relative
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """The arguments of `zoo.kernels.attention.attention`, checked, and with the scale as a number.
+    """The checked arguments of `zoo.kernels.attention.attention`, with the scale as a number.
 
     Attributes:
-      query, key, value: arrays; shapes and dtypes are enough to ask what an implementation lacks.
+      query, key, value: arrays; shapes and dtypes are enough for `lacks`.
       relative: only for an implementation that takes it; the others are given it as a bias.
     """
 

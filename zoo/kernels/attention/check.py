@@ -54,11 +54,11 @@ def check_mask(mask: Any, query: Any, key: Any) -> None:
 
 
 def check_terms(bias: Any, relative: Any, query: Any, key: Any) -> None:
-    """The terms that are added to the scores."""
-    (rows, queries, heads, _), keys = query.shape, key.shape[1]
+    """Terms that are added to the scores."""
+    (batch, queries, heads, _), keys = query.shape, key.shape[1]
     if bias is not None:
         _check_dtype("bias", bias, jnp.floating)
-        _check_broadcasts("bias", bias, (rows, heads, queries, keys))
+        _check_broadcasts("bias", bias, (batch, heads, queries, keys))
     if relative is not None:
         _check_relative(relative, bias, query, keys)
 
@@ -68,10 +68,10 @@ def _check_relative(relative: Any, bias: Any, query: Any, keys: int) -> None:
         raise InputError("attention takes a bias or relative terms, not both; add `relative.bias(length) * scale`.")
     if not isinstance(relative, Relative):
         raise InputError(f"relative must be a Relative, not {type(relative).__name__}.")
-    rows, queries, heads, width = query.shape
+    batch, queries, heads, width = query.shape
     if (relative.kinds is None) != (relative.differs is None):
         raise InputError("relative must have kinds and differs, or neither.")
-    wanted = {"query": query.shape, "kinds": (rows, queries, heads, 2), "differs": (rows, queries, keys)}
+    wanted = {"query": query.shape, "kinds": (batch, queries, heads, 2), "differs": (batch, queries, keys)}
     for name, shape in wanted.items():
         array = getattr(relative, name)
         if array is not None and tuple(array.shape) != tuple(shape):
@@ -84,7 +84,7 @@ def _check_relative(relative: Any, bias: Any, query: Any, keys: int) -> None:
 
 
 def check_dropout(rate: Any, key: Any, bits: Any) -> None:
-    """A rate, a key if it needs one, and a known kind of bits."""
+    """A rate, a key if the rate is above 0, and a known kind of bits."""
     check_number("dropout_rate", rate)
     if not 0.0 <= rate < 1.0:
         raise InputError(f"dropout_rate must be at least 0 and below 1; found {rate!r}.")
@@ -104,8 +104,8 @@ def check_number(name: str, value: Any) -> None:
 
 def _check_dtype(name: str, array: Any, kind: Any) -> None:
     if not jnp.issubdtype(array.dtype, kind):
-        words = {jnp.floating: "floating-point numbers", jnp.integer: "integers", jnp.bool: "true and false"}
-        raise InputError(f"{name} must hold {words[kind]}; found {array.dtype}.")
+        names = {jnp.floating: "floating-point numbers", jnp.integer: "integers", jnp.bool: "true and false"}
+        raise InputError(f"{name} must hold {names[kind]}; found {array.dtype}.")
 
 
 def _check_broadcasts(name: str, array: Any, shape: tuple[int, ...]) -> None:

@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""NVIDIA's own fused attention, through `jax.nn.dot_product_attention`, for the calls that it takes.
+"""NVIDIA's fused attention, through `jax.nn.dot_product_attention`, for the calls that it supports.
 
-It has causality and a causal window of its own; the rest of a mask is passed as one array [B, 1, T, S] for all heads.
+It supports causal masks and causal windows; the rest of a mask is passed as one array [B, 1, T, S] for all heads.
 It has the gradient of a bias for some shapes only, and no dropout.
 """
 
@@ -18,7 +18,7 @@ from zoo.kernels import partition, platform
 from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.mask import AttentionMask
 
-_WIDEST = 128  # heads on every generation; Hopper takes 256
+_WIDEST = 128  # head width on every generation; Hopper takes 256
 BACKEND: Literal["cudnn", "xla"] = "cudnn"  # `xla` computes the same on any machine; for tests
 
 
@@ -58,12 +58,12 @@ def lacks(call: Call) -> str | None:
     if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float16):
         return f"cuDNN takes bfloat16 or float16, the same for all; found query {query.dtype}, key {key.dtype}."
     if query.shape[-1] > _WIDEST or query.shape[-1] % 8:
-        return f"cuDNN takes heads of a multiple of 8 up to {_WIDEST} wide; found {query.shape[-1]}."
+        return f"cuDNN takes head widths that are multiples of 8, up to {_WIDEST}; found {query.shape[-1]}."
     if call.bias is not None or call.relative is not None or call.dropout_rate:
         return "Through JAX, cuDNN has no dropout and not every bias's gradient."
     queries, keys = query.shape[1], key.shape[1]
     if partition.axes("T", queries):
-        return "cuDNN takes whole rows, and the mesh spreads tokens over devices."
+        return "cuDNN takes whole sequences, and the mesh shards them over devices."
     rest = _rest(call.mask)
     needs_array = rest.causal or any(x is not None for x in (rest.window, rest.query_segments, rest.allowed))
     if needs_array and (queries % 2 or keys % 2):
@@ -72,7 +72,7 @@ def lacks(call: Call) -> str | None:
 
 
 def _generation() -> int:
-    """The first number of the GPU's compute capability; 0 without an NVIDIA GPU, which JAX asks for its version."""
+    """The major number of the GPU's compute capability; 0 without an NVIDIA GPU."""
     if platform.platform() != "gpu" or jax.default_backend() != "gpu":
         return 0
     found = re.match(r"\d+(?=\.\d)", str(getattr(jax.local_devices()[0], "compute_capability", "")))

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of an implementation when none is requested: the first row of a table that applies and lacks nothing."""
+"""The choice of an implementation when none is requested: the first rule of a table that applies and can compute it."""
 
 import functools
 import logging
@@ -14,15 +14,15 @@ _log = logging.getLogger(__name__)
 
 
 class Workload(NamedTuple):
-    """What the table chooses by; lengths in tokens."""
+    """The features of a call that the table chooses by; lengths in tokens."""
 
     queries: int
     keys: int
     dropout_rate: float
 
 
-class Row(NamedTuple):
-    """On a platform, for the calls to which it applies, this implementation, because of a measurement."""
+class Rule(NamedTuple):
+    """The implementation for some calls on a platform, with the measurement behind it."""
 
     platform: Platform
     implementation: Implementation
@@ -36,48 +36,48 @@ def _always(call: Workload) -> bool:
 
 
 TABLE = (
-    Row("cpu", "xla", _always, "zoo/kernels/attention/xla.py: 1.3 times faster than jax.nn's, and all there is"),
-    Row("tpu", "xla", lambda call: call.queries < 64, "a block has 128 queries: decoding would fill one row in 128"),
-    Row(
+    Rule("cpu", "xla", _always, "zoo/kernels/attention/xla.py: 1.3 times faster than jax.nn's, and the only one"),
+    Rule("tpu", "xla", lambda call: call.queries < 64, "a block has 128 queries, of which decoding would use one"),
+    Rule(
         "tpu",
         "xla",
         lambda call: max(call.queries, call.keys) <= 128 and not call.dropout_rate,
         "benchmarks/records/tpu_static.md: on v5e 50k cycles, of which q, k, v and the output in HBM, which XLA can "
         "fetch meanwhile, take 46k (25 MB at 819 GB/s and 1.5 GHz)",
     ),
-    Row(
+    Rule(
         "tpu",
         "pallas_tpu",
         _always,
         "benchmarks/records/tpu_static.md: no scores in HBM; splash has 1.6 to 2.6 times the bundles at 512 and 1,024",
     ),
-    Row("tpu", "xla", _always, "what the kernel lacks"),
-    Row(
+    Rule("tpu", "xla", _always, "calls that the kernel cannot compute"),
+    Rule(
         "gpu",
         "cudnn",
         lambda call: call.queries >= 64,
-        "benchmarks/records/gpu.md: 1.5 to 7.4 times as fast as xla on an H200; pallas_gpu is faster where rows name "
-        "documents, but has not run for long: a step with it once ended in a launch failure, if after a profile",
+        "benchmarks/records/gpu.md: 1.5 to 7.4 times as fast as xla on an H200; pallas_gpu is faster where sequences "
+        "hold several documents, but has run little: a step with it once ended in a launch failure, after a profile",
     ),
-    Row("gpu", "xla", _always, "what cuDNN lacks"),
+    Rule("gpu", "xla", _always, "calls that cuDNN cannot compute"),
 )
 
 
 def choose(call: Workload, platform: Platform, lacks: Callable[[Implementation], str | None]) -> Implementation:
     """The implementation for a call; `lacks` gives the reason why one cannot compute it."""
-    for row in TABLE:
-        if row.platform == platform and row.applies(call):
-            reason = lacks(row.implementation)
+    for rule in TABLE:
+        if rule.platform == platform and rule.applies(call):
+            reason = lacks(rule.implementation)
             if reason is None:
-                _say(platform, row.implementation)
-                return row.implementation
-            _warn(row.implementation, reason)
+                _log_choice(platform, rule.implementation)
+                return rule.implementation
+            _warn(rule.implementation, reason)
     return "xla"
 
 
 @functools.cache
-def _say(platform: str, implementation: str) -> None:
-    """Once a process."""
+def _log_choice(platform: str, implementation: str) -> None:
+    """Logs once per process."""
     if platform != "cpu":
         _log.info("attention on this %s runs as %s.", platform, implementation)
 

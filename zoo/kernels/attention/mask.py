@@ -13,15 +13,15 @@ from jaxtyping import Array, Bool, Int
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AttentionMask:
-    """The conditions that all must hold for a query to see a key.
+    """The conditions under which a query sees a key; all of them must hold.
 
     Attributes:
       causal: the key does not come after the query.
-      window: the key lies fewer than this many tokens before the query (and after it, unless causal); None is no limit.
-      query_segments, key_segments: both belong to the same document of a packed row, numbered from 1; 0 is padding and
-        sees nothing.
+      window: the key is fewer than this many tokens before the query (and after it, unless causal); None is no limit.
+      query_segments, key_segments: both belong to the same document of a packed sequence, numbered from 1; 0 is padding
+        and sees nothing.
       allowed: any other condition, as an array (XLNet's permutations).
-      query_offset: position of the first query among the keys, in tokens (the filled length of a cache).
+      query_offset: position of the first query among the keys, in tokens (the length of the cache so far).
     """
 
     causal: bool = dataclasses.field(default=False, metadata={"static": True})

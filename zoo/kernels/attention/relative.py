@@ -15,9 +15,10 @@ class Relative:
     """Terms of the scores before they are scaled (arXiv:1901.02860, section 3.3; arXiv:1906.08237, section 2.5).
 
     Attributes:
-      query: vectors that meet the distances. distances: a vector for each; row r is of query t and key s where
-        r = T - t + s.
-      kinds: term of each query for keys of its own segment, and of another. differs: which keys are of another.
+      query: vectors that are multiplied by those of the distances. distances: one vector per distance; row r is that
+        of query t and key s where r = T - t + s.
+      kinds: the term of each query for keys of its own segment, and of another one. differs: which keys are of another
+        segment.
     """
 
     query: Float[Array, "B T N H"]

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes that attention is tested and timed at: one table, so that what is fast is also what is right."""
+"""The shapes that attention is tested and timed at: one table, so that what is timed is also tested."""
 
 import dataclasses
 from typing import Literal
@@ -17,9 +17,9 @@ class AttentionCase:
     """One call of attention; the fields are named by the letters of the README.
 
     Attributes:
-      K: heads of keys. segments: whether rows hold several documents. bias: None, `heads` for an array [1, N, T, S],
-        `relative` for XLNet's terms. dropout_bits: see `attention`. B: a batch that fills one accelerator; a smaller
-        one shows the same.
+      K: heads of keys. segments: whether sequences hold several documents. bias: None, `heads` for an array
+        [1, N, T, S], `relative` for XLNet's terms. dropout_bits: see `attention`. B: a batch that fills one
+        accelerator; a smaller one gives the same results.
     """
 
     name: str
@@ -63,9 +63,9 @@ class AttentionCase:
 
     @property
     def kind(self) -> str:
-        """What a query may see and what is done to the weights, in words."""
-        words = {"causal": self.causal, "segments": self.segments, f"bias: {self.bias}": self.bias}
-        found = [word for word, holds in words.items() if holds]
+        """What a query may see and what is done to the weights, as text."""
+        parts = {"causal": self.causal, "segments": self.segments, f"bias: {self.bias}": self.bias}
+        found = [part for part, holds in parts.items() if holds]
         found += [f"window {self.window}"] if self.window else []
         return ", ".join(found + ([f"dropout {self.dropout}, {self.dropout_bits}"] if self.dropout else []))
 

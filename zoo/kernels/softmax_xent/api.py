@@ -17,10 +17,10 @@ from zoo.kernels.softmax_xent import blocked, pallas_tpu, plain
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Xent:
-    """What came of each position.
+    """The result at each position.
 
     Attributes:
-      loss: nats, smoothed and with the z-loss. predicted: the likeliest id, the lowest of several; has no gradient.
+      loss: nats, smoothed and with the z-loss. predicted: the most likely id, the lowest of several; without gradient.
     """
 
     loss: Float[Array, "B M"]
@@ -43,17 +43,17 @@ class Lacks(Protocol):
     def __call__(self, x, table) -> str | None: ...
 
 
-class Implementation(NamedTuple):
-    """What a file of this folder offers."""
+class Backend(NamedTuple):
+    """One implementation."""
 
     run: Run
     lacks: Lacks = _nothing
 
 
-IMPLEMENTATIONS: dict[str, Implementation] = {
-    "plain": Implementation(plain.softmax_xent),
-    "blocked": Implementation(blocked.softmax_xent),
-    "pallas_tpu": Implementation(pallas_tpu.softmax_xent, pallas_tpu.lacks),
+IMPLEMENTATIONS: dict[str, Backend] = {
+    "plain": Backend(plain.softmax_xent),
+    "blocked": Backend(blocked.softmax_xent),
+    "pallas_tpu": Backend(pallas_tpu.softmax_xent, pallas_tpu.lacks),
 }
 
 
@@ -70,11 +70,11 @@ def softmax_xent(
     """Cross entropy of `softmax(x @ table.T + bias)` with the targets, one position at a time, in float32.
 
     Args:
-      targets: ids; one outside the table gives a loss of NaN, for the caller to leave out or to see, and no gradient.
-      label_smoothing: share of the target's weight that is spread over the whole vocabulary (arXiv:1512.00567,
+      targets: ids; one outside the table gives a loss of NaN and no gradient; leave such positions out.
+      label_smoothing: fraction of the target's weight that is spread over the whole vocabulary (arXiv:1512.00567,
         section 7). z_loss: factor on the squared log of the normalizer (arXiv:2204.02311, section 5).
-      implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform: `plain`, which holds all logits, on
-        a CPU, where memory is not short; else one that does not.
+      implementation: a key of `IMPLEMENTATIONS`, or None for a choice by platform: `plain`, which materialises all
+        logits, on a CPU, where memory is not short; elsewhere one that does not.
 
     Raises:
       ConfigError: for an unknown implementation.
@@ -88,7 +88,9 @@ def softmax_xent(
     _check(x, table, targets, bias, label_smoothing, z_loss)
     name = implementation or _choose(x, table)
     if reason := IMPLEMENTATIONS[name].lacks(x, table):
-        raise InputError(f"The loss cannot run as {name!r} here. {reason} blocked and plain can; None chooses.")
+        raise InputError(
+            f"The loss cannot run as {name!r} here. {reason} Use blocked or plain, or None for the default."
+        )
     loss, predicted = IMPLEMENTATIONS[name].run(
         x, table, targets, bias=bias, label_smoothing=label_smoothing, z_loss=z_loss
     )
@@ -96,7 +98,7 @@ def softmax_xent(
 
 
 def _choose(x: Any, table: Any) -> str:
-    """On a CPU `plain`, which is the faster there by up to 1.9 times; elsewhere memory is short.
+    """On a CPU `plain`, which is up to 1.9 times faster there; elsewhere memory is short.
 
     For the kernel, see `benchmarks/records/xent_static.md`.
     """
@@ -106,7 +108,7 @@ def _choose(x: Any, table: Any) -> str:
 
 
 def _check(x: Any, table: Any, targets: Any, bias: Any, label_smoothing: float, z_loss: float) -> None:
-    """InputError for what does not belong together."""
+    """InputError for arguments that do not match."""
     if x.ndim != 3 or table.ndim != 2 or x.shape[2] != table.shape[1] or not table.shape[0]:
         raise InputError(
             f"x must be [batch, positions, width] and table [vocab, width]; found {list(x.shape)} and "

@@ -1,12 +1,12 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Cross entropy without ever holding all logits.
+"""Cross entropy without materialising all logits.
 
-The vocabulary is gone through by blocks with a running maximum and sum, as in online softmax (arXiv:1805.02867); the
+The vocabulary is processed in blocks with a running maximum and sum, as in online softmax (arXiv:1805.02867); the
 backward pass recomputes each block's logits. The memory at a time is `[B, M, block]` in float32.
 
-A block takes the same share of each of several equal parts of the table. On a mesh that splits the vocabulary, every
-device then works on rows of its own, and only sums over `[B, M]` travel.
+A block takes equally many rows of each of several equal parts of the table. On a mesh that shards the vocabulary, every
+device then works on its own rows, and only reductions over `[B, M]` are communicated.
 """
 
 import functools
@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 _MAX_BLOCK = 8192  # columns
-_LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held, but of a tiny vocabulary
-_MOST_PARTS = 64  # devices that may share a vocabulary
-_WHOLE = 128  # columns that a block has a multiple of, if it can: on a GPU, products of odd rows are slow
+_LEAST_BLOCKS = 8  # so that at most an eighth of the logits is held, except of a tiny vocabulary
+_MOST_PARTS = 64  # devices that a vocabulary may be sharded over
+_WHOLE = 128  # a block has a multiple of so many columns, if possible: on a GPU, products of odd sizes are slow
 
 
 def softmax_xent(
@@ -33,7 +33,7 @@ def softmax_xent(
     z_loss: float = 0.0,
     block: int | None = None,
 ) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
-    """See `zoo.kernels.softmax_xent.softmax_xent`; gives losses and predicted ids.
+    """See `zoo.kernels.softmax_xent.softmax_xent`; returns losses and predicted ids.
 
     Args:
       block: columns at a time; None is at most an eighth of them, and at most 8192.
@@ -47,12 +47,12 @@ def softmax_xent(
 
 
 def cut(vocab: int, block: int | None = None) -> tuple[int, int]:
-    """Into how many parts a vocabulary goes, and the rows of each that a block takes."""
+    """The number of parts that a vocabulary is divided into, and the rows of each that a block takes."""
     parts = math.gcd(vocab, _MOST_PARTS)
     rows = vocab // parts
     size = min(rows, max(1, (block or min(_MAX_BLOCK, vocab // _LEAST_BLOCKS)) // parts))
     blocks = -(-rows // size)
-    even = -(-rows // blocks)  # of nearly the same size
+    even = -(-rows // blocks)  # blocks of nearly the same size
     whole = _WHOLE // math.gcd(parts, _WHOLE)
     return parts, min(-(-even // whole), size // whole) * whole or even
 
@@ -64,9 +64,9 @@ class _Options(NamedTuple):
 
 
 class _Block(NamedTuple):
-    logits: Float[Array, "B M P C"]  # -inf in columns that a block before has counted
+    logits: Float[Array, "B M P C"]  # -inf in columns that an earlier block has counted
     ids: Int[Array, "1 1 P C"]
-    fresh: Bool[Array, "1 1 1 C"]  # not counted before
+    fresh: Bool[Array, "1 1 1 C"]  # not counted by an earlier block
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -80,7 +80,7 @@ def _forward(options: _Options, x, table, bias, targets):
     def step(carry, start):
         highest, total, at_target, spread, predicted = carry
         block = _block(options, x, table, bias, start)
-        top, best = _likeliest(block)
+        top, best = _most_likely(block)
         new = jnp.maximum(highest, top)
         total = total * jnp.exp(highest - new) + jnp.sum(jnp.exp(block.logits - new[:, :, None, None]), axis=(2, 3))
         hit = (block.ids == targets[:, :, None, None]) & block.fresh
@@ -126,7 +126,7 @@ _xent.defvjp(_forward, _backward)
 
 
 def _starts(options: _Options, table: Float[Array, "P R D"]) -> Int[Array, "_"]:
-    """Where in each part the blocks begin; the last one reaches back where it would reach beyond the end."""
+    """Where the blocks of each part begin; the last one is moved back where it would go beyond the end."""
     rows = table.shape[1]
     return jnp.minimum(jnp.arange(0, rows, options.size, dtype=jnp.int32), rows - options.size)
 
@@ -142,7 +142,7 @@ def _block(options: _Options, x: Float[Array, "B M D"], table, bias, start: Int[
     return _Block(jnp.where(fresh, logits, -jnp.inf), ids, fresh)
 
 
-def _likeliest(block: _Block) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
+def _most_likely(block: _Block) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
     """The largest logit of each position and its id, the lowest of several."""
     top = jnp.max(block.logits, axis=(2, 3))
     is_top = block.logits == top[:, :, None, None]

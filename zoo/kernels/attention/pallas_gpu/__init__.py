@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention for Hopper GPUs in Pallas Mosaic GPU: scores never leave the chip, forward or backward.
 
-After FlashAttention-3 (arXiv:2407.08608), of which it has the warpgroup that only loads, but not the two workers' turns
-at the tensor cores. What it adds is masks by meaning, a bias with its gradient, and dropout by
-`zoo.kernels.dropout`. Lengths are padded to a multiple of 128 and the width to one of 64, outside the kernels.
+After FlashAttention-3 (arXiv:2407.08608): it has the warpgroup that only loads, but not the ping-pong scheduling of the
+two compute warpgroups. It adds structured masks, a bias with its gradient, and dropout by `zoo.kernels.dropout`.
+Lengths are padded to a multiple of 128 and the width to one of 64, outside the kernels.
 """
 
 import functools
@@ -24,10 +24,10 @@ from zoo.kernels.attention.call import Call
 from zoo.kernels.attention.mask import AttentionMask
 from zoo.kernels.attention.pallas_gpu.backward import bias_gradient, key_gradients, query_gradient
 from zoo.kernels.attention.pallas_gpu.forward import forward
-from zoo.kernels.attention.pallas_gpu.tiles import COLUMNS, ROWS, WORKERS, Plan, mosaic
+from zoo.kernels.attention.pallas_gpu.tiles import COLUMNS, ROWS, WORKERS, Spec, mosaic
 
 _BLOCK = WORKERS * ROWS
-_DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
+_DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "query": "BTNH",
     "key": "BSNH",
     "value": "BSNH",
@@ -37,7 +37,7 @@ _DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
     "seeds": "BNT",
     "offset": "1",
 }
-_WIDEST = 128  # beyond it the backward's sums do not fit a worker's registers
+_WIDEST = 128  # beyond it the backward pass's sums do not fit a warpgroup's registers
 
 
 def attention(call: Call) -> Float[Array, "B T N H"]:
@@ -53,7 +53,7 @@ def attention(call: Call) -> Float[Array, "B T N H"]:
         raise InputError(f"query, key, value must be of one dtype; found {query.dtype}, {key.dtype}, {value.dtype}.")
     batch, length, heads, width = query.shape
     keys = key.shape[1]
-    plan = Plan(
+    spec = Spec(
         scale=float(call.scale),
         keys=keys,
         causal=mask.causal,
@@ -65,22 +65,22 @@ def attention(call: Call) -> Float[Array, "B T N H"]:
         seen = mask.allowed[:, None]
         bias = jnp.where(seen, 0.0, -jnp.inf).astype(query.dtype) if bias is None else jnp.where(seen, bias, -jnp.inf)
     query, key, value = (_pad(x, {1: _BLOCK, 3: 64}) for x in (query, key, value))
-    given = _places(mask)
+    given = _mask_arrays(mask)
     if call.dropout_key is not None and call.drops:
         lines = jnp.arange(batch * heads * length, dtype=jnp.uint32).reshape(batch, heads, length)
         given["seeds"] = _pad(dropout.line_seeds(dropout.seeds(call.dropout_key), lines), {2: _BLOCK})
     arrays = given | {"query": query, "key": key, "value": value}
     if bias is not None:
         arrays["bias"] = _pad(bias, {2: _BLOCK, 3: _BLOCK})
-    out = partition.run(functools.partial(_on_device, plan), arrays, _DIMS, _DIMS["query"])
+    out = partition.run(functools.partial(_on_device, spec), arrays, _DIMS, _DIMS["query"])
     return out[:, :length, :, :width]
 
 
-def _on_device(plan: Plan, arrays: dict[str, Array]) -> Any:
-    """One device's part."""
+def _on_device(spec: Spec, arrays: dict[str, Array]) -> Any:
+    """One device's shard."""
     given = dict(arrays)
     query, key, value = (given.pop(name) for name in ("query", "key", "value"))
-    return padded_attention(plan, query, key, value, given.pop("bias", None), given)
+    return padded_attention(spec, query, key, value, given.pop("bias", None), given)
 
 
 def lacks(call: Call) -> str | None:
@@ -95,17 +95,17 @@ def lacks(call: Call) -> str | None:
             "them."
         )
     if query.shape[-1] > _WIDEST:
-        return f"The kernel takes heads up to {_WIDEST} wide; found {query.shape[-1]}."
+        return f"The kernel takes head widths up to {_WIDEST}; found {query.shape[-1]}."
     if 0 in (*query.shape, *key.shape):
-        return f"The kernel takes no empty arrays; found query {query.shape}, key {key.shape}."
+        return f"The kernel does not take empty arrays; found query {query.shape}, key {key.shape}."
     if partition.axes("T", query.shape[1]):
-        return "The kernel takes whole rows, and the mesh spreads tokens over devices."
+        return "The kernel takes whole sequences, and the mesh shards them over devices."
     return _lacks_in_jax() or _lacks_in_cuda() or partition.lacks({"B": query.shape[0], "N": key.shape[2]})
 
 
 @functools.cache
 def _lacks_in_jax() -> str | None:
-    """The API of Mosaic GPU changes from release to release: what is asked of it is looked for, not deduced."""
+    """The API of Mosaic GPU changes with every release: what is used is looked for, not deduced from versions."""
     wanted = "The kernel needs the Mosaic GPU of JAX 0.12; jax {} {}. Upgrade JAX."
     try:
         plgpu = mosaic()
@@ -125,7 +125,7 @@ def _lacks_in_cuda() -> str | None:
         found = re.search(r"cuda (\d+)", getattr(backend, "platform_version", None) or "")
         version = int(found[1]) if found else 0
     if 12080 <= version < 12091:
-        return f"The compilers of CUDA 12.8 and 12.9 break such kernels; found {version}. Install jax[cuda13]."
+        return f"The compilers of CUDA 12.8 and 12.9 miscompile such kernels; found {version}. Install jax[cuda13]."
     return None
 
 
@@ -134,7 +134,7 @@ def _pad(x: jax.Array, multiples: dict[int, int]) -> jax.Array:
     return jnp.pad(x, [(0, -size % multiples.get(axis, 1)) for axis, size in enumerate(x.shape)])
 
 
-def _places(mask: AttentionMask) -> dict[str, jax.Array]:
+def _mask_arrays(mask: AttentionMask) -> dict[str, jax.Array]:
     """The parts of the mask that the kernels read, padded."""
     given = {}
     if mask.query_segments is not None and mask.key_segments is not None:
@@ -146,12 +146,12 @@ def _places(mask: AttentionMask) -> dict[str, jax.Array]:
 
 
 def _blocks(
-    plan: Plan, given: dict[str, jax.Array], shape: tuple[int, int, int], query_block: int, key_block: int
+    spec: Spec, given: dict[str, jax.Array], shape: tuple[int, int, int], query_block: int, key_block: int
 ) -> Bool[Array, "B Q K"] | None:
-    """Whether any query of a block may see any key of another, by their places and the least and last segment of each.
+    """Whether any query of a block may see any key of another, by their positions and their first and last segments.
 
     Args:
-      shape: batch rows, queries and keys.
+      shape: sequences, queries and keys.
     """
     batch, length, keys = shape
     seen = []
@@ -159,10 +159,10 @@ def _blocks(
         first = given["offset"][0] + jnp.arange(0, length, query_block, dtype=jnp.int32)[:, None]
         other = jnp.arange(0, keys, key_block, dtype=jnp.int32)[None]
         farthest, nearest = first + (query_block - 1) - other, first - other - (key_block - 1)
-        lowest = 0 if plan.causal else 1 - (plan.window or 0)
+        lowest = 0 if spec.causal else 1 - (spec.window or 0)
         seen.append((farthest >= lowest)[None])
-        if plan.window is not None:
-            seen.append((nearest < plan.window)[None])
+        if spec.window is not None:
+            seen.append((nearest < spec.window)[None])
     if "key_segments" in given:
         (least, last), (other_least, other_last) = (
             _extremes(given[name], block)
@@ -176,7 +176,7 @@ def _blocks(
 
 
 def _extremes(segments: Int[Array, "B T"], block: int) -> tuple[Int[Array, "B Q"], Int[Array, "B Q"]]:
-    """Least and last segment of each block; one that is all padding has its least after its last."""
+    """First and last segment of each block; in a block of padding the first is after the last."""
     blocks = segments.reshape(segments.shape[0], -1, block)
     bounds = jnp.iinfo(jnp.int32)
     least = jnp.min(jnp.where(blocks == 0, bounds.max, blocks), axis=-1)
@@ -191,42 +191,42 @@ def _ranges(seen: Bool[Array, "B Q K"]) -> Int[Array, "B Q 2"]:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def padded_attention(plan: Plan, query: Array, key: Array, value: Array, bias: Array | None, given: dict) -> Array:
-    """`attention` between padding and cutting off, all in arrays of batch rows and heads: this is what to shard.
+def padded_attention(spec: Spec, query: Array, key: Array, value: Array, bias: Array | None, given: dict) -> Array:
+    """`attention` of padded arrays, all with batch and head axes: this is what is sharded.
 
     Args:
-      given: `query_segments`, `key_segments` (0 is padding), `seeds` of dropout [B, N, T], `offset` [1]; any may miss.
+      given: `query_segments`, `key_segments` (0 is padding), `seeds` of dropout [B, N, T], `offset` [1]; all optional.
     """
-    return _forward(plan, query, key, value, bias, given)[0]
+    return _forward(spec, query, key, value, bias, given)[0]
 
 
-def _forward(plan: Plan, query: Array, key: Array, value: Array, bias: Array | None, given: dict):
+def _forward(spec: Spec, query: Array, key: Array, value: Array, bias: Array | None, given: dict):
     arrays = {**given, "query": query, "key": key, "value": value} | ({} if bias is None else {"bias": bias})
-    seen = _blocks(plan, given, (query.shape[0], query.shape[1], key.shape[1]), _BLOCK, COLUMNS)
+    seen = _blocks(spec, given, (query.shape[0], query.shape[1], key.shape[1]), _BLOCK, COLUMNS)
     ranges = {} if seen is None else {"key_blocks": _ranges(seen)}
-    # 128 keys a step spill registers once there is more than the scores to hold.
-    columns = COLUMNS if plan.rate or bias is not None else 2 * COLUMNS
-    out, *sums = forward(plan, arrays | ranges, columns)
+    # 128 keys per step spill registers once more than the scores is held.
+    columns = COLUMNS if spec.rate or bias is not None else 2 * COLUMNS
+    out, *sums = forward(spec, arrays | ranges, columns)
     out = checkpoint_name(out, "attended")  # for remat policies, see zoo/nn/stack.py
     highest, inverse = (checkpoint_name(each, "normalizer") for each in sums)
     return out, (arrays, ranges, out, {"highest": highest, "inverse": inverse})
 
 
-def _backward(plan: Plan, saved, out_gradient: Array):
+def _backward(spec: Spec, saved, out_gradient: Array):
     arrays, ranges, out, sums = saved
     delta = jnp.einsum("BTNH,BTNH->BNT", out, out_gradient, preferred_element_type=jnp.float32)
     arrays = arrays | sums | {"out_gradient": out_gradient, "delta": delta}
     batch, length, keys = *arrays["query"].shape[:2], arrays["key"].shape[1]
     turned = {"bias": arrays["bias"].swapaxes(2, 3)} if "bias" in arrays else {}
-    seen = _blocks(plan, arrays, (batch, length, keys), COLUMNS, _BLOCK)
+    seen = _blocks(spec, arrays, (batch, length, keys), COLUMNS, _BLOCK)
     turned |= {} if seen is None else {"query_blocks": _ranges(seen.swapaxes(1, 2))}
-    query = query_gradient(plan, arrays | ranges)
-    key, value = key_gradients(plan, arrays | turned)
+    query = query_gradient(spec, arrays | ranges)
+    key, value = key_gradients(spec, arrays | turned)
     bias = None
     if "bias" in arrays:
         bias = jnp.zeros_like(arrays["bias"])
-        if plan.bias_gradient:
-            bias = bias_gradient(plan, arrays).astype(bias.dtype)
+        if spec.bias_gradient:
+            bias = bias_gradient(spec, arrays).astype(bias.dtype)
     return query, key, value, bias, None
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The backward Hopper kernels: weights are made again from the forward's sums (arXiv:2205.14135, appendix B).
+"""The backward Hopper kernels: weights are recomputed from the forward pass's sums (arXiv:2205.14135, appendix B).
 
-Three kernels and no atomic sums, so that gradients do not change from run to run: a block of queries goes along the
-keys, a block of keys along the queries of all heads that share it, and a tile of the bias along what shares the bias.
+Three kernels and no atomic sums, so that gradients are deterministic: a block of queries iterates over the keys, a
+block of keys over the queries of all heads that share it, a tile of the bias over what shares it.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from zoo.kernels.attention.pallas_gpu.tiles import (
     ROWS,
     STAGES,
     WORKERS,
-    Plan,
+    Spec,
     Tile,
     buffers,
     consume,
@@ -35,7 +35,7 @@ from zoo.kernels.attention.pallas_gpu.tiles import (
 )
 
 
-def query_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "B T N H"]:
+def query_gradient(spec: Spec, given: dict[str, jax.Array]) -> Float[Array, "B T N H"]:
     """Gradient of `query`.
 
     Args:
@@ -60,7 +60,7 @@ def query_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "B T
             q_mine, do_mine = q_smem.at[worker], do_smem.at[worker]
             plgpu.copy_gmem_to_smem(given["query"].at[mine], q_mine, mine_ready.at[worker])
             plgpu.copy_gmem_to_smem(given["out_gradient"].at[mine], do_mine, mine_ready.at[worker])
-            whole = Tile(plan, given, batch, head, first, 0, (ROWS, COLUMNS), 0)
+            whole = Tile(spec, given, batch, head, first, 0, (ROWS, COLUMNS), 0)
             held = {name: whole.of_queries(name) for name in QUERY_SIDE if name in given}
             plgpu.barrier_wait(mine_ready.at[worker])
 
@@ -73,7 +73,7 @@ def query_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "B T
                 return tiles.accumulate(dq, ds.astype(query.dtype), k_smem.at[slot])
 
             dq = consume(steps, ready, free, lines, step, filled((ROWS, width), 0.0))
-            q_mine[...] = (dq * plan.scale).astype(query.dtype)
+            q_mine[...] = (dq * spec.scale).astype(query.dtype)
             plgpu.commit_smem()
             plgpu.copy_smem_to_gmem(q_mine, dq_ref.at[mine])
             plgpu.wait_smem_to_gmem(0)
@@ -106,7 +106,7 @@ def query_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "B T
     )(given)
 
 
-def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array, "B S K H"], Float[Array, "B S K H"]]:
+def key_gradients(spec: Spec, given: dict[str, jax.Array]) -> tuple[Float[Array, "B S K H"], Float[Array, "B S K H"]]:
     """Gradients of `key` and `value`; `given` as in `query_gradient`, but the bias is [.., S, T]."""
     plgpu = mosaic()
     query, key = given["query"], given["key"]
@@ -119,7 +119,7 @@ def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array,
         start, count = span(given, "query_blocks", batch, block, length, COLUMNS)
         steps = count * shared
 
-        def place(i):
+        def at_step(i):
             return group * shared + lax.div(i, count), (start + lax.rem(i, count)) * COLUMNS
 
         @pl.when(worker < WORKERS)
@@ -130,13 +130,13 @@ def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array,
             k_mine, v_mine = k_smem.at[worker], v_smem.at[worker]
             plgpu.copy_gmem_to_smem(given["key"].at[mine], k_mine, mine_ready.at[worker])
             plgpu.copy_gmem_to_smem(given["value"].at[mine], v_mine, mine_ready.at[worker])
-            whole = Tile(plan, given, batch, group, 0, first, (ROWS, COLUMNS), 1)
+            whole = Tile(spec, given, batch, group, 0, first, (ROWS, COLUMNS), 1)
             held = {name: whole.of_keys(name) for name in KEY_SIDE if name in given}
             plgpu.barrier_wait(mine_ready.at[worker])
 
             def step(i, slot, carry):
                 dk, dv = carry
-                head, at = place(i)
+                head, at = at_step(i)
                 near = held | {name: ref.at[slot] for name, ref in lines.items()}
                 tile = dataclasses.replace(whole, head=head, query=at, near=near)
                 products = multiply(k_mine, q_smem.at[slot].transpose((1, 0)), tile.shape)
@@ -146,8 +146,8 @@ def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array,
                 return tiles.accumulate(dk, ds.astype(query.dtype), q_smem.at[slot]), dv
 
             dk, dv = consume(steps, ready, free, lines, step, (filled((ROWS, width), 0.0), filled((ROWS, width), 0.0)))
-            k_mine[...] = (dk * plan.scale).astype(query.dtype)
-            v_mine[...] = (dv * (1.0 / (1.0 - plan.rate))).astype(query.dtype)
+            k_mine[...] = (dk * spec.scale).astype(query.dtype)
+            v_mine[...] = (dv * (1.0 / (1.0 - spec.rate))).astype(query.dtype)
             plgpu.commit_smem()
             plgpu.copy_smem_to_gmem(k_mine, dk_ref.at[mine])
             plgpu.copy_smem_to_gmem(v_mine, dv_ref.at[mine])
@@ -158,7 +158,7 @@ def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array,
             plgpu.set_max_registers(40, action="decrease")
 
             def fetch(i, slot, barrier):
-                head, at = place(i)
+                head, at = at_step(i)
                 theirs = (batch, pl.ds(at, COLUMNS), head)
                 plgpu.copy_gmem_to_smem(given["query"].at[theirs], q_smem.at[slot], barrier)
                 plgpu.copy_gmem_to_smem(given["out_gradient"].at[theirs], do_smem.at[slot], barrier)
@@ -183,12 +183,12 @@ def key_gradients(plan: Plan, given: dict[str, jax.Array]) -> tuple[Float[Array,
     return dk, dv
 
 
-def bias_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "#B #N T S"]:
+def bias_gradient(spec: Spec, given: dict[str, jax.Array]) -> Float[Array, "#B #N T S"]:
     """Gradient of `bias` in float32, summed over what shares it; `given` as in `query_gradient`."""
     plgpu = mosaic()
     query, key, bias = given["query"], given["key"], given["bias"]
     width, shared = query.shape[3], query.shape[2] // key.shape[2]
-    batches, heads = (  # of which each element of the bias is the sum
+    batches, heads = (  # that share an element of the bias
         whole if own == 1 else 1 for whole, own in zip((query.shape[0], query.shape[2]), bias.shape[:2], strict=True)
     )
 
@@ -198,7 +198,7 @@ def bias_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "#B #
         worker = lax.axis_index("worker")
         steps = jnp.int32(batches * heads)
 
-        def place(i):
+        def at_step(i):
             return own_batch + lax.div(i, jnp.int32(heads)), own_head + lax.rem(i, jnp.int32(heads))
 
         @pl.when(worker < WORKERS)
@@ -207,24 +207,24 @@ def bias_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "#B #
             first = (block * WORKERS + worker) * ROWS
 
             def step(i, slot, total):
-                batch, head = place(i)
+                batch, head = at_step(i)
                 near = {name: ref.at[slot, pl.ds(worker * ROWS, ROWS)] for name, ref in lines.items()}
                 near |= {name: ref.at[slot] for name, ref in key_lines.items()}
-                tile = Tile(plan, given, batch, head, first, column * COLUMNS, (ROWS, COLUMNS), 0, near)
+                tile = Tile(spec, given, batch, head, first, column * COLUMNS, (ROWS, COLUMNS), 0, near)
                 products = multiply(q_smem.at[slot, worker], k_smem.at[slot].transpose((1, 0)), tile.shape)
                 mixed = multiply(do_smem.at[slot, worker], v_smem.at[slot].transpose((1, 0)), tile.shape)
                 return total + tile.gradients(products, mixed)[1]
 
             total = consume(steps, ready, free, lines | key_lines, step, filled((ROWS, COLUMNS), 0.0))
-            place_out = (own_batch, own_head, pl.ds(first, ROWS), pl.ds(column * COLUMNS, COLUMNS))
-            plgpu.store(db_ref.at[place_out], total, optimized=False)
+            out_index = (own_batch, own_head, pl.ds(first, ROWS), pl.ds(column * COLUMNS, COLUMNS))
+            plgpu.store(db_ref.at[out_index], total, optimized=False)
 
         @pl.when(worker == WORKERS)
         def _():
             plgpu.set_max_registers(40, action="decrease")
 
             def fetch(i, slot, barrier):
-                batch, head = place(i)
+                batch, head = at_step(i)
                 for part in range(WORKERS):
                     rows = (batch, pl.ds((block * WORKERS + part) * ROWS, ROWS), head)
                     plgpu.copy_gmem_to_smem(given["query"].at[rows], q_smem.at[slot, part], barrier)
@@ -258,7 +258,7 @@ def bias_gradient(plan: Plan, given: dict[str, jax.Array]) -> Float[Array, "#B #
 
 
 def _barriers(*, mine: int, theirs: int) -> list:
-    """Of what a worker loads for itself (if anything), of the operands of a step in place, and of slots free again."""
+    """Barriers for a worker's own loads (if any), for the operands of a step, and for released slots."""
     plgpu = mosaic()
     own = [plgpu.Barrier(num_arrivals=mine, num_barriers=WORKERS)] if mine else []
     ready = plgpu.Barrier(num_arrivals=theirs, num_barriers=STAGES)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The forward Hopper kernel: one block of queries goes along the keys, with a running softmax (arXiv:2205.14135)."""
+"""The forward Hopper kernel: a block of queries iterates over the keys, with an online softmax (arXiv:2205.14135)."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from zoo.kernels.attention.pallas_gpu.tiles import (
     ROWS,
     STAGES,
     WORKERS,
-    Plan,
+    Spec,
     Tile,
     buffers,
     consume,
@@ -32,15 +32,15 @@ from zoo.kernels.attention.pallas_gpu.tiles import (
 
 
 def forward(
-    plan: Plan, given: dict[str, jax.Array], columns: int
+    spec: Spec, given: dict[str, jax.Array], columns: int
 ) -> tuple[Float[Array, "B T N H"], Float[Array, "B N T"], Float[Array, "B N T"]]:
     """Output, highest score of each query in powers of two, and the inverse of its weights' sum, from padded arrays.
 
-    A log-sum-exp would hold both, but lose the sum where a large bias is on all keys alike. The inverse is 0 for a
+    A log-sum-exp would combine both, but lose the sum where all keys have the same large bias. The inverse is 0 for a
     query that sees nothing.
 
     Args:
-      columns: keys a step.
+      columns: keys per step.
     """
     plgpu = mosaic()
     query, key = given["query"], given["key"]
@@ -59,7 +59,7 @@ def forward(
             mine = (batch, pl.ds(first, ROWS), head)
             q_mine = q_smem.at[worker]
             plgpu.copy_gmem_to_smem(given["query"].at[mine], q_mine, q_ready.at[worker])
-            whole = Tile(plan, given, batch, head, first, 0, (ROWS, columns), 0)
+            whole = Tile(spec, given, batch, head, first, 0, (ROWS, columns), 0)
             held = {name: whole.of_queries(name) for name in QUERY_SIDE if name in given}
             plgpu.barrier_wait(q_ready.at[worker])
 
@@ -80,8 +80,8 @@ def forward(
             out, highest, total = consume(steps, ready, free, lines, step, carry)
             seen = total > 0.0
             inverse = jnp.where(seen, 1.0 / jnp.where(seen, total, 1.0), 0.0)
-            share = inverse * (1.0 / (1.0 - plan.rate))
-            q_mine[...] = (out * lax.broadcast_in_dim(share, out.shape, [0])).astype(query.dtype)
+            factor = inverse * (1.0 / (1.0 - spec.rate))
+            q_mine[...] = (out * lax.broadcast_in_dim(factor, out.shape, [0])).astype(query.dtype)
             rows = (batch, head, pl.ds(first, ROWS))
             plgpu.store(high_ref.at[rows], highest, optimized=False)
             plgpu.store(inverse_ref.at[rows], inverse, optimized=False)

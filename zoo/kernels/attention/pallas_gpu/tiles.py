@@ -1,9 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hopper kernels share: the plan of a call, one tile of its scores, and the hand-over between warpgroups.
+"""Shared by the Hopper kernels: the spec of a call, one tile of its scores, and the pipeline between warpgroups.
 
 A tile is [queries, keys] (`query_axis` 0) or [keys, queries] (`query_axis` 1). Two warpgroups compute, 64 rows each; a
-third only asks for copies into shared memory, a step ahead of them.
+third only issues copies into shared memory, a step ahead of them.
 """
 
 import dataclasses
@@ -19,21 +19,21 @@ from zoo.kernels import dropout
 
 ROWS = 64  # rows of one warpgroup's tile: the M of wgmma
 WORKERS = 2  # warpgroups that compute
-COLUMNS = 64  # rows of the other side that a step loads, unless a kernel says otherwise
+COLUMNS = 64  # rows of the other side that a step loads, unless a kernel sets another number
 STAGES = 2  # steps whose operands are in shared memory at once
 LOG2E = math.log2(math.e)
-LOWEST = -3.0e38  # below every score; finite, so that a difference of two is no NaN
-FLOOR = -1.0e30  # a finite bias counts as at least this: it stays above LOWEST whatever the score under it
+LOWEST = -3.0e38  # below every score; finite, so that a difference of two is not NaN
+FLOOR = -1.0e30  # a finite bias counts as at least this, so that its sum with a score stays above LOWEST
 QUERY_SIDE = ("query_segments", "seeds", "highest", "inverse", "delta")  # vectors [B, T] or [B, N, T]
 KEY_SIDE = ("key_segments",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is fixed when a call is traced.
+class Spec:
+    """The static part of a call.
 
     Attributes:
-      keys: keys there are before padding.
+      keys: number of keys before padding.
       causal, window: as in AttentionMask.
       bias_gradient: whether the bias is the caller's, and not only a mask.
     """
@@ -55,16 +55,16 @@ def mosaic() -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """One warpgroup's part of the scores of a batch row and a head, with what the kernel was given of both sides.
+    """One warpgroup's part of the scores of a sequence and a head, with the kernel's inputs for both sides.
 
     Attributes:
       query, key: index of the tile's first query and key.
       shape: rows and columns.
-      query_axis: the axis of `shape` that queries lie on.
-      near: vectors of `given` that are in registers or in shared memory already.
+      query_axis: the axis of `shape` with the queries.
+      near: vectors of `given` that are already in registers or in shared memory.
     """
 
-    plan: Plan
+    spec: Spec
     given: dict[str, Any]
     batch: Any
     head: Any
@@ -107,7 +107,7 @@ class Tile:
 
     def logits(self, products: jax.Array) -> jax.Array:
         """Scores in powers of two, -inf where the query may not see the key."""
-        logits = products * (self.plan.scale * LOG2E)
+        logits = products * (self.spec.scale * LOG2E)
         if "bias" in self.given:
             bias = self._bias().astype(jnp.float32)
             logits = logits + jnp.maximum(bias, FLOOR) * LOG2E
@@ -127,32 +127,32 @@ class Tile:
         return plgpu.load(ref.at[batch, head, rows, columns], layout=plgpu.Layout.WGMMA, optimized=False)
 
     def _conditions(self) -> list[jax.Array]:
-        plan, seen = self.plan, []
+        spec, seen = self.spec, []
         if "key_segments" in self.given:  # padded with 0, which nothing sees
             keys = self.over_keys(self.of_keys("key_segments"))
             seen += [self.over_queries(self.of_queries("query_segments")) == keys, keys != 0]
-        elif self.given["key"].shape[1] != plan.keys:
-            seen.append(self.keys() < plan.keys)
-        if plan.causal or plan.window is not None:
+        elif self.given["key"].shape[1] != spec.keys:
+            seen.append(self.keys() < spec.keys)
+        if spec.causal or spec.window is not None:
             distance = self.queries() + self.given["offset"][0] - self.keys()
-            if plan.causal:
+            if spec.causal:
                 seen.append(distance >= 0)
-            elif plan.window is not None:
-                seen.append(distance > -plan.window)
-            if plan.window is not None:
-                seen.append(distance < plan.window)
+            elif spec.window is not None:
+                seen.append(distance > -spec.window)
+            if spec.window is not None:
+                seen.append(distance < spec.window)
         return seen
 
     def drop(self, *weights: jax.Array) -> tuple[jax.Array, ...]:
-        """Zeros in the places that dropout takes; what stays is not scaled."""
-        if not self.plan.rate:
+        """Zeros where dropout drops; the rest is not rescaled."""
+        if not self.spec.rate:
             return weights
         lines = self.over_queries(self.of_queries("seeds"))
-        kept = dropout.keep_at(lines, self.keys().astype(jnp.uint32), self.plan.rate)
+        kept = dropout.keep_at(lines, self.keys().astype(jnp.uint32), self.spec.rate)
         return tuple(jnp.where(kept, x, 0.0) for x in weights)
 
     def gradients(self, products: jax.Array, mixed: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Weights as they met the values, and the gradient of the scores, without the factors of dropout and scale.
+        """Weights after dropout, and the gradient of the scores, without the factors of dropout and scale.
 
         Args:
           products: query times key.
@@ -160,12 +160,12 @@ class Tile:
         """
         weights = jnp.exp2(self.logits(products) - self.over_queries(self.of_queries("highest")))
         weights = weights * self.over_queries(self.of_queries("inverse"))
-        met, mixed = self.drop(weights, mixed)
-        return met, weights * (mixed * (1.0 / (1.0 - self.plan.rate)) - self.over_queries(self.of_queries("delta")))
+        dropped, mixed = self.drop(weights, mixed)
+        return dropped, weights * (mixed * (1.0 / (1.0 - self.spec.rate)) - self.over_queries(self.of_queries("delta")))
 
 
 def line(ref: Any, batch: Any, head: Any, start: Any, size: int) -> Any:
-    """A part of a vector [B, T] or [B, N, T] that is in the GPU's memory."""
+    """A part of a vector [B, T] or [B, N, T] in the GPU's global memory."""
     span = pl.ds(start, size)
     return ref.at[batch, span] if len(ref.shape) == 2 else ref.at[batch, head, span]
 
@@ -189,7 +189,7 @@ def multiply(a: Any, b: Any, shape: tuple[int, int]) -> jax.Array:
 def accumulate(total: jax.Array, a: jax.Array, b: Any) -> jax.Array:
     """`total + a @ b`; `a` is in registers, `b` in shared memory.
 
-    The one thing here that JAX's interpreter cannot run: the tests put another product in its place.
+    The only operation here that JAX's interpreter cannot run: tests replace it by another product.
     """
     plgpu = mosaic()
     return pl.run_state(lambda accumulator: plgpu.wgmma(accumulator, a, b))(plgpu.ACC.init(total))
@@ -203,7 +203,7 @@ def filled(shape: tuple[int, ...], value: float) -> jax.Array:
 
 
 def span(given: dict[str, Any], name: str, batch: Any, block: Any, length: int, columns: int) -> tuple[Any, Any]:
-    """First step along the other side that a block has anything to do in, and how many; `given` counts in COLUMNS."""
+    """The first step along the other side that a block needs, and how many; `given` counts in COLUMNS."""
     if name not in given:
         return jnp.int32(0), jnp.int32(length // columns)
     unit = jnp.int32(columns // COLUMNS)
@@ -212,7 +212,7 @@ def span(given: dict[str, Any], name: str, batch: Any, block: Any, length: int, 
 
 
 def feed(steps: Any, ready: Any, free: Any, fetch: Any) -> None:
-    """Asks for the operands of every step; `fetch(step, slot)` copies, once both workers are done with the slot."""
+    """Loads the operands of every step; `fetch(step, slot)` copies, once both workers have released the slot."""
     plgpu = mosaic()
 
     @pl.loop(0, steps)
@@ -227,16 +227,16 @@ def feed(steps: Any, ready: Any, free: Any, fetch: Any) -> None:
 
 
 def consume(steps: Any, ready: Any, free: Any, lines: dict[str, Any], body: Any, carry: Any) -> Any:
-    """Runs `carry = body(step, slot, carry)` on operands as they come; `lines` are what it loads into registers."""
+    """Runs `carry = body(step, slot, carry)` as operands arrive; `lines` are those that it loads into registers."""
     plgpu = mosaic()
 
-    def turn(step, carry):
+    def iteration(step, carry):
         slot = lax.rem(step, jnp.int32(STAGES))
         plgpu.barrier_wait(ready.at[slot])
         carry = body(step, slot, carry)
         if lines:
-            plgpu.commit_smem()  # else loads into registers and the next copy are in no order
+            plgpu.commit_smem()  # orders the loads into registers before the next copy
         plgpu.barrier_arrive(free.at[slot])
         return carry
 
-    return lax.fori_loop(0, steps, turn, carry)
+    return lax.fori_loop(0, steps, iteration, carry)

@@ -1,11 +1,11 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Attention on a TPU (Pallas Mosaic), made for heads 64 wide and rows of 128 to 1,024 tokens.
+"""Attention on a TPU (Pallas Mosaic), tuned for heads of width 64 and sequences of 128 to 1,024 tokens.
 
-Arrays are sequence-minor, [batch, heads, width, length]: lengths fill the lanes whatever the width is, and the products
-that give outputs and gradients stream `width` rows through the matrix unit where the usual layout streams 128. A row of
-up to 1,024 tokens, or 2,048 causal ones, is one grid step, in which causality and windows are known to the compiler; of
-a longer one, a step takes some queries, and goes over those blocks of keys that causality, window and segments leave.
+Arrays are sequence-minor, [batch, heads, width, length]: lengths fill the lanes for any width, and the products for
+outputs and gradients stream `width` rows through the matrix unit where the usual layout streams 128. A sequence of up
+to 1,024 tokens, or 2,048 causal ones, is one grid step, in which causality and windows are static. For a longer one, a
+step takes a block of queries and visits those blocks of keys that causality, window and segments leave.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from zoo.kernels.attention.pallas_tpu import call
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Generator, Spec
 from zoo.kernels.attention.relative import Relative
 
-_DIMS = {  # of the arrays that a call may have, see `zoo.kernels.partition`
+_DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "query": "BNHT",
     "key": "BNHG",
     "value": "BNHG",
@@ -51,8 +51,8 @@ def attention(
     """See `zoo.kernels.attention.attention`; scores and sums are float32, the products in the inputs' dtype.
 
     Args:
-      generator: of dropout's bits: `hash` drops what every implementation drops, `hardware` is cheaper.
-      blocks: of the forward and the backward pass; None takes them from the table.
+      generator: of dropout's bits: `hash` drops the same weights as every implementation, `hardware` is cheaper.
+      blocks: of the forward and the backward pass; None uses the table.
     """
     query, key, value, mask, bias = call.query, call.key, call.value, call.mask, call.bias
     arrays = {name: x.transpose(0, 2, 3, 1) for name, x in (("query", query), ("key", key), ("value", value))}
@@ -69,8 +69,8 @@ def attention(
         arrays["seeds"] = dropout.line_seeds(dropout.seeds(call.dropout_key), lines)
     if call.relative is not None:
         arrays |= _relative_arrays(call.relative, query.shape[1], key.shape[1])
-    spread, offset = partition.axes("T", query.shape[1]), mask.query_offset
-    if not isinstance(offset, int) or (spread and (mask.causal or mask.window is not None)):
+    query_axes, offset = partition.axes("T", query.shape[1]), mask.query_offset
+    if not isinstance(offset, int) or (query_axes and (mask.causal or mask.window is not None)):
         arrays["offset"], offset = jnp.asarray(offset, jnp.int32)[None], None
     settings = _Settings(
         causal=mask.causal,
@@ -81,14 +81,14 @@ def attention(
         offset=offset,
         chip=platform.device_kind(),
         blocks=blocks,
-        spread=spread,
+        query_axes=query_axes,
     )
     out = partition.run(functools.partial(_on_device, settings), arrays, _DIMS, _DIMS["query"])
     return out.transpose(0, 3, 1, 2)
 
 
 def _relative_arrays(relative: Relative, queries: int, keys: int) -> call.Arrays:
-    """Distances so that, after filling up, the last of the queries' blocks meets the first of them."""
+    """Distances, padded so that the last block of queries starts at the first of them."""
     distances = relative.distances.transpose(1, 2, 0)[None]
     missing = queries + keys - distances.shape[3]
     distances = jnp.pad(distances, ((0, 0),) * 3 + ((0, max(0, missing)),))[..., : queries + keys]
@@ -102,13 +102,13 @@ def _relative_arrays(relative: Relative, queries: int, keys: int) -> call.Arrays
 
 
 def lacks(call: Call) -> str | None:
-    """Why this cannot compute a call, and what would; None if it can."""
+    """Why this cannot compute a call, and what would help; None if it can."""
     query, key, mask = call.query, call.key, call.mask
     if platform.platform() != "tpu":
         return f"The kernel is written for TPUs, not for {platform.device_kind()!r}."
     if query.dtype != key.dtype or query.dtype not in (jnp.bfloat16, jnp.float32):
         return f"The kernel takes bfloat16 or float32, the same for all; found query {query.dtype}, key {key.dtype}."
-    (_, length, heads, width), (rows, keys, key_heads, _) = query.shape, key.shape
+    (_, length, heads, width), (batch, keys, key_heads, _) = query.shape, key.shape
     relative = call.relative is not None
     has_plane, itemsize = call.bias is not None or relative or mask.allowed is not None, query.dtype.itemsize
     if relative and max(length, keys) > tuning.WHOLE:
@@ -117,15 +117,15 @@ def lacks(call: Call) -> str | None:
         length = tuning.queries_at_a_time(length, keys)
     shape = tuning.shape(length, keys, heads, key_heads, width, itemsize, mask.causal, has_plane, relative)
     if not tuning.fits(shape, platform.device_kind()):
-        return f"{keys} keys {width} wide do not fit the fast memory. Shorten the rows."
+        return f"{keys} keys of width {width} do not fit into VMEM. Shorten the sequences."
     if relative and partition.axes("T", query.shape[1]):
-        return "The kernel takes relative terms of whole rows, and the mesh spreads tokens over devices."
-    return partition.lacks({"B": rows, "N": key_heads})
+        return "The kernel takes relative terms of whole sequences, and the mesh shards them over devices."
+    return partition.lacks({"B": batch, "N": key_heads})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """The settings of a call other than its arrays; `spread` are the mesh axes over which the queries are spread."""
+    """The settings of a call other than its arrays; `query_axes` are the mesh axes that queries are sharded over."""
 
     causal: bool
     window: int | None
@@ -135,21 +135,21 @@ class _Settings:
     offset: int | None
     chip: str
     blocks: tuple[Blocks, Blocks] | None
-    spread: partition.Axes
+    query_axes: partition.Axes
 
 
 def _on_device(settings: _Settings, arrays: call.Arrays) -> Float[Array, "B N H T"]:
-    """One device's part. With a bias, whose block has a row for every key, few queries are taken at a time."""
+    """One device's shard. With a bias, whose block has a row for every key, few queries are taken at a time."""
     length = arrays["query"].shape[3]
-    if settings.spread:
-        arrays = _from(settings, arrays, jax.lax.axis_index(settings.spread) * length)
+    if settings.query_axes:
+        arrays = _from(settings, arrays, jax.lax.axis_index(settings.query_axes) * length)
     size = tuning.queries_at_a_time(length, arrays["key"].shape[3]) if "bias" in arrays else length
     parts = [_queries(settings, arrays, first, min(length, first + size)) for first in range(0, length, size)]
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=3)
 
 
 def _from(settings: _Settings, arrays: call.Arrays, first: Int[Array, ""]) -> call.Arrays:
-    """The arrays of a device whose queries begin at `first` of the whole row's."""
+    """The arrays of a device whose queries begin at position `first` of the whole sequence."""
     arrays = dict(arrays)
     if "offset" in arrays:
         arrays["offset"] = arrays["offset"] + first
@@ -177,15 +177,15 @@ def _queries(settings: _Settings, arrays: call.Arrays, first: int, last: int) ->
 
 
 def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec], dict[str, Array]]:
-    """The two passes' specs, and the arrays filled up to whole blocks."""
+    """The specs of both passes, and the arrays padded to whole blocks."""
     (_, heads, width, length), (_, key_heads, _, real_keys) = arrays["query"].shape, arrays["key"].shape
     has_plane = any(name in arrays for name in ("bias", "allowed", "distances"))
     itemsize = arrays["query"].dtype.itemsize
     relative = "distances" in arrays
     shape = tuning.shape(length, real_keys, heads, key_heads, width, itemsize, settings.causal, has_plane, relative)
     blocks = settings.blocks or tuning.choose_both(shape, settings.chip, settings.rate, settings.generator)
-    queries = _up(shape.queries, math.lcm(*(block.step for block in blocks)))
-    keys = _up(shape.keys, math.lcm(*(block.keys for block in blocks)))
+    queries = _round_up(shape.queries, math.lcm(*(block.step for block in blocks)))
+    keys = _round_up(shape.keys, math.lcm(*(block.keys for block in blocks)))
     sizes = {"T": queries, "S": keys, "G": keys, "H": shape.width}
     inputs = {}
     for name, array in arrays.items():
@@ -194,13 +194,13 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
         elif name == "seeds" and settings.generator == "hardware":
             inputs[name] = jax.lax.bitcast_convert_type(array[..., 0], jnp.int32)
         elif name == "distances":
-            # Row r is of query t and key s with r = queries - t + s: filled up in front for the queries.
-            room = ((0, 0), (0, 0), (0, shape.width - array.shape[2]))
-            inputs[name] = jnp.pad(array, (*room, (queries - length, keys - real_keys)))
+            # Row r is that of query t and key s with r = queries - t + s: padded in front for the queries.
+            padding = ((0, 0), (0, 0), (0, shape.width - array.shape[2]))
+            inputs[name] = jnp.pad(array, (*padding, (queries - length, keys - real_keys)))
         elif name in ("query_segments", "key_segments", "seeds", "same", "other"):
-            inputs[name] = _fill(array[..., None, :], 1, sizes[_DIMS[name][-1]], -1 if name == "key_segments" else 0)
+            inputs[name] = _pad(array[..., None, :], 1, sizes[_DIMS[name][-1]], -1 if name == "key_segments" else 0)
         else:
-            inputs[name] = _fill(array, sizes[_DIMS[name][-2]], sizes[_DIMS[name][-1]], 0)
+            inputs[name] = _pad(array, sizes[_DIMS[name][-2]], sizes[_DIMS[name][-1]], 0)
     spec = Spec(
         causal=settings.causal,
         window=settings.window,
@@ -222,29 +222,29 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attend(passes: tuple[Spec, Spec], floats: call.Arrays, others: call.Arrays) -> Array:
-    """`floats` have gradients: query, key, value, bias and relative terms; `others` are integers."""
+    """`floats` get gradients: query, key, value, bias and relative terms; `others` are integers."""
     return call.forward(passes[0], floats | others | _bounds(passes[0], others))["out"]
 
 
 def _attend_forward(passes: tuple[Spec, Spec], floats: dict[str, Any], others: dict[str, Any]):
-    given, integers = ({name: primal.value for name, primal in inputs.items()} for inputs in (floats, others))
-    outputs = call.forward(passes[0], given | integers | _bounds(passes[0], integers))
+    values, integers = ({name: primal.value for name, primal in inputs.items()} for inputs in (floats, others))
+    outputs = call.forward(passes[0], values | integers | _bounds(passes[0], integers))
     named = {"out": "attended", "normalizer": "normalizer"}  # for remat policies, see zoo/nn/stack.py
     outputs = {key: checkpoint_name(outputs[key], name) for key, name in named.items()}
-    # A bias that nothing learns, such as a mask, needs no gradient; the keys of a dict are static, its values are not.
-    learns = {"bias": None} if "bias" in floats and floats["bias"].perturbed else {}
-    return outputs["out"], (given, integers, outputs, learns)
+    # A constant bias, such as a mask, needs no gradient; the keys of a dict are static, its values are not.
+    differentiated = {"bias": None} if "bias" in floats and floats["bias"].perturbed else {}
+    return outputs["out"], (values, integers, outputs, differentiated)
 
 
 def _attend_backward(passes: tuple[Spec, Spec], saved, dout: Any):
-    given, integers, outputs, learns = saved
-    spec = dataclasses.replace(passes[1], bias_gradient="bias" in learns)
+    values, integers, outputs, differentiated = saved
+    spec = dataclasses.replace(passes[1], bias_gradient="bias" in differentiated)
     if isinstance(dout, jax.custom_derivatives.SymbolicZero):
         dout = jnp.zeros(dout.shape, outputs["out"].dtype)
-    found = call.backward(spec, given | integers | outputs | {"dout": dout} | _bounds(spec, integers))
+    found = call.backward(spec, values | integers | outputs | {"dout": dout} | _bounds(spec, integers))
     gradients = {
         name: found[f"d{name}"].astype(array.dtype) if f"d{name}" in found else jnp.zeros_like(array)
-        for name, array in given.items()
+        for name, array in values.items()
     }
     return gradients, {name: np.zeros(array.shape, jax.dtypes.float0) for name, array in integers.items()}
 
@@ -253,9 +253,9 @@ _attend.defvjp(_attend_forward, _attend_backward, symbolic_zeros=True)
 
 
 def _bounds(spec: Spec, others: call.Arrays) -> call.Arrays:
-    """The first and last block of keys that may share a segment with each block of queries; first > last is none.
+    """The first and last block of keys that may share a segment with each block of queries; none if first > last.
 
-    Ranges of ids are compared: the documents of a packed row are numbered in order.
+    Ranges of ids are compared, since the documents of a packed sequence are numbered in order.
     """
     if "key_segments" not in others or spec.queries == spec.blocks.step:
         return {}
@@ -272,12 +272,12 @@ def _bounds(spec: Spec, others: call.Arrays) -> call.Arrays:
     return {"first_block": first, "last_block": jnp.max(jnp.where(meets, blocks, -1), axis=2)}
 
 
-def _up(length: int, multiple: int) -> int:
+def _round_up(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
-def _fill(array: Array, rows: int, columns: int, value: int) -> Array:
-    """Fills up the last two axes."""
+def _pad(array: Array, rows: int, columns: int, value: int) -> Array:
+    """Pads the last two axes."""
     missing = (rows - array.shape[-2], columns - array.shape[-1])
     if not any(missing):
         return array

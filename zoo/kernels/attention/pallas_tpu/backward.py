@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Backward pass: every tile's weights are computed once more and give all gradients (arXiv:2205.14135, appendix B)."""
+"""Backward pass: the weights of every tile are recomputed and give all gradients (arXiv:2205.14135, appendix B)."""
 
 import itertools
 from typing import Any
@@ -16,7 +16,7 @@ from zoo.kernels.attention.pallas_tpu.tile import Refs, Tiles, contract, loop
 
 
 class Sums:
-    """Gradients of keys and values, summed in float32; in buffers only where a head takes several steps."""
+    """Gradients of keys and values, summed in float32, in buffers where a head takes several steps."""
 
     def __init__(self, spec: Spec, outputs: Refs, buffers: Refs):
         self.spec, self.outputs, self.buffers = spec, outputs, buffers
@@ -30,8 +30,8 @@ class Sums:
         if self.buffers:
             self.buffers[name][head, :, keys] += part
         else:
-            place = (name, head, block)
-            self.parts[place] = self.parts[place] + part if place in self.parts else part
+            key = (name, head, block)
+            self.parts[key] = self.parts[key] + part if key in self.parts else part
 
     def write(self) -> None:
         factors = {"dkey": self.spec.scale, "dvalue": 1.0}
@@ -52,7 +52,7 @@ def differentiate(spec: Spec, tiles: Tiles, outputs: Refs, sums: Sums, *, first:
     """Writes `dquery` [heads, width, step]; `dkey` and `dvalue` [heads, width, keys] on the last step of a head.
 
     Args:
-      first, last: whether this step is a head's first, last. fresh: whether nothing has been added to `dbias` yet.
+      first, last: whether this step is the first or last of a head. fresh: whether `dbias` is still to be cleared.
     """
     when(first, sums.begin)
     for name in ("dbias", "ddistances_backwards"):
@@ -67,7 +67,7 @@ def differentiate(spec: Spec, tiles: Tiles, outputs: Refs, sums: Sums, *, first:
 
 
 def _queries(spec: Spec, tiles: Tiles, outputs: Refs, sums: Sums, begin: int) -> None:
-    """The gradients that come of one block of queries."""
+    """The gradients from one block of queries."""
     at, refs = tiles.queries(begin), tiles.refs
     means = []  # of the weights' gradients, by the weights
     for head in tiles.heads:
@@ -86,7 +86,7 @@ def _queries(spec: Spec, tiles: Tiles, outputs: Refs, sums: Sums, begin: int) ->
 
 
 def _step(spec: Spec, tiles: Tiles, outputs: Refs, sums: Sums, begin: int, block: Any, means, found):
-    """One tile of every head; each stage goes over some heads, so that one's products hide another's arithmetic."""
+    """One tile of every head; each stage covers some heads, so that one's products overlap another's arithmetic."""
     mask, gradients = tiles.mask(begin, block), []
     at, keys, refs = tiles.queries(begin), tiles.keys(block), tiles.refs
     for together in tiles.groups:
@@ -128,14 +128,14 @@ def _add_near(spec: Spec, tiles: Tiles, outputs: Refs, head: int, begin: int, bl
     query = tiles.refs["distance_query"][head, :, at]
     row, column = (jax.lax.broadcasted_iota(jnp.int32, (sizes.keys, sizes.keys), axis) for axis in (0, 1))
     backwards = (row + column == sizes.keys - 1).astype(query.dtype)
-    # Rows can be turned to the right only. With the keys, and the distances, from last to first, that is the way back.
-    turned = contract(spec, change.astype(query.dtype), backwards, (0, 0))
-    turned = jnp.concatenate([turned, jnp.zeros((sizes.queries, sizes.queries), jnp.float32)], axis=1)
-    turned = pltpu.roll(turned, 0, 1, stride=1, stride_axis=0).astype(query.dtype)
+    # Rows can be rotated to the right only. With keys and distances in reverse order, that undoes the rotation.
+    rotated = contract(spec, change.astype(query.dtype), backwards, (0, 0))
+    rotated = jnp.concatenate([rotated, jnp.zeros((sizes.queries, sizes.queries), jnp.float32)], axis=1)
+    rotated = pltpu.roll(rotated, 0, 1, stride=1, stride_axis=0).astype(query.dtype)
     apart = tiles.apart_backwards(begin, block)
     distances = tiles.refs["distances_backwards"][head, :, apart]
-    outputs["ddistance_query"][head, :, at] += contract(spec, distances, turned, (1, 1))
-    outputs["ddistances_backwards"][head, :, apart] += contract(spec, query, turned, (1, 0))
+    outputs["ddistance_query"][head, :, at] += contract(spec, distances, rotated, (1, 1))
+    outputs["ddistances_backwards"][head, :, apart] += contract(spec, query, rotated, (1, 0))
 
 
 def _clear(ref: Any) -> None:
@@ -143,7 +143,7 @@ def _clear(ref: Any) -> None:
 
 
 def when(condition: Any, action: Any) -> None:
-    """`action()` if the condition, which may be known already, holds."""
+    """`action()` if the condition, which may be static, holds."""
     if isinstance(condition, bool):
         if condition:
             action()

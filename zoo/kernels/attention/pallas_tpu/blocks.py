@@ -1,8 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which blocks a call is cut into, by chip and shape.
+"""The block sizes of a call, by chip and shape.
 
-The table has what libtpu schedules into the fewest bundles, which `python -m benchmarks.tpu_static --sweep` looks for.
+The table has those that libtpu schedules into the fewest bundles, found by `python -m benchmarks.tpu_static --sweep`.
 """
 
 from typing import Literal, NamedTuple
@@ -11,17 +11,17 @@ from zoo.kernels.attention.pallas_tpu.spec import LANES, Blocks, Generator
 
 Pass = Literal["forward", "backward"]
 
-WHOLE = 1024  # the longest row that a grid step takes as a whole; beyond it, a step takes a block of queries
-WHOLE_CAUSAL = 2048  # the same with causality, which leaves half of the code, for heads that take two bytes a number
+WHOLE = 1024  # the longest sequence that is one grid step; beyond it, a step takes a block of queries
+WHOLE_CAUSAL = 2048  # the same for causal masks, which halve the code, with two bytes per number
 _STEP = 512
 _LONG = 1 << 31  # any length
 _SUBLANES = 16  # rows of a bfloat16 tile
-_MEMORY = 44 * 2**20  # bytes of the fast memory that blocks may take
-_PLANE = 2**20  # scores of which a bias and its gradient fit, twice each, beside everything else
+_MEMORY = 44 * 2**20  # bytes of VMEM that blocks may take
+_PLANE = 2**20  # the most scores whose bias and its gradient, double-buffered, fit beside everything else
 
 
 class _Row(NamedTuple):
-    """The best blocks up to a length, sizes being the most that divide the call's: see `Blocks`."""
+    """The best blocks up to a length; a call uses the largest divisors up to these sizes. See `Blocks`."""
 
     length: int
     heads: int
@@ -30,9 +30,9 @@ class _Row(NamedTuple):
     keys: int
 
 
-# Rows of 128, 384 and 512 tokens were tried with segments, longer ones with causality, all with 12 heads 64 wide. The
-# matrix units are 128 wide up to v5p, 256 from v6e on. Some settings with more heads save 2 to 8 % of the bundles at
-# 2048 tokens, with twice the code (up to 60,000 bundles), and are left out.
+# Sequences of 128, 384 and 512 tokens were tuned with segments, longer ones with causal masks, all with 12 heads of
+# width 64. The matrix units are 128 wide up to v5p, 256 from v6e on. Some settings with more heads save 2 to 8 % of the
+# bundles at 2048 tokens, with twice the code (up to 60,000 bundles), and are left out.
 _NARROW: dict[Pass, tuple[_Row, ...]] = {
     "forward": (
         _Row(128, 12, 6, 128, 128),
@@ -68,7 +68,7 @@ _WIDE: dict[Pass, tuple[_Row, ...]] = {
         _Row(_LONG, 2, 1, 512, 512),
     ),
 }
-# With relative terms, at 512 tokens: what they cost for a tile is less, the larger it is.
+# With relative terms, at 512 tokens: their cost per score is lower in larger tiles.
 _NARROW_RELATIVE: dict[Pass, tuple[_Row, ...]] = {
     "forward": (_Row(WHOLE, 4, 4, 512, 512),),
     "backward": (_Row(WHOLE, 3, 3, 256, 256),),
@@ -77,16 +77,16 @@ _WIDE_RELATIVE: dict[Pass, tuple[_Row, ...]] = {
     "forward": (_Row(WHOLE, 2, 2, 512, 512),),
     "backward": (_Row(WHOLE, 3, 3, 512, 512),),
 }
-_OLD = ("TPU v2", "TPU v3", "TPU v4", "TPU v5")  # how their kinds begin
+_OLD = ("TPU v2", "TPU v3", "TPU v4", "TPU v5")  # prefixes of device kinds
 
 
 class Shape(NamedTuple):
-    """What the choice goes by; lengths are multiples of 128 tokens.
+    """What block sizes are chosen by; lengths are multiples of 128 tokens.
 
     Attributes:
-      heads: of keys. group: heads of queries to one of keys. width: of a head. itemsize: bytes of a number.
-      has_plane: whether a bias or another array of queries by keys comes in, which takes room. relative: whether there
-        are relative terms, which are one.
+      heads: of keys. group: query heads per key head. width: of a head. itemsize: bytes of a number.
+      has_plane: whether the call has a bias or another array of queries by keys, which takes memory. relative: whether
+        it has relative terms, which count as one.
     """
 
     queries: int
@@ -111,13 +111,13 @@ def shape(
     has_plane: bool,
     relative: bool = False,
 ) -> Shape:
-    """The shape of a call, filled up."""
+    """The padded shape of a call."""
     return Shape(
         queries=padded(queries),
         keys=padded(keys),
         heads=key_heads,
         group=heads // key_heads,
-        width=_up(width, _SUBLANES),
+        width=_round_up(width, _SUBLANES),
         itemsize=itemsize,
         causal=causal,
         has_plane=has_plane,
@@ -126,8 +126,8 @@ def shape(
 
 
 def padded(length: int) -> int:
-    """A length that blocks divide."""
-    return _up(length, LANES if length <= WHOLE else _STEP)
+    """A length that is divisible by the blocks."""
+    return _round_up(length, LANES if length <= WHOLE else _STEP)
 
 
 def choose(which: Pass, shape: Shape, chip: str) -> Blocks:
@@ -150,7 +150,7 @@ def choose(which: Pass, shape: Shape, chip: str) -> Blocks:
     )
 
 
-def _up(length: int, multiple: int) -> int:
+def _round_up(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
@@ -164,7 +164,7 @@ def _divisor_of(count: int, most: int) -> int:
 
 
 def choose_both(shape: Shape, chip: str, rate: float, generator: Generator) -> tuple[Blocks, Blocks]:
-    """The blocks of the forward and the backward pass; the hardware draws its bits by tiles, which must then agree."""
+    """The blocks of both passes, with the same tiles if the hardware generator, which draws bits by tile, is used."""
     forward, backward = choose("forward", shape, chip), choose("backward", shape, chip)
     if rate and generator == "hardware":
         forward = forward._replace(step=backward.step, queries=backward.queries, keys=backward.keys)
@@ -172,7 +172,7 @@ def choose_both(shape: Shape, chip: str, rate: float, generator: Generator) -> t
 
 
 def fits(shape: Shape, chip: str) -> bool:
-    """Whether the backward pass, which needs more, finds room; blocks are held twice, while one is fetched."""
+    """Whether the backward pass, which needs more memory, fits; blocks are double-buffered."""
     blocks = choose("backward", shape, chip)
     of_queries = blocks.heads * shape.group * shape.width * blocks.step
     of_keys = blocks.heads * shape.width * shape.keys
@@ -182,7 +182,7 @@ def fits(shape: Shape, chip: str) -> bool:
 
 
 def queries_at_a_time(queries: int, keys: int) -> int:
-    """How many queries a call with a bias takes, so that the bias and its gradient fit the fast memory."""
+    """How many queries a call with a bias takes, so that the bias and its gradient fit into VMEM."""
     size = WHOLE
     while size > LANES and size * padded(keys) > _PLANE:
         size //= 2

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The two `pallas_call`s: which block of which array a grid step sees, and in what order the steps go."""
+"""The two `pallas_call`s: which blocks a grid step reads, and the order of the steps."""
 
 import functools
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from zoo.kernels.attention.pallas_tpu.forward import attend
 from zoo.kernels.attention.pallas_tpu.spec import Spec
 from zoo.kernels.attention.pallas_tpu.tile import Tiles
 
-_VMEM = 48 * 2**20  # bytes, of the 63.94 MiB that v5p has: what a kernel really takes may come on top
-INTERPRET = False  # whether XLA runs the kernels, on any machine; for tests
+_VMEM = 48 * 2**20  # bytes, of the 63.94 MiB that v5p has: a kernel may really take somewhat more
+INTERPRET = False  # whether kernels run in interpret mode, on any machine; for tests
 _SCALARS = ("offset", "first_block", "last_block")
 Arrays = dict[str, Array]
 
@@ -27,7 +27,7 @@ def forward(spec: Spec, inputs: Arrays) -> Arrays:
     """`out` [B, N, H, T] and `normalizer` [B, N, 1, T] in units of log 2.
 
     Args:
-      inputs: `query` [B, N, H, T]; `key`, `value` [B, K, H, S]; and, where the call has them, `query_segments`
+      inputs: `query` [B, N, H, T]; `key`, `value` [B, K, H, S]; and, if the call has them, `query_segments`
         [B, 1, T], `key_segments` [B, 1, S], `bias` [B or 1, N or 1, S, T], `allowed` int8 [B or 1, S, T], `seeds`
         ([B, N, 1, T] for the hash, [B, N] for the hardware), `offset` [1], `first_block`, `last_block` [B, blocks];
         of relative terms `distance_query` [B, N, H, T], `distances` [1, N, H, T + S], and `same`, `other` [B, N, 1, T]
@@ -47,7 +47,7 @@ def forward(spec: Spec, inputs: Arrays) -> Arrays:
 
 
 def backward(spec: Spec, inputs: Arrays) -> Arrays:
-    """`dquery`, `dkey`, `dvalue`; in float32, `dbias` if the spec says so, and those of the relative terms.
+    """`dquery`, `dkey`, `dvalue`; in float32, `dbias` if the spec asks for it, and those of the relative terms.
 
     `inputs` also has the forward pass's outputs, and `dout`.
     """
@@ -66,14 +66,14 @@ def backward(spec: Spec, inputs: Arrays) -> Arrays:
     buffers = {name: pltpu.VMEM((spec.blocks.heads, width, spec.keys), jnp.float32) for name in names}
 
     def kernel(inputs, outputs, buffers=None):
-        step, steps = grid.place("step"), spec.queries // spec.blocks.step
+        step, steps = grid.index("step"), spec.queries // spec.blocks.step
         if steps == 1:
             first = last = True
         else:
             first, last = step == 0, step == steps - 1
         fresh = True
         for axis in grid.shared_by_bias:
-            fresh = fresh & (grid.place(axis) == 0)
+            fresh = fresh & (grid.index(axis) == 0)
         differentiate(
             spec, grid.tiles(inputs), outputs, Sums(spec, outputs, buffers or {}), first=first, last=last, fresh=fresh
         )
@@ -86,7 +86,7 @@ def backward(spec: Spec, inputs: Arrays) -> Arrays:
 
 
 def _cost(spec: Spec, inputs: Arrays, outputs: dict[str, jax.ShapeDtypeStruct]) -> pl.CostEstimate:
-    """What the scheduler takes a call to cost. Tiles that causality or a window hides are not run and not counted.
+    """The cost that the scheduler assumes. Tiles that causality or a window hides are neither run nor counted.
 
     A tile is two products forwards and five backwards; those with encoded distances, one and three, read a strip as
     long as both sides of the tile together.
@@ -114,19 +114,19 @@ class _Grid:
         }
         self.hardware = spec.generator == "hardware"
         shape = inputs["bias" if "bias" in inputs else "distances" if "distances" in inputs else "query"].shape
-        shares = "bias" in inputs or "distances" in inputs
+        has_bias = "bias" in inputs or "distances" in inputs
         self.shared_by_bias = tuple(
-            axis for axis, size in (("batch", shape[0]), ("heads", shape[1])) if shares and size == 1
+            axis for axis, size in (("batch", shape[0]), ("heads", shape[1])) if has_bias and size == 1
         )
         alone = [axis for axis in ("batch", "heads") if axis not in self.shared_by_bias]
         self.axes = (*alone, *self.shared_by_bias, "step")
 
-    def place(self, axis: str) -> Any:
-        """Where the step is on an axis; known where the axis has one step."""
+    def index(self, axis: str) -> Any:
+        """The index of the step on an axis; static where the axis has one step."""
         return 0 if self.sizes[axis] == 1 else pl.program_id(self.axes.index(axis))
 
     def tiles(self, inputs: dict[str, Any]) -> Tiles:
-        return Tiles(self.spec, inputs, batch=self.place("batch"), heads=self.place("heads"), step=self.place("step"))
+        return Tiles(self.spec, inputs, batch=self.index("batch"), heads=self.index("heads"), step=self.index("step"))
 
     def run(self, kernel: Callable, name: str, inputs: Arrays, outputs: dict, scratch: dict, *, sequential) -> Arrays:
         semantics: list[Literal["arbitrary", "parallel"]] = [
@@ -147,7 +147,7 @@ class _Grid:
         return called(inputs)
 
     def block(self, name: str, shape: tuple[int, ...]) -> pl.BlockSpec:
-        """The part of an array that a step sees."""
+        """The part of an array that a step reads."""
         if name in _SCALARS or (name == "seeds" and self.hardware):
             return pl.BlockSpec(memory_space=pltpu.SMEM)
         blocks, group = self.spec.blocks, self.spec.group
@@ -163,6 +163,6 @@ class _Grid:
             tuple(size for size, _ in by_axis), functools.partial(self._at, tuple(a for _, a in by_axis))
         )
 
-    def _at(self, axes: tuple[str | None, ...], *places) -> tuple:
-        found = dict(zip(self.axes, places, strict=True))
+    def _at(self, axes: tuple[str | None, ...], *indices) -> tuple:
+        found = dict(zip(self.axes, indices, strict=True))
         return tuple(0 if axis is None else found[axis] for axis in axes)

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Forward pass: online softmax (arXiv:1805.02867) over blocks of keys, of which there may be just one."""
+"""Forward pass: online softmax (arXiv:1805.02867) over blocks of keys, possibly just one."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from jaxtyping import Array
 from zoo.kernels.attention.pallas_tpu.spec import Spec
 from zoo.kernels.attention.pallas_tpu.tile import Refs, Tiles, contract, loop
 
-_ROWS = 16  # of a bfloat16 tile
+_ROWS = 16  # sublanes of a bfloat16 tile
 _LOWEST = -1e30  # finite, so that a query that sees nothing has weights exp2(-inf - _LOWEST) = 0
 
 
@@ -40,7 +40,7 @@ def attend(spec: Spec, tiles: Tiles, outputs: Refs) -> None:
 
 
 def _step(spec: Spec, tiles: Tiles, begin: int, block: Any, states: list[_State] | None) -> list[_State]:
-    """One block of keys; each stage goes over some heads, so that one's products hide another's softmax."""
+    """One block of keys; each stage covers several heads, so that one's products overlap another's softmax."""
     mask, found = tiles.mask(begin, block), []
     for together in tiles.groups:
         scores = [tiles.scores(head, begin, block) for head in together]
@@ -59,8 +59,8 @@ def _step(spec: Spec, tiles: Tiles, begin: int, block: Any, states: list[_State]
 
 
 def _mix(spec: Spec, value: Array, weight: Array, kept: Array | None) -> tuple[Array, Array]:
-    """The sum of the weights and that of the values by them; a row of ones has the matrix unit make both at once."""
-    if kept is not None:  # the sum is of all weights
+    """The sum of the weights and the weighted sum of values; with a row of ones, one product computes both."""
+    if kept is not None:  # the normalizer sums all weights, dropped ones included
         dropped = jnp.where(kept, weight * (1.0 / (1.0 - spec.rate)), 0.0)
         mixed = contract(spec, value, dropped.astype(value.dtype), (1, 0))
         return jnp.sum(weight, axis=0, keepdims=True), mixed
@@ -70,7 +70,7 @@ def _mix(spec: Spec, value: Array, weight: Array, kept: Array | None) -> tuple[A
 
 
 def _join(old: _State, new: _State) -> _State:
-    """The sums so far, shrunk to the new maximum, and the block's."""
+    """The sums so far, rescaled to the new maximum, plus those of the block."""
     shrink = jnp.exp2(old.highest - new.highest)
     return _State(new.highest, old.total * shrink + new.total, old.mixed * shrink + new.mixed)
 

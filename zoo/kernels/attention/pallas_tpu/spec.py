@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What one call of the TPU kernels is, as far as the compiler must know it, and how it is cut into blocks."""
+"""The static part of one call of the TPU kernels, and its block sizes."""
 
 import dataclasses
 from typing import Any, Literal, NamedTuple
@@ -13,11 +13,11 @@ Generator = Literal["hash", "hardware"]
 
 
 class Blocks(NamedTuple):
-    """How a kernel goes through its scores.
+    """The block sizes of a kernel.
 
     Attributes:
-      heads: heads of keys that a grid step takes. overlap: heads of queries whose products and softmaxes overlap.
-      step: queries that a grid step takes. queries, keys: of the tile of scores that is computed at once.
+      heads: key heads of a grid step. overlap: query heads whose products and softmaxes overlap.
+      step: queries of a grid step. queries, keys: of the tile of scores that is computed at once.
     """
 
     heads: int
@@ -29,11 +29,11 @@ class Blocks(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Spec:
-    """The static part of a call; lengths are padded ones but for `real_keys`.
+    """The static part of a call; lengths are padded, except `real_keys`.
 
     Attributes:
-      group: heads of queries to one of keys. offset: place of the first query among the keys; None is known on the
-        device only. hides_padding: whether keys from `real_keys` on must be masked here, for want of segments.
+      group: query heads per key head. offset: position of the first query among the keys; None if it is known on the
+        device only. hides_padding: whether keys from `real_keys` on must be masked, since there are no segments.
     """
 
     causal: bool
@@ -52,21 +52,21 @@ class Spec:
     bias_gradient: bool
 
     def band(self, first: Any) -> tuple[Any, Any]:
-        """The blocks of keys `[low, high)` that some query of the block which begins at place `first` may see."""
+        """The blocks of keys `[low, high)` that some query of the block which begins at position `first` may see."""
         size, queries = self.blocks.keys, self.blocks.queries
         low, high = 0, self.keys // size
         if self.causal:
-            high = _least(high, (first + queries + size - 1) // size)
+            high = _min(high, (first + queries + size - 1) // size)
         if self.window is not None:
-            low = _most(0, (first - self.window + 1) // size)
-            high = _least(high, (first + queries + self.window - 2) // size + 1)
+            low = _max(0, (first - self.window + 1) // size)
+            high = _min(high, (first + queries + self.window - 2) // size + 1)
         return low, high
 
     def scores(self) -> int:
-        """How many scores of one head are computed, in whole tiles: all where only the device knows the places."""
+        """How many scores of one head are computed, in whole tiles: all where only the device knows the positions."""
         if self.offset is None:
             return self.queries * self.keys
-        bands = [self.band(self.offset + place) for place in range(0, self.queries, self.blocks.queries)]
+        bands = [self.band(self.offset + start) for start in range(0, self.queries, self.blocks.queries)]
         return self.blocks.queries * self.blocks.keys * sum(max(high - low, 0) for low, high in bands)
 
     def cuts(self, first: Any, key: Any) -> bool:
@@ -80,9 +80,9 @@ class Spec:
         return cut or (self.hides_padding and key + size > self.real_keys)
 
 
-def _least(a: Any, b: Any) -> Any:
+def _min(a: Any, b: Any) -> Any:
     return min(a, b) if isinstance(a, int) and isinstance(b, int) else jnp.minimum(a, b)
 
 
-def _most(a: Any, b: Any) -> Any:
+def _max(a: Any, b: Any) -> Any:
     return max(a, b) if isinstance(a, int) and isinstance(b, int) else jnp.maximum(a, b)

@@ -36,18 +36,18 @@ class Tiles:
 
     @property
     def groups(self) -> Iterator[range]:
-        """The same, by those whose stages overlap."""
+        """The same, in groups whose stages overlap."""
         for first in range(0, len(self.heads), self.spec.blocks.overlap):
             yield self.heads[first : first + self.spec.blocks.overlap]
 
-    def place(self, begin: int) -> Any:
-        """Where among the keys the query `begin` of the step stands."""
+    def position(self, begin: int) -> Any:
+        """The position among the keys of the step's query `begin`."""
         offset = self.refs["offset"][0] if self.spec.offset is None else self.spec.offset
         return self.start + begin + offset
 
     def band(self, begin: int) -> tuple[Any, Any]:
         """The blocks of keys that the queries from `begin` on may see."""
-        low, high = self.spec.band(self.place(begin))
+        low, high = self.spec.band(self.position(begin))
         if "first_block" in self.refs:
             block = (self.start + begin) // self.spec.blocks.queries
             low = jnp.maximum(low, self.refs["first_block"][self.batch, block])
@@ -62,12 +62,12 @@ class Tiles:
         return pl.ds(start if isinstance(start, int) else pl.multiple_of(start, LANES), self.spec.blocks.keys)
 
     def product(self, name: str, head: int, block: Any, vectors: Array) -> Array:
-        """[keys, queries]: the block's keys, or values, times some queries' vectors."""
+        """[keys, queries]: the block's keys, or values, times vectors of queries."""
         matrix = self.refs[name][head // self.spec.group, :, self.keys(block)]
         return contract(self.spec, matrix, vectors, (0, 0))
 
     def scores(self, head: int, begin: int, block: Any) -> Array:
-        """Scores in units of log 2, so that `exp2` makes weights of them; -inf where nothing is to be seen."""
+        """Scores in units of log 2, so that `exp2` turns them into weights; -inf where a bias hides a key."""
         scores = self.product("key", head, block, self.refs["query"][head, :, self.queries(begin)])
         if "distances" in self.refs:
             scores = scores + self.near(head, begin, block)
@@ -79,13 +79,13 @@ class Tiles:
         return scores
 
     def apart(self, begin: int, block: Any) -> Any:
-        """The distances that lie between the queries and the keys of a tile: as many as both, the last key's last."""
+        """The distances between the queries and the keys of a tile: as many as both together, the last key's last."""
         sizes = self.spec.blocks
         start = self.spec.queries - begin - sizes.queries + block * sizes.keys
         return pl.ds(start, sizes.queries + sizes.keys)
 
     def apart_backwards(self, begin: int, block: Any) -> Any:
-        """The same where the distances stand from last to first."""
+        """The same where distances are in reverse order."""
         sizes = self.spec.blocks
         return pl.ds(begin + self.spec.keys - (block + 1) * sizes.keys, sizes.queries + sizes.keys)
 
@@ -93,9 +93,9 @@ class Tiles:
         """The terms of distance and segment, not scaled."""
         at, size = self.queries(begin), self.spec.blocks.keys
         distances = self.refs["distances"][head, :, self.apart(begin, block)]
-        # Row i of [queries, distances] holds the scores of query i; its key j stands in column `queries` - i + j.
-        met = contract(self.spec, self.refs["distance_query"][head, :, at], distances, (0, 0))
-        term = pltpu.roll(met, size, 1, stride=1, stride_axis=0)[:, :size].T
+        # Row i of [queries, distances] holds the scores of query i; that of key j is in column `queries` - i + j.
+        products = contract(self.spec, self.refs["distance_query"][head, :, at], distances, (0, 0))
+        term = pltpu.roll(products, size, 1, stride=1, stride_axis=0)[:, :size].T
         if "differs" in self.refs:
             same, other = (self.refs[name][head, :, at] for name in ("same", "other"))
             term = term + jnp.where(self.differs(begin, block), other, same)
@@ -108,10 +108,10 @@ class Tiles:
         """Which keys of the tile each query sees; the same for all heads."""
         spec, shape = self.spec, (self.spec.blocks.keys, self.spec.blocks.queries)
         conditions = []
-        first, key = self.place(begin), block * spec.blocks.keys
+        first, key = self.position(begin), block * spec.blocks.keys
         if spec.cuts(first, key):
             row, column = (jax.lax.broadcasted_iota(jnp.int32, shape, axis) for axis in (0, 1))
-            after = row - column  # the key's place behind the query's, but for where the tile stands
+            after = row - column  # the key's position after the query's, relative to the tile's
             if spec.causal:
                 conditions.append(after <= first - key)
             if spec.window is not None:
@@ -152,7 +152,7 @@ class Tiles:
 
 
 def random_bits(seed: Any, tile: Any, shape: tuple[int, int]) -> Array:
-    """Bits of the hardware's generator, the same whenever a tile is asked for again."""
+    """Bits of the hardware generator, the same each time for a tile."""
     pltpu.prng_seed(seed, tile)
     return jax.lax.bitcast_convert_type(pltpu.prng_random_bits(shape), jnp.uint32)
 
@@ -164,7 +164,7 @@ def contract(spec: Spec, a: Array, b: Array, axes: tuple[int, int]) -> Array:
 
 
 def loop(low: Any, high: Any, body: Callable[[Any, Any], Any], first: Callable[[], Any], carry: Any = None) -> Any:
-    """`carry = body(block, carry)` over blocks; unrolled where the bounds are known, beginning with `carry` None."""
+    """`carry = body(block, carry)` over blocks; unrolled where the bounds are static, beginning with `carry` None."""
     if isinstance(low, int) and isinstance(high, int):
         for block in range(low, high):
             carry = body(block, carry)
@@ -173,5 +173,5 @@ def loop(low: Any, high: Any, body: Callable[[Any, Any], Any], first: Callable[[
 
 
 def _down(row: Array) -> Array:
-    """A row's numbers down the sublanes, each along all lanes."""
+    """A row's elements down the sublanes, each broadcast along the lanes."""
     return jnp.broadcast_to(row, (LANES, row.shape[1])).T
