@@ -17,6 +17,7 @@ import zoo
 from tests.hub.folders import assert_same, edit, edit_config, make
 from zoo.errors import ConfigError, FormatError
 from zoo.hub.convert import FORMS, convert
+from zoo.models import registry
 from zoo.nn.config import AttentionConfig
 
 
@@ -74,6 +75,23 @@ def test_an_adapter_and_a_working_directory_are_named(bert, tmp_path):
             (run / "config.json").write_text(content)
         with pytest.raises(ConfigError, match=re.escape(f"did you mean {run / 'model'}?")):
             zoo.load(run)
+
+
+def test_a_run_without_a_model_yet_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"digest": "00", "config": {"seed": 0}}')
+    with pytest.raises(ConfigError, match="is the workdir of a run that has not ended"):
+        zoo.load(tmp_path)
+
+
+def test_a_folder_is_no_registry_name(bert):
+    with pytest.raises(ConfigError, match=f"'{bert}' is a path, not a name.*init_from"):
+        registry.config(str(bert))
+
+
+@pytest.mark.parametrize("source", ["./nothing", "nothing/", "../no/thing", "https://huggingface.co/owner/name"])
+def test_a_path_is_not_looked_for_on_the_hub(source):
+    with pytest.raises(ConfigError, match=f"{source} does not exist. Pass a folder"):
+        zoo.load(source)
 
 
 def labelled(folder, count: int, **changes):

@@ -4,8 +4,10 @@
 
 import jax.numpy as jnp
 import pytest
+from flax import nnx
 
 from zoo.errors import ConfigError
+from zoo.models import registry
 from zoo.train.config import OptimizerConfig
 from zoo.train.optim import decay_mask, make_optimizer, make_schedule
 
@@ -56,3 +58,20 @@ def test_schedules(schedule, middle, end):
 def test_no_warmup():
     rate = make_schedule(OptimizerConfig(learning_rate=2.0, warmup_steps=0), 100)
     assert float(rate(0)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("name", registry.FAMILIES)
+def test_every_parameter_of_every_family_has_a_rule(name):
+    family = registry.FAMILIES[name]
+    for head in family.heads:
+        config = family.suit(next(iter(family.sizes.values())), head)
+        decay_mask(nnx.to_pure_dict(nnx.state(family.abstract(config, head=head))))
+
+
+def test_what_decays_in_xlnet():
+    family = registry.FAMILIES["xlnet"]
+    config = next(iter(family.sizes.values()))
+    mask = decay_mask(nnx.to_pure_dict(nnx.state(family.abstract(config, head=None))))
+    attention = mask["stack"]["blocks"]["attention"]
+    assert [name for name in attention if name.endswith("_bias") and attention[name]] == []
+    assert attention["segment"] and mask["unknown"]

@@ -63,7 +63,7 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model", revision: str |
     if revision is not None and (not isinstance(revision, str) or not revision):
         raise ConfigError(f"revision must be a branch, a tag or a commit; found {revision!r:.80}.")
     path = Path(source).expanduser()
-    local = _local(path)
+    local = _local(path, str(source))
     if local is None:
         return fetch(str(source), parts=parts, revision=revision)
     if revision is not None:
@@ -71,19 +71,19 @@ def locate(source: str | os.PathLike, *, parts: Parts = "model", revision: str |
     return local
 
 
-def _local(path: Path) -> Path | None:
-    """The path if it is a model's, None if it may be a name on the Hub."""
+def _local(path: Path, source: str) -> Path | None:
+    """The path if it is a model's, None if `source`, of which it was made, may be a name on the Hub."""
     if path.is_dir() or (path.suffix in SUFFIXES and path.exists()):
         return path
     if (index := path.with_name(f"{path.name}{INDEX}")).exists():  # how TensorFlow calls a checkpoint
         return index
     if path.exists():
         raise FormatError(f"{path} is neither a folder nor a file of the kinds that are read: {', '.join(SUFFIXES)}.")
-    if _HUB_ID.fullmatch(str(path)) and path.suffix not in SUFFIXES:
+    if _HUB_ID.fullmatch(source) and path.suffix not in SUFFIXES:
         return None
-    if len(path.parts) > 1 or path.suffix:
+    if len(path.parts) > 1 or path.suffix or str(path) != source:  # such as ./name, or name/
         raise ConfigError(
-            f"{path} does not exist. Pass a folder, a .safetensors file, a name of zoo.models.registry, or a Hub id "
+            f"{source} does not exist. Pass a folder, a .safetensors file, a name of zoo.models.registry, or a Hub id "
             "(owner/name)."
         )
     return None

@@ -141,9 +141,17 @@ def read_hub_config(checkpoint: Checkpoint, head: str | None = AUTO) -> tuple[di
             raise ConfigError(f"{folder} has no {CONFIG}; did you mean {folder / 'model'}?")
         return originals.hub_config(checkpoint, head)
     hub = read_json(where, max_bytes=_MAX_CONFIG)
-    if not {"model_type", "architectures"} & hub.keys() and (folder / "model" / CONFIG).is_file():
-        raise ConfigError(f"{where} is the config of a run, not of a model; did you mean {folder / 'model'}?")
+    if not {"model_type", "architectures"} & hub.keys():
+        _check_is_no_run(folder, hub)
     return hub, where
+
+
+def _check_is_no_run(folder: Path, hub: Mapping[str, Any]) -> None:
+    """Refuses the workdir of a run, whose config.json is that of the run, and says where its model is."""
+    if (folder / "model" / CONFIG).is_file():
+        raise ConfigError(f"{folder / CONFIG} is the config of a run, not of a model; did you mean {folder / 'model'}?")
+    if {"config", "digest"} <= hub.keys():
+        raise ConfigError(f"{folder} is the workdir of a run that has not ended; its model will be in model/ there.")
 
 
 def _family(hub: Mapping[str, Any], where: Path, checkpoint: Checkpoint, family: str | None) -> HubFamily:

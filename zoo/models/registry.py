@@ -4,6 +4,7 @@
 
 import dataclasses
 import difflib
+from pathlib import Path
 
 import jax
 from flax import nnx
@@ -56,9 +57,13 @@ ENTRIES: dict[str, Entry] = {name: _entry(name, family) for family in FAMILIES.v
 
 
 def lookup(name: str) -> Entry:
-    """The entry of a registry name; an unknown one is a ConfigError that lists the nearest."""
+    """The entry of a registry name; a path or an unknown name is a ConfigError that says so or lists the nearest."""
     if name in ENTRIES:
         return ENTRIES[name]
+    if name and Path(name).expanduser().exists():
+        raise ConfigError(
+            f"{name!r} is a path, not a name in the registry; zoo.load opens it, and a run starts from it by init_from."
+        )
     near = difflib.get_close_matches(name, ENTRIES, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(ENTRIES)}."
     raise ConfigError(f"No model is called {name!r} and no such folder exists; {hint}")

@@ -13,6 +13,8 @@ from zoo.train.config import OptimizerConfig
 # By name and not by rank: stacked layers give a bias [L, N, H] three axes. One table serves every family, since weights
 # are named for what they do; embeddings decay, as in the original BERT and GPT-2 optimizers.
 _DECAYS = {"kernel": True, "embedding": True, "bias": False, "scale": False}
+# XLNet's own: biases of queries, the embedding of "same segment or not", and that of a token to predict.
+_DECAYS |= {"content_bias": False, "position_bias": False, "segment_bias": False, "segment": True, "unknown": True}
 
 
 def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
