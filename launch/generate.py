@@ -11,7 +11,9 @@ from launch import app
 
 _MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry.", required=True)
 _PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
-_MAX_NEW_TOKENS = flags.DEFINE_integer("max_new_tokens", 64, "Most tokens to add to each prompt.")
+_MAX_NEW_TOKENS = flags.DEFINE_integer(
+    "max_new_tokens", None, "Most tokens to add to each prompt; 64 where the checkpoint declares none."
+)
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
@@ -32,7 +34,8 @@ def main(argv: list[str]) -> None:
     config = zoo.config(_MODEL.value)
     check_is_causal(config)  # before weights are read and a head is made
     answers = config.decoder_layers is not None
-    model = zoo.load(_MODEL.value, head="seq2seq_lm" if answers else "causal_lm", dtype=_DTYPE.value)
+    head = "seq2seq_lm" if answers else "causal_lm"  # part of the checkpoint, whatever its class, where it is tied
+    model = zoo.load(_MODEL.value, head=head, head_init="required", dtype=_DTYPE.value)
     out = zoo.generate(
         model,
         _PROMPT.value,

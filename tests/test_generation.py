@@ -3,6 +3,7 @@
 """Generation: what the cache may not change, how sampling behaves, and when it stops."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from flax import nnx
 
 import zoo
 from zoo import generation
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError, FormatError, InputError
 from zoo.hub import generation_config
 from zoo.nn.config import AttentionConfig
 
@@ -167,7 +168,9 @@ def test_refuses_a_model_without_a_language_head():
 def declare(model, folder, fields):
     """The model as a folder with this generation_config.json would give it."""
     (folder / "generation_config.json").write_text(json.dumps(fields))
-    return generation_config.attach(nnx.merge(*nnx.split(model)), folder)
+    copy = nnx.merge(*nnx.split(model))
+    copy.generation_config = generation_config.read(folder)
+    return copy
 
 
 def test_any_of_several_end_tokens_stops_a_row(model, tmp_path):
@@ -186,6 +189,49 @@ def test_options_that_are_not_supported_are_refused_by_name(model, tmp_path):
         zoo.generate(beams, PROMPTS, max_new_tokens=2)
     plain = zoo.generate(model, PROMPTS, max_new_tokens=2)
     assert zoo.generate(beams, PROMPTS, max_new_tokens=2, ignore=["num_beams"]) == plain
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *{"typical_p": 0.5, "min_p": 0.1, "epsilon_cutoff": 3e-4, "eta_cutoff": 3e-4, "top_h": 0.4}.items(),
+        *{"repetition_penalty": 1.2, "stop_strings": ["x"], "num_return_sequences": 2, "max_time": 1.0}.items(),
+    ],
+)
+def test_options_of_sampling_are_refused_by_name_where_tokens_are_sampled(model, tmp_path, option, value):
+    """Whether the file says that tokens are sampled, or an argument."""
+    plain = declare(model, tmp_path, {"top_k": 5})
+    for fields, arguments in (({"do_sample": True}, {}), ({}, {"temperature": 0.7})):
+        named = declare(model, tmp_path, fields | {"top_k": 5, option: value})
+        with pytest.raises(ConfigError, match=rf"{option}={re.escape(repr(value))}.*ignore=\['{option}'\]"):
+            zoo.generate(named, PROMPTS, max_new_tokens=2, **arguments)
+        with_it = zoo.generate(named, PROMPTS, max_new_tokens=2, **arguments, ignore=[option])
+        assert with_it == zoo.generate(plain, PROMPTS, max_new_tokens=2, temperature=arguments.get("temperature", 1.0))
+    if option in ("typical_p", "min_p", "epsilon_cutoff", "eta_cutoff", "top_h"):
+        greedy = zoo.generate(named, PROMPTS, max_new_tokens=2)
+        assert greedy == zoo.generate(model, PROMPTS, max_new_tokens=2)
+
+
+def test_the_declared_number_of_tokens_is_the_default(model, tmp_path):
+    named = declare(model, tmp_path, {"max_new_tokens": 3})
+    assert [len(row) for row in zoo.generate(named, PROMPTS, eos_id=-1).tokens] == [3, 3, 3]
+    assert [len(row) for row in zoo.generate(named, PROMPTS, max_new_tokens=2, eos_id=-1).tokens] == [2, 2, 2]
+    assert len(zoo.generate(model, [[1]], eos_id=-1).tokens[0]) == 40  # the positions end before the usual 64
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("suppress_tokens", 5.5),
+        ("eos_token_id", "7"),
+        ("top_k", 2.5),
+        ("max_new_tokens", "9"),
+        ("bad_words_ids", [["a"]]),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_an_error(model, tmp_path, option, value):
+    with pytest.raises(FormatError, match=option):
+        declare(model, tmp_path, {option: value})
 
 
 def test_a_suppressed_token_is_not_generated(model, tmp_path):
@@ -227,3 +273,13 @@ def test_the_launcher_refuses_a_model_whose_tokens_see_ahead():
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.strip().startswith("ConfigError: This model's tokens see ahead")
     assert "new random parameters" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_launcher_refuses_a_checkpoint_without_a_language_model_head(tmp_path):
+    sizes = dict(vocab_size=37, width=12, num_layers=1, num_heads=2, mlp_width=24, max_length=40, eos_id=None)
+    config = zoo.config("gpt2", **sizes, tie_embeddings=False)
+    zoo.save(zoo.create(config, head="sequence_classification"), tmp_path)
+    command = [sys.executable, "-m", "launch.generate", f"--model={tmp_path}", "--prompt=a"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "has no causal_lm head: it lacks lm_head.weight" in done.stderr
+    assert "new random parameters" not in done.stderr

@@ -44,10 +44,9 @@ def embed(
     """
     pooling = _checked(model, pooling, tokenizer, batch_size, texts)
     start = _prompt(pooling, prompt)
-    ready = [start + (text.lower() if pooling.lower_case else text) for text in texts]
-    skipped = (
-        0 if pooling.include_prompt or not start else len(tokenizer.encode(start)) - 1
-    )  # its end is not the text's
+    start, *ready = [text.lower() if pooling.lower_case else text for text in (start, *texts)]
+    ready = [start + text for text in ready]
+    skipped = 0 if pooling.include_prompt or not start else _prompt_length(tokenizer, start)
     graphdef, state = nnx.split(model)
     vectors: list[np.ndarray] = [np.empty(0)] * len(ready)
     for rows in _batches(ready, batch_size):
@@ -62,9 +61,7 @@ def embed(
 def _vectors(graphdef, state, tokens, segments, token_types, *, pooling: Pooling, skipped: int):
     model: Transformer = nnx.merge(graphdef, state)
     types = token_types if model.config.num_token_types > 1 else None
-    hidden = model(tokens, token_types=types, segments=segments).hidden
-    mask = segments.at[:, :skipped].set(0) if skipped else segments
-    return pooling(hidden, mask)
+    return pooling(model(tokens, token_types=types, segments=segments).hidden, segments, skipped)
 
 
 def _batches(texts: list[str], size: int) -> Iterator[list[int]]:
@@ -77,7 +74,8 @@ def _batches(texts: list[str], size: int) -> Iterator[list[int]]:
 
 def _encode(model: Transformer, pooling: Pooling, tokenizer, texts: list[str], size: int) -> list[np.ndarray]:
     """A batch of ids, segments and token types; short batches repeat a text, so that all have the same shape."""
-    longest = min(model.config.max_length, pooling.max_length or model.config.max_length)
+    declared = pooling.max_length or tokenizer.batch_format.max_length or model.config.max_length
+    longest = min(model.config.max_length, declared)
     texts = texts + texts[-1:] * (size - len(texts))
     encoded = tokenizer.encode_batch(texts, max_length=longest)
     length = encoded.tokens.shape[1]
@@ -93,6 +91,12 @@ def _prompt(pooling: Pooling, name: str | None) -> str:
     if name not in prompts:
         raise ConfigError(f"No prompt {name!r:.80}; the model has {', '.join(prompts) or 'none'}.")
     return prompts[name]
+
+
+def _prompt_length(tokenizer: Any, prompt: str) -> int:
+    """How many tokens a prompt is before a text: a special token at its end is not there then."""
+    ids = tokenizer.encode(prompt)
+    return len(ids) - (ids[-1] in tokenizer.special_ids)
 
 
 def _width(model: Transformer, pooling: Pooling) -> int:

@@ -16,7 +16,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError, InputError
-from zoo.hub.generation_config import GenerationConfig
+from zoo.hub.fetch import CONFIG
+from zoo.hub.generation_config import NAME, GenerationConfig
 from zoo.nn.cache import Cache
 from zoo.nn.check import check_inputs
 from zoo.nn.config import TransformerConfig
@@ -26,6 +27,7 @@ from zoo.nn.transformer import Output, Transformer
 _log = logging.getLogger(__name__)
 
 _COLDEST = 1e-30  # below this temperature a logit's quotient may overflow float32
+_MAX_NEW_TOKENS = 64
 _BUCKET = 32  # prompts are padded to multiples of this many tokens, so that nearby lengths share a compiled program
 
 
@@ -60,7 +62,7 @@ def generate(
     model: Transformer,
     prompts: Sequence[str] | Sequence[Sequence[int]] | Int[Array, "B T"],
     *,
-    max_new_tokens: int = 64,
+    max_new_tokens: int | None = None,
     temperature: float | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -71,14 +73,15 @@ def generate(
 ) -> Generation:
     """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
 
-    A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json the end tokens, the
-    decoder's first token and suppressed tokens are honoured, and with `do_sample` its temperature, top_k and top_p;
-    arguments go before them.
+    A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json (without one, of its
+    config.json) the end tokens, the decoder's first token, suppressed tokens and `max_new_tokens` are honoured, with
+    `do_sample` its temperature, and whenever tokens are sampled its top_k and top_p; arguments go before them.
 
     Args:
       model: with a `causal_lm` or a `seq2seq_lm` head.
       prompts: texts (with a `tokenizer`) or lists of ids.
-      max_new_tokens: most tokens to add to each prompt; fewer if the model's positions run out.
+      max_new_tokens: most tokens to add to each prompt, fewer if the model's positions run out; None is what the
+        checkpoint declares, else 64.
       temperature: divides the logits before sampling; 0 takes the likeliest token, as None does without `do_sample`.
       top_k: sample among this many likeliest tokens. top_p: among the likeliest that hold this much probability.
       eos_id: token or tokens that end a text; None is the checkpoint's, -1 is none.
@@ -88,12 +91,15 @@ def generate(
       InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
       ConfigError: a setting out of range, a model without such a head, or one whose tokens see ahead.
     """
-    declared = _declared(model, ignore)
-    if declared.do_sample and temperature != 0.0:
-        temperature = declared.temperature if temperature is None else temperature
+    declared: GenerationConfig = model.generation_config or GenerationConfig()
+    if temperature is None:
+        temperature = declared.temperature if declared.do_sample else 0.0
+    if temperature != 0.0:
         limit = None if declared.top_k is None else min(declared.top_k, model.config.vocab_size)
         top_k, top_p = limit if top_k is None else top_k, declared.top_p if top_p is None else top_p
-    temperature = 0.0 if temperature is None else temperature
+    if max_new_tokens is None:
+        max_new_tokens = declared.max_new_tokens or _MAX_NEW_TOKENS
+    _check_declared(declared, ignore, is_sampling=temperature != 0.0)
     start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
     _check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
     if temperature < _COLDEST:  # the quotient of a logit would not be finite: the limit is the likeliest token
@@ -361,19 +367,16 @@ def _decode_texts(model: Transformer, tokenizer, rows: list[list[int]]) -> list[
         ) from error
 
 
-def _declared(model: Transformer, ignore: Sequence[str]) -> GenerationConfig:
-    """What the checkpoint sets for generation; options that would change the result are refused unless ignored."""
-    declared = getattr(model, "generation_config", None) or GenerationConfig()
+def _check_declared(declared: GenerationConfig, ignore: Sequence[str], *, is_sampling: bool) -> None:
+    """Refuses what the checkpoint sets, is not supported and would change the result, unless it is ignored."""
     if isinstance(ignore, str):
         raise ConfigError(f"ignore must be a list of names; found {ignore!r:.80}. Wrap it in brackets.")
-    left = [option for option in declared.unsupported if option.partition("=")[0] not in ignore]
-    if left:
-        names = [option.partition("=")[0] for option in left]
+    options = declared.unsupported + (declared.unsupported_in_sampling if is_sampling else ())
+    if left := {name: value for name, value in options if name not in ignore}:
         raise ConfigError(
-            f"generation_config.json sets {', '.join(left)}, which is not supported and would change the text. To "
-            f"generate without: ignore={names}."
+            f"{NAME if declared.text else CONFIG} sets {', '.join(f'{name}={left[name]}' for name in left)}, which is "
+            f"not supported and would change the text. To generate without: ignore={[*left]}."
         )
-    return declared
 
 
 def _suppressed(model: Transformer, declared: GenerationConfig) -> tuple[int, ...]:

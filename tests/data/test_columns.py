@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables come back as they were written, in every format, and every fault is reported with its position."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 
 import numpy as np
@@ -52,7 +54,7 @@ def rewrite(folder, table, suffix):
 
 @SETTINGS
 @given(table=table_of(TEXT))
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.bz2", ".jsonl", ".jsonl.xz", ".parquet"])
 def test_round_trip(tmp_path, table, suffix):
     rows, found = rewrite(tmp_path, table, suffix)
     number = str if suffix.startswith(".csv") else int
@@ -111,9 +113,20 @@ def test_long_fields(tmp_path):
     assert len(rows(path)[0][1]) == 200_000
 
 
-def test_compressed(tmp_path):
-    path = write(tmp_path / "a.JSONL.gz", gzip.compress(b'{"text": "a"}\n\n{"text": "b"}', mtime=0))
+@pytest.mark.parametrize(("suffix", "module"), [("gz", gzip), ("BZ2", bz2), ("xz", lzma)])
+def test_compressed(tmp_path, suffix, module):
+    content = b'{"text": "a"}\n\n{"text": "b"}'
+    path = write(tmp_path / f"a.JSONL.{suffix}", module.compress(content))
     assert rows(path) == [(1, "a"), (3, "b")]
+    with pytest.raises(ConfigError, match=rf"is a folder.*a\.JSONL\.{suffix}"):
+        open_table(tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(FormatError, match=rf"a\.JSONL\.{suffix} is not a whole"):
+        rows(path)
+    written = tmp_path / f"b.csv.{suffix}"
+    source = write(tmp_path / "b.jsonl", content)
+    copy(source, written)
+    assert module.decompress(written.read_bytes()).startswith(b"text,prediction\n")
 
 
 CSV = "text,label\n"
@@ -169,6 +182,8 @@ BAD = {
     ],
     "a.xlsx": [("", ConfigError, r"no known table: expected a file that ends in \.csv")],
     "a.parquet.gz": [("", ConfigError, "no known table")],
+    "a.parquet.xz": [("", ConfigError, "no known table")],
+    "a.csv.zst": [("", ConfigError, r"no known table.*with \.gz or \.bz2 or \.xz")],
 }
 
 
@@ -297,7 +312,7 @@ def test_a_bad_byte_far_into_a_file(tmp_path):
 
 def test_nothing_is_left_of_a_failure(tmp_path):
     source = write(tmp_path / "a.csv", CSV + "a,1\n")
-    for suffix in (".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet"):
+    for suffix in (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".tsv", ".jsonl", ".parquet"):
         for values, error in (({"prediction": ["x", "y"]}, InputError), ({"prediction": [Interrupt()]}, Interrupt)):
             with pytest.raises(error):
                 copy(source, tmp_path / f"b{suffix}", values=values)

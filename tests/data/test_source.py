@@ -88,6 +88,9 @@ def test_compressed_text(tmp_path, suffix, module):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(FormatError, match=rf"a\.txt\.{suffix} is not a whole"):
         documents(path, document="line")
+    rows = tmp_path / f"b.jsonl.{suffix}"
+    rows.write_bytes(module.compress(b'{"text": "one"}\n{"text": "two"}\n'))
+    assert documents(rows) == ["one", "two"]
     path.with_suffix("").write_bytes(module.compress(b"one"))
     with pytest.raises(FormatError, match=rf"compressed with .*: add \.{suffix} to its name"):
         documents(path.with_suffix(""))

@@ -56,7 +56,7 @@ def _model(family: str, head: str | None, **changes):
 
 @pytest.mark.parametrize("when", ["tied", "untied"])
 @pytest.mark.parametrize(("family", "head"), HEADS)
-def test_the_torch_library_loads_what_we_save(family, head, when, tmp_path):
+def test_transformers_loads_what_we_save(family, head, when, tmp_path):
     model = _model(family, head, tie_embeddings=when == "tied")
     save(model, tmp_path, max_shard_bytes=20_000)
     hub_class = getattr(transformers, FAMILIES[family].weights.heads[head].hub_class)

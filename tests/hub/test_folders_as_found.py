@@ -16,8 +16,9 @@ from safetensors.numpy import load_file, save_file
 import zoo
 from tests.hub.folders import assert_same, edit, edit_config, make
 from zoo.errors import ConfigError, FormatError
-from zoo.hub.convert import convert
+from zoo.hub.convert import FORMS, convert
 from zoo.models import registry
+from zoo.nn.config import AttentionConfig
 
 
 def test_the_family_by_class_by_tensors_or_by_argument(bert, caplog):
@@ -130,8 +131,41 @@ def test_a_head_of_other_labels_is_initialised_at_random_if_requested(tmp_path, 
     assert "is initialised at random; new parameters: head.classifier.kernel, head.classifier.bias" in caplog.text
     same = zoo.load(tmp_path, head_init="random")
     assert np.abs(same.head.classifier.kernel[...] - model.head.classifier.kernel[...]).max() > 0.1
-    with pytest.raises(ConfigError, match="head_init must be 'checkpoint' or 'random'; found 'new'"):
+    with pytest.raises(ConfigError, match="head_init must be 'checkpoint' or 'required' or 'random'; found 'new'"):
         zoo.load(tmp_path, head_init="new")
+
+
+@pytest.mark.parametrize(
+    ("family", "head", "changes", "missing"),
+    [
+        ("gpt2", "causal_lm", {"tie_embeddings": False}, r"lm_head\.weight \[24, 16\]"),
+        ("bert", "causal_lm", {"attention": AttentionConfig(causal=True)}, r"cls\.predictions\.transform"),
+        (
+            "t5",
+            "seq2seq_lm",
+            {"tie_embeddings": False, "logits_scale": "none", "decoder_layers": 2},
+            r"lm_head\.weight",
+        ),
+    ],
+)
+def test_a_language_model_head_that_is_required_is_not_drawn(family, head, changes, missing, tmp_path, caplog):
+    zoo.save(make(family, "sequence_classification", **changes), tmp_path)
+    with pytest.raises(ConfigError, match=rf"has no {head} head: it lacks .*{missing}.*train them first"):
+        zoo.load(tmp_path, head=head, head_init="required")
+    assert "new random parameters" not in caplog.text
+    zoo.load(tmp_path, head=head)
+    assert f"has no {head} head; new random parameters" in caplog.text
+
+
+@pytest.mark.parametrize(("family", "head"), [("gpt2", "causal_lm"), ("t5", "seq2seq_lm")])
+def test_a_tied_language_model_head_is_part_of_any_checkpoint(family, head, tmp_path, caplog):
+    """As in Transformers, whose `AutoModelForCausalLM` reads a classifier's folder then."""
+    decoder = {"decoder_layers": 2} if family == "t5" else {}
+    model = make(family, "sequence_classification", eos_id=1, **decoder)
+    zoo.save(model, tmp_path)
+    lm = zoo.load(tmp_path, head=head, head_init="required")
+    np.testing.assert_array_equal(lm.embed.token.embedding[...], model.embed.token.embedding[...])
+    assert zoo.generate(lm, [[5, 1]], max_new_tokens=2).tokens and "random" not in caplog.text
 
 
 def test_extra_tensors_are_left_out_if_requested(bert, caplog):
@@ -212,6 +246,71 @@ def test_a_loaded_model_is_compiled_once(bert):
 
 def _sum(params):
     return sum(leaf.sum() for leaf in jax.tree.leaves(params))
+
+
+@pytest.fixture
+def declaring(tmp_path):
+    """A folder whose files say more than a config of ours holds."""
+    source = tmp_path / "source"
+    zoo.save(make("gpt2", "sequence_classification"), source)
+    keys = {"problem_type": "multi_label_classification", "task_specific_params": {"a": 1}, "num_beams": 4}
+    edit_config(source, eos_token_id=[7, 3], **keys)
+    (source / "generation_config.json").write_text('{"eos_token_id": [7, 3], "top_k": 4}')
+    return source, keys | {"eos_token_id": [7, 3]}
+
+
+def declared(folder) -> tuple[dict, str]:
+    return json.loads((folder / "config.json").read_text()), (folder / "generation_config.json").read_text()
+
+
+def test_what_a_loaded_model_declares_is_saved_again(declaring, tmp_path):
+    source, keys = declaring
+    before = declared(source)
+    model = zoo.load(source)
+    zoo.save(model, tmp_path / "new")
+    zoo.save(zoo.load(tmp_path / "new"), tmp_path / "again")
+    for folder in (tmp_path / "new", tmp_path / "again"):
+        assert declared(folder) == before and keys.items() <= before[0].items()
+    zoo.save(zoo.load(source, num_labels=3, head_init="random"), tmp_path / "other")
+    other, _ = declared(tmp_path / "other")
+    assert "problem_type" not in other and other["eos_token_id"] == [7, 3] and len(other["id2label"]) == 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_carries_what_the_source_declares(form, declaring, tmp_path, caplog):
+    source, _ = declaring
+    (source / "README.md").write_text("# card")
+    with caplog.at_level(logging.INFO):
+        convert(source, tmp_path / "there", form=form)
+    assert "left out README.md" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        convert(tmp_path / "there", tmp_path / "back")
+    assert "left out" not in caplog.text
+    assert declared(tmp_path / "there") == declared(tmp_path / "back") == declared(source)
+    assert zoo.load(tmp_path / "there").generation_config == zoo.load(source).generation_config
+
+
+def test_orbax_names_the_tensors_that_it_leaves_out(tmp_path, caplog):
+    zoo.save(make("bert", "masked_lm", tie_embeddings=False), tmp_path / "source")
+    edit(tmp_path / "source", lambda t: t | {"cls.predictions.bias": np.arange(24, dtype=np.float32)})
+    with caplog.at_level(logging.INFO):
+        convert(tmp_path / "source", tmp_path / "new", form="orbax")
+    assert "left out the tensor cls.predictions.bias" in caplog.text
+
+
+def test_settings_of_generation_in_config_json(tmp_path):
+    """Where folders had them before there was generation_config.json."""
+    zoo.save(make("gpt2", "causal_lm", eos_id=7), tmp_path)
+    first = zoo.generate(zoo.load(tmp_path), [[1, 2]], max_new_tokens=5, eos_id=-1).tokens[0]
+    edit_config(tmp_path, eos_token_id=[7, first[0]])
+    assert zoo.generate(zoo.load(tmp_path), [[1, 2]], max_new_tokens=5).tokens == [first[:1]]
+    edit_config(tmp_path, num_beams=4)
+    with pytest.raises(ConfigError, match=r"^config.json sets num_beams=4.*ignore=\['num_beams'\]"):
+        zoo.generate(zoo.load(tmp_path), [[1, 2]])
+    zoo.save(zoo.load(tmp_path), tmp_path / "again")
+    assert not (tmp_path / "again" / "generation_config.json").exists()
+    assert zoo.load(tmp_path / "again").generation_config == zoo.load(tmp_path).generation_config
 
 
 def test_conversion_keeps_what_belongs_to_the_model(tmp_path, caplog):

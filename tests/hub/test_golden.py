@@ -113,7 +113,7 @@ def test_there_is_a_golden_for_every_family_and_head():
     )
 
 
-def test_outputs_equal_the_torch_library(golden, outputs):
+def test_outputs_equal_transformers(golden, outputs):
     real = golden["inputs/segments"].reshape(-1, 11).astype(bool)
     for name, expected in _group(golden, "outputs/").items():
         found = np.asarray(outputs[name])
@@ -129,7 +129,7 @@ def test_outputs_equal_the_torch_library(golden, outputs):
         record(golden["case"], kind, float(np.abs(found - expected).max()))
 
 
-def test_gradients_equal_the_torch_library(golden, outputs, tmp_path):
+def test_gradients_equal_transformers(golden, outputs, tmp_path):
     # The table is linear: gradients of the Hub's tensors load as gradients of the parameters.
     expected = nnx.state(load(_write_folder(tmp_path, golden, "grads")))
     largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected))

@@ -229,7 +229,7 @@ def test_sentence_order_is_the_pair_of_a_pretrained_model(tmp_path):
 
 
 @pytest.mark.parametrize("head", ["token_classification", "question_answering"])
-def test_heads_of_gpt_that_the_torch_library_lacks_come_back(head, tmp_path):
+def test_heads_of_gpt_that_transformers_lacks_come_back(head, tmp_path):
     model, ids = make("gpt", head, mlp_width=64, num_labels=5), jnp.arange(8, dtype=jnp.int32)[None]
     zoo.save(model, tmp_path)
     again = zoo.load(tmp_path)

@@ -35,7 +35,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_release_computes_what_the_torch_library_made_of_it(name):
+def test_a_release_computes_what_transformers_made_of_it(name):
     head, golden = HEADS[name], np.load(ORIGINALS / f"{name}.npz")
     asked = {"head": head} if name == "electra_generator" else {}
     model = zoo.load(ORIGINALS / name.partition("_")[0], **asked)

@@ -3,6 +3,7 @@
 """Saving and converting: what is written comes back, and nothing saved before is lost."""
 
 import functools
+import json
 import resource
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from zoo.hub.convert import FORMS, convert
 from zoo.hub.formats import safetensors
 from zoo.hub.tensors import Pending, partial
 from zoo.models import registry
+from zoo.nn.pooling import Dense, Pooling
 from zoo.sharding.mesh import make_mesh
 
 
@@ -38,17 +40,19 @@ def test_shards_round_trip_and_replace_one_another(tmp_path):
     assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1  # whoever may read one may read the other
 
 
+def _no_space(*_) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_save_that_fails_leaves_the_last_one(bert, monkeypatch):
     before = {path.name: path.read_bytes() for path in bert.iterdir()}
-    monkeypatch.setattr(
-        "zoo.hub.save.write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("zoo.hub.save.write_json", _no_space)
     with pytest.raises(ConfigError, match="No space left"):
         zoo.save(make("bert", "pretraining"), bert)
     assert {path.name: path.read_bytes() for path in bert.iterdir()} == before
 
 
-def test_what_the_torch_library_cannot_express_is_not_saved(tmp_path):
+def test_what_transformers_cannot_express_is_not_saved(tmp_path):
     with pytest.raises(ConfigError, match="norm_order is 'pre'"):
         zoo.save(make("bert", norm_order="pre"), tmp_path / "never")
     assert not (tmp_path / "never").exists()
@@ -131,6 +135,69 @@ def test_another_model_is_not_overwritten(bert, tmp_path):
     (bert / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ConfigError, match="holds a model that is not this one"):
         zoo.save(model, bert)
+
+
+def test_what_another_model_left_is_removed_and_a_tokenizer_stays(tmp_path, caplog):
+    folder = tmp_path / "model"
+    zoo.save(make("gpt2", "causal_lm"), folder)
+    (folder / "generation_config.json").write_text('{"num_beams": 4}')
+    (folder / "vocab.json").write_text("{}")
+    declaring = zoo.load(folder)
+    zoo.save(declaring, folder)
+    assert (folder / "generation_config.json").exists()
+    zoo.save(make("gpt2", "causal_lm"), folder)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", "vocab.json"}
+    assert "removed generation_config.json" in caplog.text
+    assert zoo.load(folder).generation_config != declaring.generation_config
+    pooled = make("bert")
+    pooled.pooling = Pooling(normalize=True)
+    zoo.save(pooled, tmp_path / "sentences")
+    assert zoo.load(tmp_path / "sentences").pooling is not None
+    zoo.save(make("bert"), tmp_path / "sentences")
+    assert "removed modules.json" in caplog.text and zoo.load(tmp_path / "sentences").pooling is None
+
+
+@pytest.mark.parametrize("form", ["orbax", "msgpack", "sentences"])
+def test_weights_in_another_form_are_not_left_beside_the_new(form, bert, tmp_path):
+    """An Orbax checkpoint would even be read in place of what was saved."""
+    model, folder = zoo.load(bert), tmp_path / "there"
+    if form == "sentences":
+        zoo.save(model, folder / "0_Transformer")
+        kinds = {"0_Transformer": "Transformer", "1_Pooling": "Pooling"}
+        modules = [{"path": name, "type": f"sentence_transformers.models.{kind}"} for name, kind in kinds.items()]
+        (folder / "modules.json").write_text(json.dumps(modules))
+    else:
+        convert(bert, folder, form=form)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=r"another form or place .*choose another folder, or remove"):
+        zoo.save(model, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_new_folder_appears_when_it_is_whole(tmp_path, monkeypatch):
+    model = make("bert")
+    model.pooling = Pooling(dense=(Dense(np.ones((16, 3), np.float32)),), normalize=True, similarity="dot")
+    monkeypatch.setattr("zoo.hub.save.write_json", _no_space)
+    with pytest.raises(ConfigError, match="No space left"):
+        zoo.save(model, tmp_path / "deep" / "new")
+    assert not list((tmp_path / "deep").iterdir())
+    monkeypatch.undo()
+    monkeypatch.setattr("zoo.hub.sentence_transformers.write_json", _no_space)
+    zoo.save(make("bert"), tmp_path / "old")
+    before = {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()}
+    for folder in (tmp_path / "old", tmp_path / "new"):
+        with pytest.raises(ConfigError, match="No space left"):
+            zoo.save(model, folder)
+    assert {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "new").exists() and {path.name for path in tmp_path.iterdir()} == {"deep", "old"}
+
+
+def test_a_converted_folder_appears_when_it_is_whole(bert, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.hub.convert.shutil.copyfile", _no_space)
+    (bert / "vocab.txt").write_text("[PAD]\n")
+    with pytest.raises(ConfigError, match="No space left"):
+        convert(bert, tmp_path / "new", form="orbax")
+    assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".*"))
 
 
 def test_the_launcher_converts_and_refuses(bert, tmp_path):

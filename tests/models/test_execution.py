@@ -19,10 +19,10 @@ TOKENS = np.random.default_rng(0).integers(4, 37, (2, 7)).astype(np.int32)
 @pytest.mark.parametrize("stack", ["scan", "loop"])
 @pytest.mark.parametrize("name", ["t5-small", "t5-v1_1-small", "gpt2"])
 def test_a_large_feed_forward_network_is_finite_in_float16(name, stack):
-    """The products reach 1e6, where float16 ends at 65,504."""
+    """The sums of the residual stream leave the range of float16, which ends at 65,504."""
     config = zoo.config(name)
     decoder = {} if config.decoder_layers is None else {"decoder_layers": 2}
-    ids = dict(eos_id=1, bos_id=1)
+    ids = dict(eos_id=1, bos_id=1, init_std=1.0)
     head = "causal_lm" if config.decoder_layers is None else "seq2seq_lm"
     logits = {}
     for dtype in ("float16", "float32"):
@@ -30,9 +30,10 @@ def test_a_large_feed_forward_network_is_finite_in_float16(name, stack):
         for tower in (model.stack, getattr(model, "decoder", None)):
             if tower is not None:
                 tower.blocks.mlp.down.kernel[...] = tower.blocks.mlp.down.kernel[...] * 3e4
-        out = model(TOKENS)
+        out = model(TOKENS, return_hidden_states=True)
         assert out.hidden.dtype == dtype
         logits[dtype] = np.asarray(out.logits, np.float32)
+        assert float(jnp.abs(out.hidden_states[1]).max()) > 65_504
     assert np.isfinite(logits["float16"]).all()
     np.testing.assert_allclose(logits["float16"], logits["float32"], atol=0.02 * np.abs(logits["float32"]).max())
 

@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 from zoo.models import registry
+from zoo.nn.cache import Cache
 
 SIZES = dict(vocab_size=37, width=12, num_layers=1, num_heads=3, kv_width=4, mlp_width=17, max_length=9, stack="loop")
 LENGTHS, LENGTH, EOS = (4, 7), 7, 2
@@ -35,34 +36,51 @@ def build(name: str, head: str):
     return nnx.merge(graphdef, params), EOS if pad is None else pad
 
 
-def rows(pad: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two rows, each with an end token as its last, padded on the right."""
+def rows(pad: int, side: str = "right") -> tuple[np.ndarray, np.ndarray]:
+    """Two rows, each with an end token as its last, padded on one side."""
     tokens = np.random.default_rng(0).integers(4, 37, (2, LENGTH)).astype(np.int32)
     segments = (np.arange(LENGTH) < np.array(LENGTHS)[:, None]).astype(np.int32)
     tokens[np.arange(2), np.array(LENGTHS) - 1] = EOS
-    return np.where(segments == 1, tokens, pad).astype(np.int32), segments
+    tokens = np.where(segments == 1, tokens, pad).astype(np.int32)
+    if side == "right":
+        return tokens, segments
+    return tuple(
+        np.stack([np.roll(row, LENGTH - n) for row, n in zip(array, LENGTHS, strict=True)])
+        for array in (tokens, segments)
+    )
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("name", "head"), CASES.values(), ids=map("-".join, CASES.values()))
-def test_a_row_alone_is_the_row_in_a_batch(name, head):
+def test_a_row_alone_is_the_row_in_a_batch(name, head, side):
+    """On the left too, where neither the positions nor the first token may be those of the padding."""
     model, pad = build(name, head)
-    tokens, segments = rows(pad)
-    alone, batch = tokens[:1, : LENGTHS[0]], dict(tokens=tokens, segments=segments)
+    tokens, segments = rows(pad, side)
+    place = slice(LENGTHS[0]) if side == "right" else slice(-LENGTHS[0], None)
+    alone, batch = tokens[:1, place], dict(tokens=tokens, segments=segments)
     if head == "multiple_choice":
         alone, batch = alone[:, None], {key: array[:, None] for key, array in batch.items()}
     expected, found = model(alone), model(batch)
-    for field in ("logits", "pair_logits", "hidden"):
+    for field in ("logits", "pair_logits", "pooled", "hidden"):
         want, have = getattr(expected, field), getattr(found, field)
         if want is not None:
             per_token = have.shape[1:2] == (LENGTH,)
-            np.testing.assert_allclose(have[0, : LENGTHS[0]] if per_token else have[0], want[0], atol=2e-5)
+            np.testing.assert_allclose(have[0, place] if per_token else have[0], want[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bert", "roberta"])
+def test_a_cache_counts_positions_past_the_padding_on_the_left(name):
+    model, pad = build(name, "causal_lm")
+    tokens, segments = rows(pad, "left")
+    begun = model(tokens[:, :5], segments=segments[:, :5], cache=Cache.empty(model.config, 2, LENGTH))
+    found = model(tokens[:, 5:], cache=begun.cache)
+    np.testing.assert_allclose(found.logits, model(tokens, segments=segments).logits[:, 5:], atol=2e-5)
 
 
 @pytest.mark.parametrize("head", ["sequence_classification", "multiple_choice"])
 def test_xlnet_reads_its_last_token_wherever_the_padding_is(head):
     model, pad = build("xlnet", head)
-    tokens, segments = rows(pad)
-    left = [np.stack([np.roll(row, LENGTH - n) for row, n in zip(a, LENGTHS, strict=True)]) for a in (tokens, segments)]
+    (tokens, segments), left = rows(pad), rows(pad, "left")
     if head == "multiple_choice":
         tokens, segments, left = tokens[:, None], segments[:, None], [array[:, None] for array in left]
     on_the_right, on_the_left = model(tokens, segments=segments), model(left[0], segments=left[1])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedding
-from zoo.nn.heads import DenseClassifier, Features, LastTokenChoice, LastTokenClassifier
+from zoo.nn.heads import LABEL_HEADS, Classifier, DenseClassifier, Features, LastTokenChoice, LastTokenClassifier
 from zoo.nn.inputs import Inputs
 
 CONFIG = TransformerConfig(
@@ -62,3 +63,9 @@ def test_a_dense_classifier_drops_twice_and_not_the_same(drops_input):
     head.dense.kernel[...] = head.classifier.kernel[...] = jnp.eye(400)
     kept = [head(features(jnp.ones((1, 4, 400)), dropout_key=jax.random.key(seed)))["logits"] > 0 for seed in range(20)]
     assert abs(float(jnp.stack(kept).mean()) - (0.75**2 if drops_input else 0.75)) < 0.02
+
+
+def test_the_heads_of_the_configs_labels_are_the_list_of_them():
+    for family in registry.FAMILIES.values():
+        for name, head in family.heads.items():
+            assert (issubclass(head, Classifier) and head.classes is None) == (name in LABEL_HEADS), (family.name, name)

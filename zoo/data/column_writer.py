@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing the rows of a table with new columns behind its own, in any of the formats that `zoo.data.formats` reads."""
 
+import bz2
 import contextlib
 import datetime
 import decimal
 import functools
 import gzip
 import json
+import lzma
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,13 +89,14 @@ def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, over
         raise ConfigError(f"{path} exists already; choose another file, or allow that it is overwritten.")
 
 
-@contextlib.contextmanager
-def _compressed(path: Path, file: BufferedIOBase) -> Iterator[BufferedIOBase]:
-    if not path.name.lower().endswith(".gz"):
-        yield file
-        return
-    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as target:  # the same rows give the same bytes
-        yield target
+def _compressed(path: Path, file: Any) -> contextlib.AbstractContextManager[Any]:
+    """The file, which compresses what is written as the suffix says; the same rows give the same bytes."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+    if suffix == ".bz2":
+        return bz2.BZ2File(file, "wb")
+    return lzma.LZMAFile(file, "wb") if suffix == ".xz" else contextlib.nullcontext(file)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.formats import ADVICE, HEADERS, READERS, SUFFIXES, Row, table_format
+from zoo.data.lines import format_suffix
 from zoo.data.stamp import stamp
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
 from zoo.files import open_regular
@@ -81,8 +82,8 @@ def open_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
       ConfigError: no such file, an unknown suffix, or a file without the columns `required`. FormatError: no header.
     """
     path = Path(path).expanduser()
-    suffix = table_format(path)
     _check_is_file(path)
+    suffix = table_format(path)
     with open_regular(path) as file:
         before = stamp(path)
         columns, arrow_schema = HEADERS[suffix](path, file)
@@ -92,9 +93,7 @@ def open_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
 
 def _check_is_file(path: Path) -> None:
     if path.is_dir():
-        tables = sorted(
-            entry.name for entry in path.iterdir() if entry.name.lower().removesuffix(".gz").endswith(SUFFIXES)
-        )
+        tables = sorted(entry.name for entry in path.iterdir() if format_suffix(entry) in SUFFIXES)
         raise ConfigError(f"{path} is a folder; name one table (in it are: {', '.join(tables[:8]) or 'none'}).")
     if not path.exists():
         raise ConfigError(f"{path} does not exist; {ADVICE}.")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The formats of tables, told apart by the file's suffix: CSV, TSV, JSON lines and Parquet, read row by row.
 
-The text formats are UTF-8, with or without a byte order mark, and may be compressed (`.csv.gz`). Quotes in a TSV file
-are text, as in those of GLUE. Every error names the file and the line, and for a CSV record of several lines the first.
+The text formats are UTF-8, with or without a byte order mark, and may be compressed (`.csv.gz`, `.bz2`, `.xz`). Quotes
+in a TSV file are text, as in those of GLUE. Every error names the file and the line, and for a CSV record of several
+lines the first.
 """
 
 import contextlib
@@ -18,11 +19,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from zoo.data.lines import read_lines
+from zoo.data.lines import COMPRESSIONS, format_suffix, read_lines
 from zoo.errors import ConfigError, FormatError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-ADVICE = f"expected a file that ends in {', '.join(SUFFIXES[:-1])} (or one of these with .gz), or in {SUFFIXES[-1]}"
+ADVICE = (
+    f"expected a file that ends in {', '.join(SUFFIXES[:-1])} (or one of these with {' or '.join(COMPRESSIONS)}), "
+    f"or in {SUFFIXES[-1]}"
+)
 _CHUNK = 1024  # rows of a Parquet file in memory at a time
 _MAX_FIELD = 2**27  # characters
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,10 +41,9 @@ class Row:
 
 
 def table_format(path: Path) -> str:
-    """Which of `SUFFIXES` a file's name ends in; ConfigError for none of them."""
-    name = path.name.lower()
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in SUFFIXES or (suffix == ".parquet" and name.endswith(".gz")):
+    """Which of `SUFFIXES` a file's name ends in, compressed or not; ConfigError for none of them."""
+    suffix = format_suffix(path)
+    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() != suffix):
         raise ConfigError(f"{path} has a suffix of no known table: {ADVICE}.")
     return suffix
 

@@ -35,6 +35,13 @@ _OPENERS = {
     ".bz2": ("bzip2", bz2.BZ2File),
     ".xz": ("xz", lzma.LZMAFile),
 }
+COMPRESSIONS = tuple(_OPENERS)
+
+
+def format_suffix(path: Path) -> str:
+    """The suffix in lower case that names a file's format; one of `COMPRESSIONS` behind it is left out."""
+    name = Path(path.name.lower())
+    return Path(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
 
 
 @contextlib.contextmanager

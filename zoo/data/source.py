@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from zoo.data.columns import Table, open_table
+from zoo.data.lines import format_suffix
 from zoo.data.text_file import TextFile, Unit, document
 from zoo.data.tfds_source import read_tfds
 from zoo.errors import ConfigError, FormatError
 
 EMBEDDED = Path(__file__).with_name("tinyshakespeare.txt")
 
-_COMPRESSED = (".gz", ".bz2", ".xz")  # which the standard library reads
 _RECORDS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")  # texts in a column
 _IN_FOLDERS = (".txt", ".jsonl", ".ndjson")
 _REFUSED = {
@@ -87,7 +87,7 @@ def held_out(index: int, fraction: float) -> bool:
 
 
 def _open(path: Path, field: str) -> TextFile | Table:
-    suffix = _suffix(path)
+    suffix = format_suffix(path)
     if suffix in _REFUSED:
         raise ConfigError(f"data.source holds {path}: {_REFUSED[suffix]}.")
     return open_table(path, required=(field,)) if suffix in _RECORDS else TextFile(path)
@@ -104,16 +104,10 @@ def _column(table: Table, field: str) -> Iterator[str]:
         yield from document([text])
 
 
-def _suffix(path: Path) -> str:
-    """The suffix in lower case, without that of a compression that is read."""
-    name = Path(path.name.lower())
-    return Path(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix
-
-
 def _find(source: str) -> list[Path]:
     path = Path(source).expanduser()
     if path.is_dir():
-        paths = [found for found in sorted(path.rglob("*")) if _suffix(found) in _IN_FOLDERS]
+        paths = [found for found in sorted(path.rglob("*")) if format_suffix(found) in _IN_FOLDERS]
     else:
         paths = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
     paths = [path for path in paths if path.is_file()]

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import ConfigError
-from zoo.files import read_json, write_json
 from zoo.hub import sentence_transformers
 from zoo.hub.fetch import CONFIG, GENERATION, SENTENCE_FILES, TOKENIZER_FILES, locate
-from zoo.hub.formats import msgpack, orbax
+from zoo.hub.formats import msgpack, orbax, safetensors
 from zoo.hub.load import load
-from zoo.hub.model_config import hub_config, read_hub_config
-from zoo.hub.save import MAX_SHARD_BYTES, save, write_folder
+from zoo.hub.save import MAX_SHARD_BYTES, staged, write_folder
 from zoo.hub.weights import Checkpoint, find
 from zoo.nn.transformer import Transformer
 
@@ -28,19 +26,6 @@ _RENAMED = {
     "vocab.bpe": "merges.txt",
     "encoder_bpe_40000.json": "vocab.json",
     "vocab_40000.bpe": "merges.txt",
-}
-# What a config.json says of its own file or of weights in another form, or that the new one says in its own words.
-_NOT_CARRIED = {
-    "_name_or_path",
-    "_num_labels",
-    "architectures",
-    "dtype",
-    "id2label",
-    "label2id",
-    "model_type",
-    "num_labels",
-    "torch_dtype",
-    "transformers_version",
 }
 
 _log = logging.getLogger(__name__)
@@ -56,7 +41,7 @@ def convert(
     """Loads a model and saves it to an empty or new folder, with its tokenizer and generation settings.
 
     Keys of config.json that no model here uses (`problem_type`) are carried over. A log line names the files that were
-    left out.
+    left out, and the tensors. The target appears when it is whole, unless it is an empty folder already.
 
     Args:
       form: one of `FORMS`; `msgpack` is what Transformers before version 5 reads into Flax.
@@ -73,42 +58,30 @@ def convert(
     sentences = sentence_transformers.read(path)
     checkpoint = find(path if sentences is None else sentences.transformer)
     model = load(path)
-    _write(model, target, form, max_shard_bytes)
-    _carry_config(checkpoint, target)
-    copied = _copy_files(checkpoint.folder, target)
+    with staged(target) as place:
+        _write(model, place, form, max_shard_bytes)
+        copied = _copy_files(checkpoint.folder, place)
     left = sorted(_left_out(path, checkpoint, copied))
+    if form == "orbax" and model.unread is not None:
+        left += [f"the tensor {name}" for name in sorted(model.unread.tensors)]
     if left:
         _log.info("%s: left out %s", source, ", ".join(left))
 
 
 def _write(model: Transformer, target: Path, form: str, max_shard_bytes: int) -> None:
     if form == "orbax":
-        orbax.write(model, target, hub_config(model.config, model.head_name))
+        write_folder(model, target, lambda folder, _: orbax.write(model, folder))
     elif form == "msgpack":
         norm_scale = "weight" if model.config.norm == "rms" else "scale"
-        write_folder(model, target, functools.partial(msgpack.write, target, norm_scale=norm_scale))
+        write_folder(model, target, functools.partial(msgpack.write, norm_scale=norm_scale))
     else:
-        save(model, target, max_shard_bytes=max_shard_bytes)
-    if form == "orbax" and model.pooling is not None:
-        sentence_transformers.write(target, model.pooling, model.config)
-
-
-def _carry_config(checkpoint: Checkpoint, target: Path) -> None:
-    """Adds the source's keys that the new config.json lacks, and the end tokens if there are several."""
-    if not (checkpoint.folder / CONFIG).exists():
-        return
-    old, _ = read_hub_config(checkpoint)
-    new = read_json(target / CONFIG)
-    carried = {key: value for key, value in old.items() if key not in new and key not in _NOT_CARRIED}
-    if isinstance(old.get("eos_token_id"), list):
-        carried["eos_token_id"] = old["eos_token_id"]
-    write_json(target / CONFIG, new | carried)
+        write_folder(model, target, functools.partial(safetensors.write, max_shard_bytes=max_shard_bytes))
 
 
 def _copy_files(folder: Path, target: Path) -> set[str]:
-    """Copies the tokenizer's files and the settings of generation; the names in the source."""
+    """Copies the tokenizer's files; the names in the source."""
     copied = set()
-    for name in (*TOKENIZER_FILES, GENERATION):
+    for name in TOKENIZER_FILES:
         new = _RENAMED.get(name, name)
         if (file := folder / name).is_file() and (new == name or not (folder / new).exists()):
             shutil.copyfile(file, target / new)
@@ -120,7 +93,7 @@ def _left_out(path: Path, checkpoint: Checkpoint, copied: set[str]) -> Iterator[
     """Files of the source, but for what was read or copied, and for weights in other formats."""
     if not path.is_dir():
         return
-    read = {CONFIG, *SENTENCE_FILES, *copied}
+    read = {CONFIG, GENERATION, *SENTENCE_FILES, *copied}
     for file in path.rglob("*"):
         name = file.relative_to(path).as_posix()
         is_weights = file.suffix in (".safetensors", ".bin", ".msgpack") or file.name.endswith(".index.json")

@@ -4,6 +4,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,19 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "forced_bos_token_id": (None,),
     "forced_eos_token_id": (None,),
     "forced_decoder_ids": (None, []),
+    "force_words_ids": (None, []),
+    "constraints": (None, []),
     "begin_suppress_tokens": (None, []),
     "exponential_decay_length_penalty": (None,),
     "sequence_bias": (None, []),
     "penalty_alpha": (None, 0, 0.0),
     "guidance_scale": (None, 1, 1.0),
+    "dola_layers": (None,),
+    "num_return_sequences": (None, 1),
+    "stop_strings": (None, []),
+    "max_time": (None,),
+    "token_healing": (None, False),
+    "watermarking_config": (None,),
 }
 
 # The same, of options that matter only to sampling.
@@ -38,7 +47,9 @@ _NEUTRAL_IN_SAMPLING: dict[str, tuple[Any, ...]] = {
     "min_p": (None, 0, 0.0),
     "epsilon_cutoff": (None, 0, 0.0),
     "eta_cutoff": (None, 0, 0.0),
+    "top_h": (None,),
 }
+_WHOLE = ("top_k", "max_new_tokens")
 _TOP_K = 50  # what Transformers uses if the file does not set it
 
 
@@ -48,79 +59,85 @@ class GenerationConfig:
 
     Attributes:
       eos_ids: tokens that end a text; None if the file names none. decoder_start_id: first token of a decoder.
-      suppress_tokens: tokens that are never generated. do_sample: whether tokens are drawn.
-      temperature: of the drawing. top_k, top_p: as of `zoo.generate`; None does not limit.
-      unsupported: options that change the result and are not supported, as `name=value`. text: the whole file.
+      suppress_tokens: tokens that are never generated. max_new_tokens: None if the file does not say.
+      do_sample: whether tokens are drawn. temperature: of the drawing. top_k, top_p: as of `zoo.generate`; None does
+        not limit.
+      unsupported: options that change the result and are not supported, by name, with their values.
+      unsupported_in_sampling: those that change it only if tokens are drawn.
+      text: the whole file, to be saved again; empty where config.json said all this.
     """
 
     eos_ids: tuple[int, ...] | None = None
     decoder_start_id: int | None = None
     suppress_tokens: tuple[int, ...] = ()
+    max_new_tokens: int | None = None
     do_sample: bool = False
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
-    unsupported: tuple[str, ...] = ()
+    unsupported: tuple[tuple[str, str], ...] = ()
+    unsupported_in_sampling: tuple[tuple[str, str], ...] = ()
     text: str = ""
-
-
-def attach(model: Any, path: Path) -> Any:
-    """The model, with the settings of its folder as `model.generation_config`, if there are any."""
-    found = read(path if path.is_dir() else path.parent)
-    if found is not None:
-        model.generation_config = found
-    return model
 
 
 def write(model: Any, folder: Path) -> list[Path]:
     """Writes the settings that came with a model next to their final name, which is returned, if there are any."""
-    found = getattr(model, "generation_config", None)
-    if found is None or not found.text:
+    if model.generation_config is None or not model.generation_config.text:
         return []
-    partial(folder / NAME).write_text(found.text, encoding="utf-8")
+    partial(folder / NAME).write_text(model.generation_config.text, encoding="utf-8")
     return [folder / NAME]
 
 
 def read(folder: str | os.PathLike) -> GenerationConfig | None:
-    """The settings in a folder's `generation_config.json`, or None if there is no such file.
+    """The settings in a folder's `generation_config.json`; None if there is no such file.
 
     Raises:
-      FormatError: a damaged file, or tokens that are not whole numbers.
+      FormatError: a damaged file, or a setting of the wrong type.
     """
     file = Path(folder, NAME)
-    if not file.is_file():
-        return None
-    fields = read_json(file)
-    if not isinstance(fields, dict):
-        raise FormatError(f"{file} must hold an object; found {type(fields).__name__}. Correct or remove the file.")
+    return parse(read_json(file), file, file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def parse(fields: Mapping[str, Any], file: Path, text: str = "") -> GenerationConfig:
+    """The settings among the keys of a file, whose text is to be saved again.
+
+    Raises:
+      FormatError: a setting of the wrong type.
+    """
     eos, start = fields.get("eos_token_id"), fields.get("decoder_start_token_id")
     words = fields.get("bad_words_ids") or []
     is_single = isinstance(words, list) and all(isinstance(word, list) and len(word) == 1 for word in words)
-    do_sample = fields.get("do_sample") is True
-    neutral = _NEUTRAL | (_NEUTRAL_IN_SAMPLING if do_sample else {})
-    unsupported = [f"{name}={fields[name]!r:.40}" for name, same in neutral.items() if fields.get(name) not in same]
-    if not is_single:
-        unsupported.append(f"bad_words_ids={words!r:.40}")
-    suppressed = [*(fields.get("suppress_tokens") or []), *(word[0] for word in words if is_single)]
+    several = () if is_single else (("bad_words_ids", f"{words!r:.40}"),)
+    banned = [word[0] for word in words] if is_single else []
     return GenerationConfig(
         eos_ids=None if eos is None else _ids(eos, "eos_token_id", file),
-        decoder_start_id=None if start is None else _ids(start, "decoder_start_token_id", file)[0],
-        suppress_tokens=_ids(suppressed, "suppress_tokens or bad_words_ids", file),
-        do_sample=do_sample,
-        unsupported=tuple(unsupported),
-        text=file.read_text(encoding="utf-8"),
-        **(_sampling(fields, file) if do_sample else {}),
+        decoder_start_id=None if start in (None, []) else _ids(start, "decoder_start_token_id", file)[0],
+        suppress_tokens=(
+            *_ids(fields.get("suppress_tokens") or [], "suppress_tokens", file),
+            *_ids(banned, "bad_words_ids", file),
+        ),
+        unsupported=(*_set(fields, _NEUTRAL), *several),
+        unsupported_in_sampling=_set(fields, _NEUTRAL_IN_SAMPLING),
+        text=text,
+        **_sampling(fields, file),
     )
 
 
-def _sampling(fields: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Temperature, top_k and top_p, where 0 and 1 for the last two mean no limit, as in Transformers."""
-    found = {"temperature": 1.0, "top_k": _TOP_K, "top_p": None}
+def _set(fields: Mapping[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> tuple[tuple[str, str], ...]:
+    """The options that have another value than one that changes nothing."""
+    return tuple((name, f"{fields[name]!r:.40}") for name, same in neutral.items() if fields.get(name) not in same)
+
+
+def _sampling(fields: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """How tokens are chosen, and how many; 0 and 1 for `top_k` and `top_p` mean no limit, as in Transformers."""
+    do_sample = fields.get("do_sample") is True
+    found = {"temperature": 1.0, "top_k": _TOP_K if do_sample else None, "top_p": None, "max_new_tokens": None}
     found |= {name: fields[name] for name in found if fields.get(name) is not None}
     for name, value in found.items():
-        if value is not None and type(value) not in ((int,) if name == "top_k" else (int, float)):
+        if value is not None and type(value) not in ((int,) if name in _WHOLE else (int, float)):
             raise FormatError(f"{file}: {name} must be a number; found {value!r:.80}. Correct it.")
-    return found | {"top_k": found["top_k"] or None, "top_p": None if found["top_p"] == 1 else found["top_p"]}
+    limits = {"top_k": found["top_k"] or None, "top_p": None if found["top_p"] == 1 else found["top_p"]}
+    return found | limits | {"do_sample": do_sample}
 
 
 def _ids(value: Any, name: str, file: Path) -> tuple[int, ...]:

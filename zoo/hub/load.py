@@ -3,6 +3,7 @@
 """`zoo.load`, `zoo.config` and `zoo.tokenizer`: from a Hub id, a registry name, a folder or a file."""
 
 import dataclasses
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -16,22 +17,23 @@ from jax.sharding import Mesh, NamedSharding
 
 from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
-from zoo.hub.fetch import locate
+from zoo.hub.fetch import CONFIG, locate
 from zoo.hub.formats import orbax
-from zoo.hub.match import Match, NewHead, Source, match
-from zoo.hub.model_config import AUTO, CLASSIFIERS, read_config, table_of
+from zoo.hub.match import Match, NewHead, Source, is_of_head, match
+from zoo.hub.model_config import AUTO, carry, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
 from zoo.hub.tables import FAMILIES
 from zoo.hub.tensors import Unread
 from zoo.hub.weights import Checkpoint, find
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 from zoo.nn.transformer import Transformer
 from zoo.sharding import rules as sharding_rules
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
-HeadInit = Literal["checkpoint", "random"]
+HeadInit = Literal["checkpoint", "required", "random"]
 Unexpected = Literal["error", "ignore"]
 
 _log = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ def load(
         head that the checkpoint lacks must be requested explicitly; its new parameters are drawn from `seed`.
       family: the family's name, for a config.json that names none.
       num_labels: C of a classifier; None is what config.json says.
-      head_init: `random` makes a new head even if the checkpoint has one, such as a classifier of other labels.
+      head_init: `required` refuses a checkpoint that lacks the requested head; `random` makes a new head even if the
+        checkpoint has one, such as a classifier of other labels.
       unexpected: `ignore` leaves out tensors that the model does not have, and logs them.
       revision: branch, tag or commit of a Hub repository; None is its main branch.
       dtype: of the computation. param_dtype: of the parameters.
@@ -84,7 +87,9 @@ def load(
     config = _adapt(config, named, num_labels, dtype, param_dtype)
     options = _Options(asked, named, head_init, unexpected, seed, str(source))
     model = _load(checkpoint, config, options, mesh, rules)
-    generation_config.attach(model, checkpoint.folder)
+    model.generation_config = generation_config.read(checkpoint.folder)
+    if model.generation_config is None and model.carried:  # config.json had these settings before there was that file
+        model.generation_config = generation_config.parse(json.loads(model.carried), checkpoint.folder / CONFIG)
     if sentences is not None and named is None:
         model.pooling = sentences.pooling(config)
     return model
@@ -132,7 +137,7 @@ class _Options:
     def new_head(self) -> NewHead:
         if self.head_init == "random":
             return "drawn"
-        return "refused" if self.head == AUTO else "allowed"
+        return "refused" if self.head == AUTO or self.head_init == "required" else "allowed"
 
 
 def _load(
@@ -144,7 +149,9 @@ def _load(
     graphdef, state = nnx.split(registry.family_of(config).abstract(config, head=options.named))
     shardings = None if mesh is None else sharding_rules.shardings(state, mesh, rules or "fsdp")
     if checkpoint.form == "orbax":
-        return nnx.merge(graphdef, orbax.read(checkpoint.folder, state, shardings))
+        model = nnx.merge(graphdef, orbax.read(checkpoint.folder, state, shardings))
+        model.carried = carry(checkpoint, new_head=False)
+        return model
     found = _match(checkpoint, tensors, config, options, state)
     where = str(checkpoint.path)
     places = None if shardings is None else _by_name(shardings)
@@ -153,6 +160,7 @@ def _load(
     _report(options, found)
     filled = [(path, param.replace(values[dotted(path)])) for path, param in nnx.to_flat_state(state)]
     model = nnx.merge(graphdef, nnx.from_flat_state(filled))
+    model.carried = carry(checkpoint, new_head=any(map(is_of_head, found.new)))
     if found.unread:
         model.unread = Unread({name: tensors[file] for name, file in found.unread.items()})
     return model
@@ -175,6 +183,11 @@ def _match(
         new_head=options.new_head,
         where=str(checkpoint.path),
     )
+    if options.head_init == "required" and found.lacks_part:
+        raise ConfigError(
+            f"{options.source} has no {options.named or 'bare'} head: it lacks {', '.join(found.missing)}. Load it "
+            f"with head={options.named!r}, which draws new parameters, and train them first; or take another one."
+        )
     if options.unexpected == "ignore" and found.unexpected:
         _log.warning("%s: left out, because of unexpected='ignore': %s", options.source, ", ".join(found.unexpected))
         found.unexpected = []
@@ -207,8 +220,8 @@ def _adapt(config: TransformerConfig, head, num_labels, dtype, param_dtype) -> T
     for name, value in changes.items():
         if not jnp.issubdtype(value, jnp.floating):
             raise ConfigError(f"{name} must be a floating-point dtype; found {value!r}.")
-    if num_labels is not None and head not in CLASSIFIERS:
-        raise ConfigError(f"num_labels belongs to {' and '.join(CLASSIFIERS)}; the head is {head!r}. Leave it out.")
+    if num_labels is not None and head not in LABEL_HEADS:
+        raise ConfigError(f"num_labels belongs to {' and '.join(LABEL_HEADS)}; the head is {head!r}. Leave it out.")
     if num_labels not in (None, config.num_labels):
         changes |= {"num_labels": num_labels, "label_names": ()}
     return config.replace(**changes)
@@ -223,7 +236,7 @@ def _hint(found: Match, options: _Options, config: TransformerConfig) -> str:
             "it: family=, head=."
         )
     if found.misshaped_head:
-        labels = f" of {config.num_labels} labels" if options.named in CLASSIFIERS else ""
+        labels = f" of {config.num_labels} labels" if options.named in LABEL_HEADS else ""
         hints.append(f"To replace the checkpoint's head by a new one{labels}: head_init='random'.")
     if found.lacks_part and options.head == AUTO and options.named is not None:
         hints.append(f"To start {options.named!r} with new parameters, request it explicitly: head={options.named!r}.")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder's config.json <-> a config and a head; the family of folders that do not name theirs."""
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +18,24 @@ from zoo.hub.tables import BY_MODEL_TYPE, FAMILIES
 from zoo.hub.weights import Checkpoint
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 
 AUTO = "auto"  # as a head: the one that `architectures` in config.json names
-CLASSIFIERS = ("sequence_classification", "token_classification")
 
 _MAX_CONFIG = 8 * 2**20  # bytes; names of 100,000 labels take half of it
+# What a config.json says of its own file or of weights in another form, or that a new one says in its own words.
+_NOT_CARRIED = {
+    "_name_or_path",
+    "_num_labels",
+    "architectures",
+    "dtype",
+    "id2label",
+    "label2id",
+    "model_type",
+    "num_labels",
+    "torch_dtype",
+    "transformers_version",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +61,7 @@ def read_config(
         known = ", ".join(name for name in record.weights.heads if name)
         raise ConfigError(f"{record.name} has no head {named!r}; choose one of {known}, None or {AUTO!r}.")
     hub_head = record.weights.heads[named]
-    stored = (lambda: _stored_labels(hub_head, record.weights, checkpoint)) if named in CLASSIFIERS else None
+    stored = (lambda: _stored_labels(hub_head, record.weights, checkpoint)) if named in LABEL_HEADS else None
     config = record.config.read(hub, str(where), hub_head.fields, stored_labels=stored)
     return _with_head(config, named, hub_head, hub, where), named
 
@@ -67,12 +81,38 @@ def _with_head(
     return config
 
 
-def hub_config(config: TransformerConfig, head: str | None) -> dict[str, Any]:
-    """The config.json of a model; ConfigError if Transformers has no such model."""
+def hub_config(config: TransformerConfig, head: str | None, carried: str = "") -> dict[str, Any]:
+    """The config.json of a model.
+
+    Args:
+      carried: what `carry` kept of the one that it was loaded from: its keys that no field here holds, such as
+        `problem_type`, and all of its end tokens where there are several.
+
+    Raises:
+      ConfigError: Transformers has no such model.
+    """
     record = FAMILIES[config.family]
     hub_head = record.weights.heads[head]
     labels = hub_head.num_labels or config.num_labels
-    return record.config.write(config, hub_head.hub_class, labels, hub_head.fields)
+    new = record.config.write(config, hub_head.hub_class, labels, hub_head.fields)
+    old = json.loads(carried or "{}")
+    ends = old.get("eos_token_id")
+    if isinstance(ends, list) and ends[:1] == [new.get("eos_token_id")]:
+        new["eos_token_id"] = ends
+    return old | new
+
+
+def carry(checkpoint: Checkpoint, *, new_head: bool) -> str:
+    """What is to be saved again of a checkpoint's config.json, as JSON; empty if there is none.
+
+    Args:
+      new_head: whether the head was drawn, so that what the old one was trained for does not hold for it.
+    """
+    if not (checkpoint.folder / CONFIG).exists():
+        return ""
+    hub, _ = read_hub_config(checkpoint)
+    left = _NOT_CARRIED | ({"problem_type"} if new_head else set())
+    return json.dumps({key: value for key, value in hub.items() if key not in left}, sort_keys=True)
 
 
 def table_of(config: TransformerConfig, head: str | None, checkpoint: Checkpoint) -> Table:

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`zoo.save`: a model -> a folder that Transformers loads."""
 
+import contextlib
 import functools
 import itertools
+import logging
 import os
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -17,35 +20,42 @@ from jax.sharding import Mesh, NamedSharding
 from zoo.errors import ConfigError, ZooError
 from zoo.files import write_json
 from zoo.hub import generation_config, sentence_transformers
-from zoo.hub.fetch import CONFIG
+from zoo.hub.fetch import CONFIG, GENERATION, SENTENCE_FILES
 from zoo.hub.formats import safetensors
-from zoo.hub.model_config import AUTO, CLASSIFIERS, hub_config, read_config
+from zoo.hub.model_config import AUTO, hub_config, read_config
 from zoo.hub.parameters import parameters
 from zoo.hub.table import Row, Table, Tie, conditions
 from zoo.hub.tables import FAMILIES
 from zoo.hub.tensors import Pending, fetch, partial
-from zoo.hub.weights import find
+from zoo.hub.weights import ORBAX, find
 from zoo.multihost import processes
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 from zoo.nn.transformer import Transformer
 from zoo.sharding import rules as sharding_rules
 
 MAX_SHARD_BYTES = 5_000_000_000  # Transformers' default, too
 
+_log = logging.getLogger(__name__)
+
 
 def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
     """Writes a folder that `load` and Transformers load: config.json and model.safetensors.
 
-    A model with a `pooling` is written as a sentence-transformers folder.
+    A model with a `pooling` is written as a sentence-transformers folder. What a loaded model's config.json and
+    generation_config.json said beside its architecture is written again.
 
-    Everything is written beside the final names and then moved, so that a folder saved before is whole until then.
-    Of several processes all must call it: tensor by tensor comes to process 0, which alone writes.
+    A new folder appears when it is whole. In one that is there, everything is written beside the final names and then
+    moved; settings of generation and of sentence-transformers that are not this model's are removed, and all other
+    files stay, a tokenizer's among them. Of several processes all must call it: tensor by tensor comes to process 0,
+    which alone writes.
 
     Args:
       max_shard_bytes: above this the weights are split over several files with an index.
 
     Raises:
-      ConfigError: Transformers has no such model, or the folder cannot be written, or it holds another model.
+      ConfigError: Transformers has no such model, or the folder cannot be written, or it holds another model, or one
+        whose weights would be read in place of these, or beside them.
     """
     folder = Path(folder)
     if not processes.is_primary():
@@ -54,15 +64,26 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
             tensors[name].make()
         return
     _check_target(model, folder)
-    write_folder(model, folder, functools.partial(safetensors.write, folder, max_shard_bytes=max_shard_bytes))
+    with staged(folder) as place:
+        write_folder(model, place, functools.partial(safetensors.write, max_shard_bytes=max_shard_bytes))
 
 
 def _check_target(model: Transformer, folder: Path) -> None:
     """A model replaces an earlier state of itself, and no other model."""
-    if not (folder / CONFIG).exists():
+    if not folder.is_dir():
         return
     try:
-        config, head = read_config(find(folder), AUTO)
+        sentences = sentence_transformers.read(folder)
+        weights = find(folder if sentences is None else sentences.transformer)
+        found = weights.folder / ORBAX if weights.form == "orbax" else weights.file
+        if found is not None and found not in (folder / safetensors.SINGLE, folder / safetensors.INDEX):
+            raise ConfigError(
+                f"{folder} holds weights in another form or place ({found.relative_to(folder)}), which would stay "
+                "there as a second model; choose another folder, or remove them."
+            )
+        if not (folder / CONFIG).exists():
+            return
+        config, head = read_config(weights, AUTO)
     except ZooError as error:
         raise ConfigError(f"{folder} holds a model that is not this one ({error}); choose another folder.") from error
     there, here = _identity(config, head), _identity(model.config, model.head_name)
@@ -75,25 +96,45 @@ def _check_target(model: Transformer, folder: Path) -> None:
 
 def _identity(config: TransformerConfig, head: str | None) -> tuple:
     sizes = (config.vocab_size, config.width, config.mlp_width, config.num_layers, config.decoder_layers)
-    return config.family, head, *sizes, config.num_labels if head in CLASSIFIERS else None
+    return config.family, head, *sizes, config.num_labels if head in LABEL_HEADS else None
 
 
-def write_folder(model: Transformer, folder: Path, write: Callable[[Mapping[str, Pending]], list[Path]]) -> None:
-    if model.is_for_inference:
-        raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
-    config = hub_config(model.config, model.head_name)
-    tensors = _pending(FAMILIES[model.config.family].weights, model)
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """The folder to write to: the one itself if it is there, else one beside it that takes its name in the end.
+
+    Raises:
+      ConfigError: it cannot be written.
+    """
+    is_new = not folder.exists()
+    place = partial(folder) if is_new else folder
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = write(tensors)
-        write_json(partial(folder / CONFIG), config)
-        _replace([*paths, *generation_config.write(model, folder), folder / CONFIG])
-        if model.pooling is not None and model.head_name is None:
-            sentence_transformers.write(folder, model.pooling, model.config)
+        place.mkdir(parents=True, exist_ok=True)
+        yield place
+        if is_new:
+            place.rename(folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
     finally:
-        for left in folder.glob(partial(folder / "*").name):
+        if is_new:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def write_folder(model: Transformer, folder: Path, write: Callable[[Path, Mapping[str, Pending]], list[Path]]) -> None:
+    """Writes what belongs to a model into a folder that is there, each file beside its final name, then moves them."""
+    if model.is_for_inference:
+        raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
+    config = hub_config(model.config, model.head_name, model.carried)
+    tensors = _pending(FAMILIES[model.config.family].weights, model)
+    try:
+        paths = [*write(folder, tensors), *generation_config.write(model, folder)]
+        if model.pooling is not None and model.head_name is None:
+            paths += sentence_transformers.write(folder, model.pooling, model.config)
+        write_json(partial(folder / CONFIG), config)
+        _replace(folder, [*paths, folder / CONFIG])
+    finally:
+        pattern = partial(folder / "*").name
+        for left in (*folder.glob(pattern), *folder.glob(f"*/{pattern}")):
             left.unlink()
 
 
@@ -162,11 +203,14 @@ def _gather(mesh: Mesh) -> Callable[[jax.Array, int | None], jax.Array]:
     return jax.jit(gather, out_shardings=sharding_rules.replicated(mesh))
 
 
-def _replace(paths: list[Path]) -> None:
-    """Moves finished files to their names, then removes weights that an earlier save left under other names."""
-    folder = paths[0].parent
+def _replace(folder: Path, paths: list[Path]) -> None:
+    """Moves finished files to their names, then removes what an earlier save left under others, or this one lacks."""
     for path in paths:
         partial(path).replace(path)
     for old in {*folder.glob("model-*-of-*.safetensors"), folder / safetensors.SINGLE, folder / safetensors.INDEX}:
         if old not in paths:
             old.unlink(missing_ok=True)
+    for name in (*SENTENCE_FILES, GENERATION):
+        if folder / name not in paths and (folder / name).exists():
+            (folder / name).unlink()
+            _log.warning("%s: removed %s, which another model left there.", folder, name)

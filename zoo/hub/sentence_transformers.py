@@ -12,8 +12,9 @@ from safetensors.numpy import save_file
 
 from zoo.errors import ConfigError, FormatError
 from zoo.files import read_json, read_json_list, write_json
+from zoo.hub.fetch import CONFIG
 from zoo.hub.formats import safetensors, torch_pickle
-from zoo.hub.tensors import check_inside, fetch
+from zoo.hub.tensors import check_inside, fetch, partial
 from zoo.nn.config import TransformerConfig
 from zoo.nn.pooling import Dense, DenseActivation, Pooling, PoolingMode
 
@@ -36,6 +37,17 @@ _ACTIVATIONS: Mapping[str, DenseActivation] = {
 }
 _KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
 
+# Keys that would change the vectors, with the values at which they change nothing.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "transformer_task": (None, "feature-extraction"),
+    "module_output_name": (None, "token_embeddings"),
+    "processing_kwargs": (None, {}),
+    "query_length": (None,),
+    "document_length": (None,),
+    "query_expansion": (None,),
+    "truncate_dim": (None,),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class SentenceFolder:
@@ -57,8 +69,9 @@ class SentenceFolder:
                 f"{self.folder / MODULES} must list Transformer, Pooling, any Dense, and Normalize or not, in this "
                 f"order; found {', '.join(['Transformer', *kinds])}."
             )
-        fields = _read_pooling(self.others[0][1] / "config.json", config.width)
+        fields = _read_pooling(self.others[0][1] / CONFIG, config.width)
         settings = read_json(self.transformer / SENTENCE, default={})
+        _refuse(settings, self.transformer / SENTENCE)
         return Pooling(
             **fields,
             **_read_prompts(self.folder / PROMPTS),
@@ -107,7 +120,8 @@ def _read_pooling(file: Path, width: int) -> dict[str, Any]:
         raise ConfigError(f"{file}: {unknown[0]!r} is not supported; supported are {', '.join(_MODES)}.")
     modes = tuple(mode for key, mode in _MODES.items() if key in asked)
     if isinstance(name := hub.get("pooling_mode"), str | list):
-        modes = (name,) if isinstance(name, str) else tuple(name)
+        names = (name,) if isinstance(name, str) else tuple(name)
+        modes = tuple("mean_sqrt_len" if name == "mean_sqrt_len_tokens" else name for name in names)
     try:
         checked = Pooling(modes=cast(tuple[PoolingMode, ...], modes))
     except ConfigError as error:
@@ -115,17 +129,29 @@ def _read_pooling(file: Path, width: int) -> dict[str, Any]:
     return {"modes": checked.modes, "include_prompt": hub.get("include_prompt", True) is not False}
 
 
+def _refuse(settings: Mapping[str, Any], file: Path) -> None:
+    """ConfigError for an option that is not supported."""
+    for key, same in _NEUTRAL.items():
+        if settings.get(key) not in same:
+            raise ConfigError(
+                f"{file}: {key!r} is {settings[key]!r:.80}, which is not supported. Remove it to load the model "
+                "without."
+            )
+
+
 def _read_prompts(file: Path) -> dict[str, Any]:
     hub = read_json(file, default={})
+    _refuse(hub, file)
     prompts, default = hub.get("prompts") or {}, hub.get("default_prompt_name")
     texts = isinstance(prompts, dict) and all(isinstance(text, str) for text in prompts.values())
     if not texts or not (default is None or default in prompts):
         raise ConfigError(
             f"{file}: 'prompts' must map names to texts, the default's among them; found {prompts!r:.80}."
         )
-    if hub.get("similarity_fn_name") is not None and not isinstance(hub["similarity_fn_name"], str):
-        raise ConfigError(f"{file}: 'similarity_fn_name' must be a name; found {hub['similarity_fn_name']!r:.80}.")
-    return {"prompts": tuple(prompts.items()), "default_prompt": default}
+    similarity = hub.get("similarity_fn_name")
+    if not isinstance(similarity, str | None):
+        raise ConfigError(f"{file}: 'similarity_fn_name' must be a name; found {similarity!r:.80}.")
+    return {"prompts": tuple(prompts.items()), "default_prompt": default, "similarity": similarity}
 
 
 def _max_length(settings: Mapping[str, Any], file: Path) -> int | None:
@@ -136,7 +162,7 @@ def _max_length(settings: Mapping[str, Any], file: Path) -> int | None:
 
 
 def _read_dense(folder: Path) -> Dense:
-    hub, file = read_json(folder / "config.json"), folder / "config.json"
+    hub, file = read_json(folder / CONFIG), folder / CONFIG
     activation = _ACTIVATIONS.get(hub.get("activation_function", "torch.nn.modules.activation.Tanh"))
     if activation is None:
         raise ConfigError(
@@ -144,6 +170,8 @@ def _read_dense(folder: Path) -> Dense:
         )
     if hub.get("use_residual"):
         raise ConfigError(f"{file}: 'use_residual' is not supported.")
+    if {hub.get("module_input_name"), hub.get("module_output_name")} - {None, "sentence_embedding"}:
+        raise ConfigError(f"{file}: a layer on anything but the sentence's vector is not supported.")
     if (folder / safetensors.SINGLE).exists():
         tensors = safetensors.read_file(check_inside(folder, safetensors.SINGLE, folder))
     else:
@@ -161,39 +189,43 @@ def _float32(tensor: np.ndarray | None) -> np.ndarray | None:
     return None if tensor is None else np.asarray(fetch(tensor), np.float32)
 
 
-def write(folder: Path, pooling: Pooling, config: TransformerConfig) -> None:
-    """Writes the modules of a saved model, as sentence-transformers reads them."""
+def write(folder: Path, pooling: Pooling, config: TransformerConfig) -> list[Path]:
+    """Writes the modules of a model, as sentence-transformers reads them, each next to its final name; these names."""
     kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
     kinds += [(f"{number}_Dense", "Dense") for number in range(2, 2 + len(pooling.dense))]
     kinds += [(f"{len(kinds)}_Normalize", "Normalize")] if pooling.normalize else []
     modes = {key: mode in pooling.modes for key, mode in _MODES.items()}
-    _folder(folder / "1_Pooling", {"word_embedding_dimension": config.width, **modes} | _prompt_flag(pooling))
-    for (place, _), layer in zip(kinds[2:], pooling.dense, strict=False):
-        _write_dense(folder / place, layer)
-    if pooling.normalize:
-        (folder / kinds[-1][0]).mkdir(exist_ok=True)
-    write_json(folder / SENTENCE, {"max_seq_length": pooling.max_length, "do_lower_case": pooling.lower_case})
-    write_json(folder / PROMPTS, {"prompts": dict(pooling.prompts), "default_prompt_name": pooling.default_prompt})
+    for place, _ in kinds[1:]:
+        (folder / place).mkdir(exist_ok=True)
     entries = [
         {"idx": number, "name": str(number), "path": place, "type": f"sentence_transformers.models.{kind}"}
         for number, (place, kind) in enumerate(kinds)
     ]
-    write_json(folder / MODULES, entries)
+    similarity = {} if pooling.similarity is None else {"similarity_fn_name": pooling.similarity}
+    prompts = {"prompts": dict(pooling.prompts), "default_prompt_name": pooling.default_prompt}
+    width = {"word_embedding_dimension": config.width, "include_prompt": pooling.include_prompt}
+    files: dict[Path, Any] = {
+        folder / "1_Pooling" / CONFIG: width | modes,
+        folder / SENTENCE: {"max_seq_length": pooling.max_length, "do_lower_case": pooling.lower_case},
+        folder / PROMPTS: prompts | similarity,
+    }
+    weights = []
+    for (place, _), layer in zip(kinds[2:], pooling.dense, strict=False):
+        files[folder / place / CONFIG] = _dense_config(layer)
+        weights.append(folder / place / safetensors.SINGLE)
+        save_file(_dense_tensors(layer), partial(weights[-1]), {"format": "pt"})
+    files[folder / MODULES] = entries
+    for path, value in files.items():
+        write_json(partial(path), value)
+    return [*weights, *files]
 
 
-def _prompt_flag(pooling: Pooling) -> dict[str, Any]:
-    return {"include_prompt": pooling.include_prompt}
-
-
-def _folder(folder: Path, config: Mapping[str, Any]) -> None:
-    folder.mkdir(exist_ok=True)
-    write_json(folder / "config.json", config)
-
-
-def _write_dense(folder: Path, layer: Dense) -> None:
+def _dense_config(layer: Dense) -> dict[str, Any]:
     name = next(name for name, activation in _ACTIVATIONS.items() if activation == layer.activation)
     sizes = {"in_features": layer.kernel.shape[0], "out_features": layer.kernel.shape[1]}
-    _folder(folder, {**sizes, "bias": layer.bias is not None, "activation_function": name})
-    tensors = {"linear.weight": np.ascontiguousarray(layer.kernel.T)}
-    tensors |= {} if layer.bias is None else {"linear.bias": layer.bias}
-    save_file(tensors, folder / safetensors.SINGLE, {"format": "pt"})
+    return {**sizes, "bias": layer.bias is not None, "activation_function": name}
+
+
+def _dense_tensors(layer: Dense) -> dict[str, np.ndarray]:
+    bias = {} if layer.bias is None else {"linear.bias": layer.bias}
+    return {"linear.weight": np.ascontiguousarray(layer.kernel.T)} | bias

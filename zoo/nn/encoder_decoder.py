@@ -17,6 +17,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.heads import Head
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.norm import Norm
+from zoo.nn.positions import first_token
 from zoo.nn.stack import Stack
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 
@@ -56,7 +57,8 @@ class EncoderDecoder(Transformer):
         Args:
           tokens, token_types, segments, positions: the encoder's, [B, S]; see `Transformer`.
           dropout_key: turns dropout on.
-          decoder_tokens: the decoder's ids [B, T]; None is `tokens` after a start token.
+          decoder_tokens: the decoder's ids [B, T]; None is `tokens` after a start token, which comes after padding
+            on their left.
           decoder_segments: 0 for the decoder's padding; None means none, which is right if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
           targets: what the decoder should predict there, see `Transformer`.
@@ -77,7 +79,10 @@ class EncoderDecoder(Transformer):
         options: dict[str, Any] = dict(return_hidden_states=return_hidden_states)
         given = Inputs.create(self.config, tokens, token_types, segments, positions, dropout_key=keys[0], **options)
         layers = self._through(self.stack, self.final_norm, given)
-        decoder_tokens = shift_right(self.config, given.tokens) if decoder_tokens is None else decoder_tokens
+        if decoder_tokens is None:
+            decoder_tokens = shift_right(self.config, given.tokens, given.segments)
+            if decoder_segments is None and given.segments is not None:
+                decoder_segments = _after_padding(given.segments)
         options |= dict(source=Source(hidden=layers.hidden, segments=given.segments), logits_at=logits_at)
         inputs = Inputs.create(
             self.config, decoder_tokens, segments=decoder_segments, of="decoder_", dropout_key=keys[1], **options
@@ -111,9 +116,22 @@ class EncoderDecoder(Transformer):
         return Output(hidden=layers.hidden, hidden_states=layers.hidden_states, cache=layers.cache)
 
 
-def shift_right(config: TransformerConfig, tokens: Ids) -> Int[Array, "B T"]:
-    """What a decoder reads to predict `tokens`: the start token, then all but the last of them."""
+def shift_right(config: TransformerConfig, tokens: Ids, segments: Int[Array, "B T"] | None = None) -> Int[Array, "B T"]:
+    """What a decoder reads to predict `tokens`: the start token, then all but the last of them.
+
+    Where `segments` has padding on the left, the start token comes after it.
+    """
     if config.decoder_start_id is None:
         raise ConfigError("This model has no decoder_start_id to shift tokens by; pass decoder_tokens, or set it.")
     tokens = jnp.asarray(tokens, jnp.int32)
-    return jnp.concatenate([jnp.full_like(tokens[..., :1], config.decoder_start_id), tokens[..., :-1]], axis=-1)
+    shifted = jnp.concatenate([jnp.full_like(tokens[..., :1], config.decoder_start_id), tokens[..., :-1]], axis=-1)
+    if segments is None:
+        return shifted
+    places = jnp.arange(tokens.shape[-1], dtype=jnp.int32)[None]
+    return jnp.where(places == first_token(segments)[:, None], config.decoder_start_id, shifted)
+
+
+def _after_padding(segments: Int[Array, "B T"]) -> Int[Array, "B T"]:
+    """1 from each row's first token on, and 0 for padding before it."""
+    places = jnp.arange(segments.shape[1], dtype=jnp.int32)[None]
+    return (places >= first_token(segments)[:, None]).astype(jnp.int32)

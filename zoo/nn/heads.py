@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError
 from zoo.kernels.softmax_xent import softmax_xent
@@ -20,7 +20,9 @@ from zoo.nn.inputs import Inputs
 from zoo.nn.linear import Linear
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
+from zoo.nn.positions import first_token
 
+LABEL_HEADS = ("sequence_classification", "token_classification")  # those of the config's number of labels
 Rate = Literal["config", "none"]  # dropout by the config's `classifier_dropout`, or none
 
 
@@ -72,6 +74,13 @@ class Features:
         positions = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
         last = jnp.max(jnp.where(chosen, positions, 0), axis=1)
         return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
+
+
+def at_first(hidden: Float[Array, "B T D"], segments: Int[Array, "B T"] | None) -> Float[Array, "B D"]:
+    """The hidden vector of each row's first token that is not padding."""
+    if segments is None:
+        return hidden[:, 0]
+    return jnp.take_along_axis(hidden, first_token(segments)[:, None, None], axis=1).squeeze(1)
 
 
 class Head(nnx.Module):
@@ -255,7 +264,7 @@ class DenseClassifier(Classifier):
         return ACTIVATIONS[self.activation](self.dense(dropout(self.read(features), self.rate, key)))
 
     def read(self, features: Features) -> Float[Array, "B D"]:
-        return features.hidden[:, 0]
+        return at_first(features.hidden, features.inputs.segments)
 
 
 class LastTokenClassifier(Classifier):

@@ -46,9 +46,10 @@ class Pooling:
       modes: poolings whose vectors are concatenated, in this order of `PoolingMode`.
       dense: layers on the pooled vector. normalize: whether the last step divides by the Euclidean norm.
       max_length: tokens that a text is cut to, special ones included; None is what the positions allow.
-      lower_case: whether texts are lower-cased before they are tokenized.
+      lower_case: whether texts are lower-cased before they are tokenized, prompts with them.
       include_prompt: whether the tokens of a prompt are pooled.
       prompts: texts put before a text, by name. default_prompt: the name of the one used unless another is chosen.
+      similarity: by which function the vectors are to be compared (`cosine`), where the folder declares it.
     """
 
     modes: tuple[PoolingMode, ...] = ("mean",)
@@ -59,6 +60,7 @@ class Pooling:
     include_prompt: bool = True
     prompts: tuple[tuple[str, str], ...] = ()
     default_prompt: str | None = None
+    similarity: str | None = None
 
     def __post_init__(self):
         if not self.modes or any(mode not in get_args(PoolingMode) for mode in self.modes):
@@ -66,10 +68,18 @@ class Pooling:
         if self.default_prompt is not None and self.default_prompt not in dict(self.prompts):
             raise ConfigError(f"No prompt {self.default_prompt!r}; the prompts are {', '.join(dict(self.prompts))}.")
 
-    def __call__(self, hidden: Float[Array, "B T D"], mask: Int[Array, "B T"]) -> Float[Array, "B E"]:
-        """The sentences' vectors, float32; `mask` is 1 for each token that is pooled."""
-        hidden, weights = hidden.astype(jnp.float32), mask.astype(jnp.float32)
-        vectors = jnp.concatenate([_pool(mode, hidden, weights) for mode in self.modes], axis=-1)
+    def __call__(
+        self, hidden: Float[Array, "B T D"], segments: Int[Array, "B T"], skipped: int = 0
+    ) -> Float[Array, "B E"]:
+        """The sentences' vectors, float32.
+
+        Args:
+          segments: 0 for padding, on whichever side. skipped: how many of the first tokens are not pooled.
+        """
+        hidden, real = hidden.astype(jnp.float32), segments != 0
+        ranks = jnp.where(real, jnp.cumsum(real, axis=1), 0)  # 1 for a row's first token
+        ranks = jnp.where(ranks > skipped, ranks, 0)
+        vectors = jnp.concatenate([_pool(mode, hidden, ranks) for mode in self.modes], axis=-1)
         for layer in self.dense:
             vectors = vectors @ jnp.asarray(layer.kernel)
             vectors = vectors if layer.bias is None else vectors + jnp.asarray(layer.bias)[None]
@@ -79,15 +89,15 @@ class Pooling:
         return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=-1, keepdims=True), _LEAST)
 
 
-def _pool(mode: PoolingMode, hidden: Float[Array, "B T D"], mask: Float[Array, "B T"]) -> Float[Array, "B D"]:
-    if mode == "cls":  # the first token, padding on the left aside, whether or not it is pooled
-        return hidden[:, 0]
+def _pool(mode: PoolingMode, hidden: Float[Array, "B T D"], ranks: Int[Array, "B T"]) -> Float[Array, "B D"]:
+    """One vector a row; `ranks` counts its tokens from 1, and is 0 where nothing is pooled."""
+    pooled = ranks > 0
     if mode == "max":
-        return jnp.max(jnp.where(mask[..., None] > 0, hidden, -1e9), axis=1)
-    if mode == "lasttoken":
-        last = hidden.shape[1] - 1 - jnp.argmax(mask[:, ::-1], axis=1)
-        return jnp.take_along_axis(hidden, last[:, None, None], axis=1)[:, 0]
-    if mode == "weightedmean":
-        mask = mask * jnp.arange(1, mask.shape[1] + 1, dtype=mask.dtype)[None]
-    total = jnp.maximum(mask.sum(axis=1, keepdims=True), 1e-9)
-    return jnp.einsum("btd,bt->bd", hidden, mask) / (jnp.sqrt(total) if mode == "mean_sqrt_len" else total)
+        return jnp.max(jnp.where(pooled[..., None], hidden, -1e9), axis=1)
+    if mode in ("cls", "lasttoken"):
+        place = jnp.argmax(pooled if mode == "cls" else ranks, axis=1)
+        hidden = jnp.where(pooled[..., None], hidden, 0.0)  # a row whose tokens are all skipped gives zeros
+        return jnp.take_along_axis(hidden, place[:, None, None], axis=1)[:, 0]
+    weights = (ranks if mode == "weightedmean" else pooled).astype(hidden.dtype)
+    total = jnp.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    return jnp.einsum("btd,bt->bd", hidden, weights) / (jnp.sqrt(total) if mode == "mean_sqrt_len" else total)

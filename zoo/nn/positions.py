@@ -24,15 +24,27 @@ def encode_positions(positions: Float[np.ndarray, "T"], width: int) -> Float[np.
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width].astype(np.float32)
 
 
-def past_padding(tokens: Int[Array, "B T"], pad_id: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
+def past_padding(tokens: Int[Array, "B T"], pad_id: int, start: Int[Array, "B 1"] | int = 0) -> Int[Array, "B T"]:
     """`start, start + 1, ...` for the tokens that are not padding; padding takes no position, and has -1."""
     real = tokens != pad_id
     return jnp.where(real, start + jnp.cumsum(real, axis=1, dtype=jnp.int32) - 1, -1)
 
 
-def consecutive(batch: int, length: int, start: Int[Array, ""] | int = 0) -> Int[Array, "B T"]:
-    """`start, start + 1, ...` in every sequence."""
-    return jnp.broadcast_to(start + jnp.arange(length, dtype=jnp.int32), (batch, length))
+def consecutive(
+    batch: int, length: int, start: Int[Array, ""] | int = 0, segments: Int[Array, "B S"] | None = None
+) -> Int[Array, "B T"]:
+    """`start, start + 1, ...` in every sequence; less by its padding on the left, which is at position 0.
+
+    Args:
+      segments: of the sequence from its very beginning, 0 for padding; None is a sequence without padding.
+    """
+    positions = jnp.broadcast_to(start + jnp.arange(length, dtype=jnp.int32), (batch, length))
+    return positions if segments is None else jnp.maximum(positions - first_token(segments)[:, None], 0)
+
+
+def first_token(segments: Int[Array, "B S"]) -> Int[Array, "B"]:
+    """The index of each sequence's first token that is not padding."""
+    return jnp.argmax(segments != 0, axis=1).astype(jnp.int32)
 
 
 class BucketBias(nnx.Module):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 
 
 def summary(config: TransformerConfig, kind: str, head: str | None, params: Sequence[Any]) -> str:
@@ -35,4 +36,4 @@ def _attention(config: TransformerConfig) -> str:
 
 
 def _labels(config: TransformerConfig, head: str | None) -> str:
-    return f", {config.num_labels} labels" if head in ("sequence_classification", "token_classification") else ""
+    return f", {config.num_labels} labels" if head in LABEL_HEADS else ""

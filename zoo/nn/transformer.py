@@ -20,7 +20,7 @@ from zoo.nn.check import check_targets
 from zoo.nn.config import TransformerConfig
 from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
-from zoo.nn.heads import Features, Head, VocabularyHead
+from zoo.nn.heads import Features, Head, VocabularyHead, at_first
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
@@ -77,11 +77,15 @@ class Transformer(nnx.Module):
       config: architecture and execution. head_name: the name under which `zoo.create` made the head, or None.
       pooling: how a sentence's vector is made (`zoo.nn.pooling.Pooling`), or None.
       unread: tensors of the checkpoint that no computation uses, kept to be saved again (`zoo.hub.tensors.Unread`).
+      generation_config: the checkpoint's settings (`zoo.hub.generation_config.GenerationConfig`), or None.
+      carried: JSON text of the checkpoint's config.json, whose other keys are saved again.
     """
 
     block_type: ClassVar[type[Layer]] = Block
     pooling: Any = None
     unread: Any = None
+    generation_config: Any = None
+    carried: str = ""
 
     def __init__(
         self,
@@ -120,7 +124,8 @@ class Transformer(nnx.Module):
           tokens: ids [B, T], `[B, C, T]` for a `multiple_choice` head; or these arguments in one batch, by name.
           token_types: sentence A (0) or B (1) of each token; None is all 0.
           segments: the document of a packed sequence that each token is of, 0 for padding; a 0/1 attention mask works.
-          positions: 0-based position of each token; None counts along the sequence, by the config's `pad_positions`.
+          positions: 0-based position of each token; None counts from the first token that is not padding by `segments`,
+            or as the config's `pad_positions` determines.
           dropout_key: turns dropout on.
           logits_at: positions at which vocabulary logits are computed; None is all.
           targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
@@ -170,18 +175,19 @@ class Transformer(nnx.Module):
     def _run(self, inputs: Inputs) -> Output:
         body_key, head_key = (None, None) if inputs.dropout_key is None else jax.random.split(inputs.dropout_key)
         layers = self._through(self.stack, self.final_norm, inputs.replace(dropout_key=body_key))
-        pooled = None if self.pooler is None else jnp.tanh(self.pooler(layers.hidden[:, 0]))
+        pooled = None if self.pooler is None else jnp.tanh(self.pooler(at_first(layers.hidden, inputs.segments)))
         out = Output(hidden=layers.hidden, pooled=pooled, hidden_states=layers.hidden_states, cache=layers.cache)
         return self._read(out, inputs.replace(dropout_key=head_key))
 
     def _through(self, stack: Stack, norm: Norm | None, inputs: Inputs) -> Layers:
         key, cache, segments = inputs.dropout_key, inputs.cache, inputs.segments
         embed_key, stack_key, out_key = (None,) * 3 if key is None else jax.random.split(key, 3)
+        if cache is not None and segments is None:
+            segments = jnp.ones_like(inputs.tokens)
         positions = inputs.positions
         if positions is None:
-            positions = self._positions(inputs.tokens, start=0 if cache is None else cache.length)
-        if cache is not None:
-            segments = jnp.ones_like(inputs.tokens) if segments is None else segments
+            positions = self._positions(inputs.tokens, segments, cache)
+        if cache is not None and segments is not None:
             cache = cache.admit(segments)
         embedded = self.embed(inputs.tokens, inputs.token_types, positions, dropout_key=embed_key)
         embedded = embedded.astype(self.config.residual_dtype)
@@ -220,10 +226,15 @@ class Transformer(nnx.Module):
             return out
         return dataclasses.replace(out, logits=out.logits.reshape(-1, inputs.choices))
 
-    def _positions(self, tokens: Int[Array, "B T"], start: Int[Array, ""] | int) -> Int[Array, "B T"]:
+    def _positions(
+        self, tokens: Int[Array, "B T"], segments: Int[Array, "B T"] | None, cache: Cache | None
+    ) -> Int[Array, "B T"]:
         if self.config.pad_positions == "skipped" and self.config.pad_id is not None:
-            return past_padding(tokens, self.config.pad_id, start)
-        return consecutive(*tokens.shape, start=start)
+            held = 0 if cache is None else jnp.sum(cache.segments != 0, axis=1, keepdims=True, dtype=jnp.int32)
+            return past_padding(tokens, self.config.pad_id, held)
+        if cache is None or segments is None:
+            return consecutive(*tokens.shape, segments=segments)
+        return consecutive(*tokens.shape, start=cache.length, segments=cache.admit(segments).segments)
 
 
 def _platform(model: Transformer) -> str:

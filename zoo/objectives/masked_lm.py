@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.data.random import Key
-from zoo.data.schema import DataInfo
+from zoo.data.schema import DataInfo, Vocabulary
 from zoo.errors import ConfigError
 from zoo.objectives.loss import perplexity, weighted_sums
 from zoo.objectives.masking import mask_tokens
@@ -44,11 +44,7 @@ class MaskedLM(Objective):
             raise ConfigError(f"objective.max_predictions must be 0 (automatic) or more; found {self.max_predictions}.")
 
     def bind(self, info: DataInfo) -> "MaskedLM":
-        if info.vocabulary.mask_id is None:
-            raise ConfigError(
-                "Masked language modelling needs a tokenizer with a mask token, and this one has none; use a WordPiece "
-                "tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
-            )
+        _mask_id(info.vocabulary)
         return super().bind(info)
 
     @property
@@ -63,11 +59,10 @@ class MaskedLM(Objective):
 
     def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
         """Hides tokens, and adds `mask_positions`, `mask_targets` and `mask_weights`, [B, M] each."""
-        mask_id = self.data.vocabulary.mask_id
         return mask_tokens(
             batch,
             key,
-            mask_id=-1 if mask_id is None else mask_id,
+            mask_id=_mask_id(self.data.vocabulary),
             ordinary_ids=self.ordinary_ids,
             rate=self.mask_rate,
             max_predictions=self.predictions,
@@ -87,3 +82,13 @@ class MaskedLM(Objective):
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         metrics = super().metrics(sums)
         return metrics | {"perplexity": perplexity(metrics["loss"])}
+
+
+def _mask_id(vocabulary: Vocabulary) -> int:
+    """The mask token; ConfigError if there is none."""
+    if vocabulary.mask_id is None:
+        raise ConfigError(
+            "Masked language modelling needs a tokenizer with a mask token, and this one has none; use a WordPiece "
+            "tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
+        )
+    return vocabulary.mask_id

@@ -21,6 +21,7 @@ from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
+from zoo.nn.heads import LABEL_HEADS
 from zoo.nn.transformer import Transformer
 
 Batch = Mapping[str, Any]
@@ -103,7 +104,7 @@ class Objective(abc.ABC):
         Args:
           config: of the model to make; its labels decide whether a classifier of the checkpoint is kept.
         """
-        has_labels = self.head in ("sequence_classification", "token_classification")
+        has_labels = self.head in LABEL_HEADS
         return zoo.load(
             source,
             head=self.head,

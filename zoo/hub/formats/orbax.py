@@ -5,29 +5,21 @@
 Every process of a mesh writes and reads its own shards, so this is the form for models that fit no single machine.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 from flax import nnx
 
-from zoo.errors import ConfigError, FormatError
-from zoo.files import write_json
-from zoo.hub.fetch import CONFIG
+from zoo.errors import FormatError
 from zoo.hub.weights import ORBAX as PARAMS
 
 
-def write(model: nnx.Module, folder: Path, config: Mapping[str, Any]) -> None:
-    """Writes the parameters and config.json; ConfigError if the folder cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / CONFIG, config)
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
+def write(model: nnx.Module, folder: Path) -> list[Path]:
+    """Writes the parameters, which Orbax itself moves to their place when they are whole: there is no file to move."""
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save((folder / PARAMS).resolve(), nnx.to_pure_dict(nnx.state(model)))
+    return []
 
 
 def read(folder: Path, state: nnx.State, shardings: nnx.State | None) -> nnx.State:
