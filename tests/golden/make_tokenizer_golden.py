@@ -145,6 +145,8 @@ def option_cases() -> list[dict]:
                 {"tokenizer_class": "BertTokenizerFast"},
                 {"tokenizer_class": "ElectraTokenizer", "do_lower_case": False},
                 {"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": True},
+                {"strip_accents": True},
+                {"additional_special_tokens": ["<user>"]},
             ],
         ),
         ("roberta", {ROBERTA: "tokenizer.json"}, [{"add_prefix_space": True}, {"do_lower_case": True}]),
@@ -153,6 +155,20 @@ def option_cases() -> list[dict]:
             {ALBERT: "spiece.model"},
             [{"keep_accents": True}, {"do_lower_case": False}, {"add_prefix_space": False}],
         ),
+        (
+            "albert",
+            {ALBERT: "spiece.model"},
+            [{"additional_special_tokens": ["<user>"]}, {"add_bos_token": True}, {"add_eos_token": False}],
+        ),
+        (
+            "xlnet",
+            {XLNET: "spiece.model"},
+            [
+                {"additional_special_tokens": ["<eop>", "<eod>"], "mask_token": {**MASK, "__type": "AddedToken"}},
+                {"extra_special_tokens": []},
+            ],
+        ),
+        ("t5", {T5: "spiece.model"}, [{"additional_special_tokens": ["<user>"]}]),
         ("xlnet", {XLNET: "spiece.model"}, [{"do_lower_case": True}, {"add_prefix_space": False}]),
         (
             "xlnet",

@@ -123,6 +123,48 @@ def test_unsupported_options_are_errors_that_name_them(words, files, message):
         load_tokenizer(write(words, files))
 
 
+def test_a_class_that_tokenizer_json_does_not_hold_is_refused(assets, tmp_path):
+    shutil.copy(assets / "tokenizers" / "bert-base-cased" / "tokenizer.json", tmp_path)
+    write(tmp_path, {"tokenizer_config.json": {"tokenizer_class": "RobertaTokenizer"}})
+    with pytest.raises(FormatError, match=r"'RobertaTokenizer', but its tokenizer\.json holds a WordPiece model"):
+        load_tokenizer(tmp_path)
+
+
+def test_case_is_kept_if_nothing_is_declared_and_else_only_on_request(assets, tmp_path, caplog):
+    shutil.copy(assets / "tokenizers" / "bert-base-cased" / "tokenizer.json", tmp_path)
+    write(tmp_path, {"config.json": {"model_type": "bert"}})
+    kept = load_tokenizer(tmp_path).encode("Hello")
+    write(tmp_path, {"tokenizer_config.json": {"model_max_length": 512}})
+    assert load_tokenizer(tmp_path).encode("Hello") != kept
+    assert "does not declare do_lower_case: texts are lower-cased" in caplog.text
+    write(tmp_path, {"tokenizer_config.json": {"model_max_length": 512, "do_lower_case": False}})
+    assert load_tokenizer(tmp_path).encode("Hello") == kept
+
+
+@pytest.mark.parametrize("files", [("vocab.json", "merges.txt"), ("tokenizer.json",)])
+def test_offsets_keep_the_space_before_a_word_if_declared(assets, tmp_path, files):
+    for file in files:
+        shutil.copy(assets / "tokenizers" / "roberta-base" / file, tmp_path)
+    expected = {True: [(0, 0), (0, 5), (6, 9), (0, 0)], False: [(0, 0), (0, 5), (5, 9), (0, 0)]}
+    for trim, offsets in expected.items():
+        write(tmp_path, {"tokenizer_config.json": {"tokenizer_class": "RobertaTokenizer", "trim_offsets": trim}})
+        found = load_tokenizer(tmp_path).encode_batch(["Hello the"], return_offsets=True).offsets
+        assert [tuple(each) for each in found[0].tolist()] == offsets
+
+
+def test_the_sides_that_tokenizer_json_declares(assets, tmp_path):
+    file = json.loads((assets / "tokenizers" / "roberta-base" / "tokenizer.json").read_text(encoding="utf-8"))
+    file["padding"] = dict(direction="Left", pad_id=1, pad_token="<pad>", pad_type_id=0, strategy="BatchLongest")
+    file["padding"]["pad_to_multiple_of"] = None
+    file["truncation"] = dict(direction="Left", max_length=3, strategy="LongestFirst", stride=0)
+    write(tmp_path, {"tokenizer.json": file})
+    style = load_tokenizer(tmp_path).batch_format
+    assert (style.padding_side, style.truncation_side) == ("left", "left")
+    write(tmp_path, {"tokenizer_config.json": {"padding_side": "right"}})
+    style = load_tokenizer(tmp_path).batch_format
+    assert (style.padding_side, style.truncation_side) == ("right", "left")
+
+
 def test_keep_accents_is_refused_for_xlnet(assets, tmp_path):
     shutil.copy(assets / "tokenizers" / "xlnet-base-cased" / "spiece.model", tmp_path)
     write(tmp_path, {"tokenizer_config.json": {"keep_accents": True}})
@@ -131,10 +173,19 @@ def test_keep_accents_is_refused_for_xlnet(assets, tmp_path):
 
 
 def test_an_option_that_changes_nothing_in_transformers_is_logged(words, caplog):
-    write(words, {"tokenizer_config.json": {"keep_accents": True, "extra_ids": 3, "do_lower_case": True}})
+    options = {
+        "keep_accents": True,
+        "extra_ids": 3,
+        "do_lower_case": True,
+        "never_split": ["<user>"],
+        "errors": "replace",
+    }
+    write(words, {"tokenizer_config.json": options})
     with caplog.at_level(logging.WARNING):
         load_tokenizer(words)
-    assert "extra_ids=3" in caplog.text and "keep_accents=True" in caplog.text and "do_lower" not in caplog.text
+    for unused in ("extra_ids=3", "keep_accents=True", "never_split=['<user>']"):
+        assert unused in caplog.text
+    assert "do_lower" not in caplog.text and "errors" not in caplog.text
 
 
 def test_a_special_token_of_a_sentencepiece_file_needs_no_declaration(assets, tmp_path):
@@ -145,8 +196,9 @@ def test_a_special_token_of_a_sentencepiece_file_needs_no_declaration(assets, tm
     assert tokenizer.decode(tokenizer.encode("to be <eod>")) == "to be"
 
 
-def test_declared_sides_and_length(words):
-    options = {"padding_side": "left", "truncation_side": "left", "model_max_length": 4}
+@pytest.mark.parametrize("name", ["model_max_length", "max_len"])
+def test_declared_sides_and_length(words, name):
+    options = {"padding_side": "left", "truncation_side": "left", name: 4}
     tokenizer = load_tokenizer(write(words, {"tokenizer_config.json": options}))
     batch = tokenizer.encode_batch(["hello", "hello new world"], truncation="longest_first")
     np.testing.assert_array_equal(batch.tokens, [[0, 2, 5, 3], [2, 10, 6, 3]])

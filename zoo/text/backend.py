@@ -40,8 +40,10 @@ def answering() -> contextlib.AbstractContextManager[None]:
     )
 
 
-def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
+def read_tokenizer_json(path: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     """A `tokenizer.json` whose special tokens have the ids that its vocabulary gives them.
+
+    Also `padding_side` and `truncation_side`, as far as it gives them; the tokenizer itself neither pads nor truncates.
 
     Raises:
       FormatError: it does not, or is damaged, or too large.
@@ -51,11 +53,17 @@ def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
         raise FormatError(
             f"{path} lists more than {_MAX_COMMAS} items, far more than any vocabulary. Check that it is complete."
         )
-    return build(path, lambda: _parse(path, text))
-
-
-def _parse(path: Path, text: str) -> tokenizers.Tokenizer:
     file = parse_json(text.encode(), str(path))
+    return build(path, lambda: _parse(path, text, file)), _sides(file)
+
+
+def _sides(file: Mapping[str, Any]) -> dict[str, str]:
+    """The sides by the names of their options; the library has approved of the values."""
+    stages = {f"{stage}_side": file.get(stage) for stage in ("padding", "truncation")}
+    return {name: stage.get("direction", "Right").lower() for name, stage in stages.items() if stage}
+
+
+def _parse(path: Path, text: str, file: Mapping[str, Any]) -> tokenizers.Tokenizer:
     for stage in ("normalizer", "decoder"):
         if _growth(file.get(stage) or {}) > _MAX_GROWTH:
             raise FormatError(

@@ -20,25 +20,28 @@ def byte_bpe(
     merges: Merges,
     *,
     add_prefix_space: bool = False,
+    trim_offsets: bool = True,
     special: Mapping[str, str] | None = None,
 ) -> tokenizers.Tokenizer:
     """GPT-2's (Radford et al. 2019, section 2.2); RoBERTa's if `special` has `cls` and `sep`, which enclose a text."""
     backend = tokenizers.Tokenizer(models.BPE(vocab, merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
     backend.decoder = decoders.ByteLevel()
-    return backend if special is None else frame_roberta(backend, special, add_prefix_space=add_prefix_space)
+    if special is None:
+        return backend
+    return frame_roberta(backend, special, add_prefix_space=add_prefix_space, trim_offsets=trim_offsets)
 
 
 def frame_roberta(
-    backend: tokenizers.Tokenizer, special: Mapping[str, str], *, add_prefix_space: bool
+    backend: tokenizers.Tokenizer, special: Mapping[str, str], *, add_prefix_space: bool, trim_offsets: bool = True
 ) -> tokenizers.Tokenizer:
-    """Puts RoBERTa's tokens around texts; offsets then leave out the space before a word."""
+    """Puts RoBERTa's tokens around texts; with `trim_offsets` offsets leave out the space before a word."""
     cls, sep = special["cls"], special["sep"]
     ids = {token: index for token in (cls, sep) if (index := backend.token_to_id(token)) is not None}
     if lacking := sorted({cls, sep} - ids.keys()):
         raise ValueError(f"it lacks {', '.join(lacking)}")
     backend.post_processor = processors.RobertaProcessing(
-        (sep, ids[sep]), (cls, ids[cls]), add_prefix_space=add_prefix_space
+        (sep, ids[sep]), (cls, ids[cls]), trim_offsets=trim_offsets, add_prefix_space=add_prefix_space
     )
     return backend
 

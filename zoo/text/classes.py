@@ -50,6 +50,7 @@ class TokenizerClass:
 
 _CLS_SEP, _BOS_EOS = frozenset({"cls", "sep"}), frozenset({"bos", "eos"})
 _PREFIX = frozenset({"add_prefix_space"})
+_ENDS = frozenset({"add_bos_token", "add_eos_token"})
 
 CLASSES: dict[Algorithm, TokenizerClass] = {
     "wordpiece": TokenizerClass(
@@ -59,16 +60,16 @@ CLASSES: dict[Algorithm, TokenizerClass] = {
         template=_CLS_SEP,
         has_token_types=True,
     ),
-    "roberta": TokenizerClass(algorithm="roberta", special=ROBERTA, options=_PREFIX, template=_CLS_SEP),
-    "gpt2": TokenizerClass(
-        algorithm="gpt2", special=GPT2, options=_PREFIX | frozenset({"add_bos_token", "add_eos_token"})
+    "roberta": TokenizerClass(
+        algorithm="roberta", special=ROBERTA, options=_PREFIX | frozenset({"trim_offsets"}), template=_CLS_SEP
     ),
+    "gpt2": TokenizerClass(algorithm="gpt2", special=GPT2, options=_PREFIX | _ENDS),
     "openai": TokenizerClass(algorithm="openai", special=OPENAI),
     "herbert": TokenizerClass(algorithm="herbert", special=HERBERT, template=_CLS_SEP),
     "albert": TokenizerClass(
         algorithm="albert",
         special=ALBERT,
-        options=_PREFIX | frozenset({"do_lower_case", "keep_accents"}),
+        options=_PREFIX | _ENDS | frozenset({"do_lower_case", "keep_accents"}),
         template=_CLS_SEP,
         has_token_types=True,
     ),

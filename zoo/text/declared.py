@@ -18,16 +18,29 @@ ROLES = ("pad", "cls", "sep", "mask", "unk", "bos", "eos")
 
 _LOGGER = logging.getLogger(__name__)
 _CONFIG, _MAP, _ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+_LISTS = ("additional_special_tokens", "extra_special_tokens")
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 _BOOLS = (
     "do_lower_case strip_accents tokenize_chinese_chars keep_accents add_prefix_space add_bos_token add_eos_token "
-    "split_special_tokens clean_up_tokenization_spaces separate_vocabs"
+    "split_special_tokens clean_up_tokenization_spaces separate_vocabs trim_offsets"
 ).split()
 # Options that would change the ids; where a class has none of the kind, Transformers drops them.
 _OF_ALGORITHM = (
     "do_lower_case strip_accents tokenize_chinese_chars keep_accents add_prefix_space add_bos_token add_eos_token "
     "extra_ids"
 ).split()
+# Options that once said how texts become ids, at which Transformers 5 does not look either, with their usual values.
+_WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
+    "do_basic_tokenize": (True,),
+    "never_split": ([],),
+    "wordpieces_prefix": ("##",),
+    "remove_space": (True,),
+    "sp_model_kwargs": ({},),
+    "errors": ("replace",),
+    "trim_offsets": (True,),
+    "bpe_dropout": (0.0,),
+    "auto_map": (),
+}
 _MAX_EXTRA_IDS = 100_000
 _NO_LIMIT = 10**9  # Transformers writes 1e30 where a tokenizer has no longest text
 
@@ -42,7 +55,8 @@ class Declared:
       model_type, tokenizer_class: the names declared, or None.
       roles: role (see `ROLES`) to token.
       added: id to token, for tokens whose id is declared.
-      additional: special tokens without a role.
+      additional: special tokens without a role. lists_additional: whether a list of them is declared, which then takes
+        the place of those that a class or a SentencePiece file has of its own.
     """
 
     folder: Path
@@ -52,6 +66,7 @@ class Declared:
     roles: Mapping[str, tokenizers.AddedToken]
     added: Mapping[int, tokenizers.AddedToken]
     additional: tuple[tokenizers.AddedToken, ...] | None
+    lists_additional: bool
 
     @property
     def has_json(self) -> bool:
@@ -73,6 +88,9 @@ def read_declared(folder: Path) -> Declared:
     options = {name: value for name, value in read_json(path, default={}).items() if value is not None}
     for name in _BOOLS:
         _expect(path, name, options.get(name), bool)
+    if "max_len" in options:  # what `model_max_length` was called until 2020
+        length = options.pop("max_len")
+        options.setdefault("model_max_length", length)
     _check_options(path, options)
     model = read_json(folder / "config.json", default={})
     special_map = {} if "added_tokens_decoder" in options else read_json(folder / _MAP, default={})
@@ -93,6 +111,7 @@ def read_declared(folder: Path) -> Declared:
         roles=roles,
         added=_added(folder, options, named),
         additional=additional,
+        lists_additional=any(source.get(name) is not None for source in (options, special_map) for name in _LISTS),
     )
 
 
@@ -130,12 +149,27 @@ def report_unused(declared: Declared, kind: TokenizerClass | None) -> None:
         )
     known = frozenset() if kind is None else kind.options
     unused = [name for name in _OF_ALGORITHM if options.get(name) not in (None, False) and name not in known]
+    unused += [
+        name
+        for name, usual in _WITHOUT_EFFECT.items()
+        if name in options and name not in known and options[name] not in usual
+    ]
     if unused:
         _LOGGER.warning(
             "%s: %s changes nothing for this tokenizer class, as in Transformers.",
             declared.folder / _CONFIG,
             ", ".join(f"{name}={options[name]!r}" for name in unused),
         )
+
+
+def report_lower_case(declared: Declared, file: str) -> None:
+    """Logs that texts are lower-cased by default although a file keeps case."""
+    _LOGGER.warning(
+        "%s does not declare do_lower_case: texts are lower-cased, as in Transformers, although %s keeps case. To keep "
+        "it, declare do_lower_case: false.",
+        declared.folder / _CONFIG,
+        file,
+    )
 
 
 def add_declared(
@@ -206,7 +240,7 @@ def role_tokens(declared: Declared, usual: Mapping[str, str], vocab: Mapping[str
 def _additional(folder: Path, sources: Iterable[Mapping[str, Any]]) -> tuple[tokenizers.AddedToken, ...] | None:
     found, is_declared = {}, False
     for source in sources:
-        for name in ("additional_special_tokens", "extra_special_tokens"):
+        for name in _LISTS:
             if (value := source.get(name)) is None:
                 continue
             is_declared = True

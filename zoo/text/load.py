@@ -17,9 +17,17 @@ from zoo.text.backend import build, read_tokenizer_json
 from zoo.text.batch import BatchFormat
 from zoo.text.bpe import WORD_END, byte_bpe, herbert, word_bpe
 from zoo.text.classes import CLASSES, SINGLE_TYPE_MODELS, SPELLINGS, TokenizerClass, class_of_model, find_class
-from zoo.text.declared import Declared, add_declared, max_length, read_declared, report_unused, role_tokens
+from zoo.text.declared import (
+    Declared,
+    add_declared,
+    max_length,
+    read_declared,
+    report_lower_case,
+    report_unused,
+    role_tokens,
+)
 from zoo.text.override import fits, override
-from zoo.text.template import enclose_each, frame
+from zoo.text.template import frame_ends
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.vocabulary import check_ids, read_merges, read_vocab_json, read_vocab_txt
 from zoo.text.wordpiece import wordpiece
@@ -70,8 +78,9 @@ def _read(declared: Declared) -> Tokenizer:
     name, folder = declared.tokenizer_class, declared.folder
     is_explicit = name is not None
     kind = find_class(name, folder, has_json=declared.has_json) if is_explicit else class_of_model(declared.model_type)
+    sides: Mapping[str, str] = {}
     if declared.has_json:
-        backend, kind = _read_json(declared, kind, is_explicit=is_explicit)
+        backend, kind, sides = _read_json(declared, kind, is_explicit=is_explicit)
     else:
         backend, kind = _read_vocabulary(declared, kind, is_explicit=is_explicit)
     report_unused(declared, kind)
@@ -80,21 +89,28 @@ def _read(declared: Declared) -> Tokenizer:
     add_declared(backend, declared, special, kind)
     check_ids(backend.get_vocab(), folder)
     backend.encode_special_tokens = bool(declared.options.get("split_special_tokens", False))
-    return Tokenizer(backend, special, _config(backend, declared, kind), _batch_format(declared, kind))
+    return Tokenizer(backend, special, _config(backend, declared, kind), _batch_format(declared, kind, sides))
 
 
 def _read_json(
     declared: Declared, kind: TokenizerClass | None, *, is_explicit: bool
-) -> tuple[tokenizers.Tokenizer, TokenizerClass | None]:
+) -> tuple[tokenizers.Tokenizer, TokenizerClass | None, Mapping[str, str]]:
     path = declared.folder / "tokenizer.json"
-    backend = read_tokenizer_json(path)
+    backend, sides = read_tokenizer_json(path)
+    by_class = is_explicit or (kind is not None and bool(declared.options))
     check_ids(backend.get_vocab(), declared.folder)
     if kind is None and not is_explicit and isinstance(backend.model, models.WordPiece):
         kind = CLASSES["wordpiece"]
     if kind is None or not fits(backend, kind):
-        return backend, None
+        if kind is not None and is_explicit:
+            raise FormatError(
+                f"{declared.folder} declares tokenizer_class {declared.tokenizer_class!r}, but its {path.name} holds a "
+                f"{type(backend.model).__name__} model, which is not of that class. Correct the class, or declare "
+                "'PreTrainedTokenizerFast' for a tokenizer.json that is to be taken as it is."
+            )
+        return backend, None, sides
     special = role_tokens(declared, kind.special, backend.get_vocab())
-    return build(path, lambda: override(backend, kind, declared, special, is_explicit=is_explicit)), kind
+    return build(path, lambda: override(backend, kind, declared, special, is_explicit=by_class)), kind, sides
 
 
 def _read_vocabulary(
@@ -104,7 +120,8 @@ def _read_vocabulary(
     expected = kind if is_explicit else None
     if (path := folder / "vocab.txt").is_file():
         _expect(expected, path, "wordpiece")
-        return build(path, lambda: _read_wordpiece(path, declared, is_explicit)), CLASSES["wordpiece"]
+        by_class = is_explicit or (kind is not None and bool(options))
+        return build(path, lambda: _read_wordpiece(path, declared, by_class)), CLASSES["wordpiece"]
     for name in _SENTENCEPIECE:
         if (path := folder / name).is_file():
             _expect(expected, path, "albert", "xlnet", "t5", "xlm-roberta", "camembert")
@@ -112,10 +129,7 @@ def _read_vocabulary(
             family = kind.algorithm if kind is not None else unigram.guess_family(pieces, name)
             if family not in unigram.FAMILIES:
                 family = unigram.guess_family(pieces, name)
-            special = _construction(CLASSES[family], declared)
-            make = functools.partial(
-                unigram.unigram, family, pieces, special, _unigram_options(CLASSES[family], options)
-            )
+            make = functools.partial(_make_unigram, CLASSES[family], pieces, declared)
             return build(path, make), CLASSES[family]
     for vocab, merges in ((folder / first, folder / second) for first, second in _BPE):
         if vocab.is_file():
@@ -137,7 +151,7 @@ def _expect(kind: TokenizerClass | None, path: Path, *algorithms: str) -> None:
         )
 
 
-def _read_wordpiece(path: Path, declared: Declared, is_explicit: bool) -> tokenizers.Tokenizer:
+def _read_wordpiece(path: Path, declared: Declared, by_class: bool) -> tokenizers.Tokenizer:
     vocab, options = read_vocab_txt(path), declared.options
     special = _construction(CLASSES["wordpiece"], declared)
     found = role_tokens(declared, CLASSES["wordpiece"].special, vocab)
@@ -145,9 +159,12 @@ def _read_wordpiece(path: Path, declared: Declared, is_explicit: bool) -> tokeni
         raise FormatError(f"{path} lacks the special tokens {', '.join(lacking)}; it is not a BERT vocabulary.")
     # An undeclared vocabulary is cased if a word in it has a capital.
     cased = any(token.isascii() and token != token.lower() for token in vocab if not token.startswith("["))
+    lower_case = by_class or not cased
+    if cased and lower_case and "do_lower_case" not in options:
+        report_lower_case(declared, path.name)
     return wordpiece(
         vocab,
-        lower_case=options.get("do_lower_case", is_explicit or not cased),
+        lower_case=options.get("do_lower_case", lower_case),
         strip_accents=options.get("strip_accents"),
         split_chinese=options.get("tokenize_chinese_chars", True),
         special={role: found[role] for role in ("unk", "cls", "sep")},
@@ -170,28 +187,26 @@ def _read_bpe(
         if kind.algorithm == "herbert":
             return herbert(vocab, merges, special=special)
         if kind.algorithm == "roberta":
-            return byte_bpe(vocab, merges, add_prefix_space=prefix, special=special)
-        return _with_ends(byte_bpe(vocab, merges, add_prefix_space=prefix), special, declared.options)
+            trim = declared.options.get("trim_offsets", True)
+            return byte_bpe(vocab, merges, add_prefix_space=prefix, trim_offsets=trim, special=special)
+        return frame_ends(byte_bpe(vocab, merges, add_prefix_space=prefix), special, declared.options)
 
     return build(merges_file, make), kind
 
 
-def _with_ends(
-    backend: tokenizers.Tokenizer, special: Mapping[str, str], options: Mapping[str, Any]
-) -> tokenizers.Tokenizer:
-    bos, eos = (special[role] if options.get(f"add_{role}_token") else None for role in ("bos", "eos"))
-    return frame(backend, *enclose_each(bos, eos)) if bos or eos else backend
-
-
-def _unigram_options(kind: TokenizerClass, declared: Mapping[str, Any]) -> unigram.UnigramOptions:
-    """The options that the class has; the others have no effect."""
-    options = {name: declared[name] for name in kind.options & declared.keys()}
-    return unigram.UnigramOptions(
+def _make_unigram(kind: TokenizerClass, pieces: unigram.SentencePieces, declared: Declared) -> tokenizers.Tokenizer:
+    """Built with the options that the class has; the others have no effect."""
+    options = {name: declared.options[name] for name in kind.options & declared.options.keys()}
+    special = _construction(kind, declared)
+    given = unigram.UnigramOptions(
         lower_case=options.get("do_lower_case"),
         keep_accents=options.get("keep_accents", False),
         add_prefix_space=options.get("add_prefix_space", True),
         extra_ids=options.get("extra_ids", 100),
+        whole_pieces=not declared.lists_additional,
     )
+    backend = unigram.unigram(kind.algorithm, pieces, special, given)
+    return frame_ends(backend, special, options)
 
 
 def _construction(kind: TokenizerClass, declared: Declared) -> dict[str, str]:
@@ -215,8 +230,9 @@ def _config(backend: tokenizers.Tokenizer, declared: Declared, kind: TokenizerCl
     return config
 
 
-def _batch_format(declared: Declared, kind: TokenizerClass | None) -> BatchFormat:
-    options, algorithm = declared.options, None if kind is None else kind.algorithm
+def _batch_format(declared: Declared, kind: TokenizerClass | None, sides: Mapping[str, str]) -> BatchFormat:
+    """As declared, else as tokenizer.json has it, else as is usual for the class."""
+    options, algorithm = {**sides, **declared.options}, None if kind is None else kind.algorithm
     names = options.get("model_input_names")
     if isinstance(names, list):
         has_token_types = "token_type_ids" in names

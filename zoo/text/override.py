@@ -13,8 +13,8 @@ from tokenizers import models
 from zoo.text import unigram
 from zoo.text.bpe import frame_roberta
 from zoo.text.classes import TokenizerClass
-from zoo.text.declared import Declared
-from zoo.text.template import classify, frame
+from zoo.text.declared import Declared, report_lower_case
+from zoo.text.template import classify, frame, frame_ends
 
 _MODELS = {"wordpiece": models.WordPiece, "roberta": models.BPE, "gpt2": models.BPE}
 _BERT_OPTIONS = {
@@ -43,16 +43,22 @@ def override(
 
     Args:
       special: role to token.
-      is_explicit: whether the class is declared; BERT's then lower-cases by default, as in Transformers.
+      is_explicit: whether a class is declared, or any option; BERT's then lower-cases by default, as in Transformers.
     """
     options = {name: declared.options[name] for name in kind.options & declared.options.keys()}
     if kind.algorithm == "wordpiece":
-        backend = _override_wordpiece(backend, {"do_lower_case": True, **options} if is_explicit else options)
+        if is_explicit and "do_lower_case" not in options:
+            options |= {"do_lower_case": True}
+            if any(part.get("lowercase") is False for part in _stages(json.loads(backend.to_str())["normalizer"])):
+                report_lower_case(declared, "tokenizer.json")
+        backend = _override_wordpiece(backend, options)
     elif kind.algorithm in unigram.FAMILIES:
-        _override_unigram(backend, kind, options, is_explicit=is_explicit)
-    elif options.get("add_prefix_space") is not None:
-        backend = _with_prefix(backend, options["add_prefix_space"])
-    return _override_template(backend, kind, special, options)
+        _override_unigram(backend, kind, options)
+        if kind.algorithm == "t5" and (is_explicit or "extra_ids" in options) and not declared.lists_additional:
+            backend.add_special_tokens([f"<extra_id_{number}>" for number in range(options.get("extra_ids", 100))])
+    elif options.keys() & {"add_prefix_space", "trim_offsets"}:
+        backend = _override_byte_level(backend, options)
+    return frame_ends(_override_template(backend, kind, special, options), special, options)
 
 
 def _override_wordpiece(backend: tokenizers.Tokenizer, options: Mapping[str, Any]) -> tokenizers.Tokenizer:
@@ -69,9 +75,7 @@ def _override_wordpiece(backend: tokenizers.Tokenizer, options: Mapping[str, Any
     return backend
 
 
-def _override_unigram(
-    backend: tokenizers.Tokenizer, kind: TokenizerClass, options: Mapping[str, Any], *, is_explicit: bool
-) -> None:
+def _override_unigram(backend: tokenizers.Tokenizer, kind: TokenizerClass, options: Mapping[str, Any]) -> None:
     given = unigram.UnigramOptions(
         lower_case=options.get("do_lower_case"),
         keep_accents=options.get("keep_accents", False),
@@ -82,16 +86,16 @@ def _override_unigram(
         backend.normalizer = unigram.normalizer(kind.algorithm, charsmap, given)
     if "add_prefix_space" in options:
         unigram.split_words(backend, add_prefix_space=given.add_prefix_space)
-    if kind.algorithm == "t5" and (is_explicit or "extra_ids" in options):
-        backend.add_special_tokens([f"<extra_id_{number}>" for number in range(options.get("extra_ids", 100))])
 
 
-def _with_prefix(backend: tokenizers.Tokenizer, add_prefix_space: bool) -> tokenizers.Tokenizer:
+def _override_byte_level(backend: tokenizers.Tokenizer, options: Mapping[str, Any]) -> tokenizers.Tokenizer:
     file = json.loads(backend.to_str())
     for stage in (file["pre_tokenizer"], file["post_processor"]):
         for part in _stages(stage):
-            if part["type"] in ("ByteLevel", "RobertaProcessing"):
-                part["add_prefix_space"] = add_prefix_space
+            if part["type"] in ("ByteLevel", "RobertaProcessing") and "add_prefix_space" in options:
+                part["add_prefix_space"] = options["add_prefix_space"]
+            if part["type"] == "RobertaProcessing" and "trim_offsets" in options:
+                part["trim_offsets"] = options["trim_offsets"]
     return tokenizers.Tokenizer.from_str(json.dumps(file))
 
 
@@ -103,7 +107,8 @@ def _override_template(
     if not wanted or wanted == {*_framing(backend)}:
         return backend
     if kind.algorithm == "roberta":
-        return frame_roberta(backend, special, add_prefix_space=options.get("add_prefix_space", False))
+        prefix, trim = options.get("add_prefix_space", False), options.get("trim_offsets", True)
+        return frame_roberta(backend, special, add_prefix_space=prefix, trim_offsets=trim)
     if kind.algorithm in ("wordpiece", "herbert"):
         return frame(backend, *classify(special["cls"], special["sep"]))
     return frame(backend, *unigram.template(kind.algorithm, special))

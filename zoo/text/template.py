@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Templates: the special tokens around one text and around a pair, as each family has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tokenizers
 from tokenizers import processors
@@ -55,3 +56,20 @@ def frame(backend: tokenizers.Tokenizer, single: Sequence[str], pair: Sequence[s
         raise ValueError(f"it lacks {', '.join(lacking)}")
     backend.post_processor = processors.TemplateProcessing(single=[*single], pair=[*pair], special_tokens=known)
     return backend
+
+
+def frame_ends(
+    backend: tokenizers.Tokenizer, special: Mapping[str, str], options: Mapping[str, Any]
+) -> tokenizers.Tokenizer:
+    """The same tokenizer with the ends that `add_bos_token` and `add_eos_token` ask for, if either is declared.
+
+    They replace any other template, also with none, as in Transformers.
+
+    Raises:
+      ValueError: its vocabulary lacks one of them.
+    """
+    names = {role: f"add_{role}_token" for role in ("bos", "eos")}
+    if not options.keys() & {*names.values()}:
+        return backend
+    begin, end = (special[role] if options.get(name) else None for role, name in names.items())
+    return frame(backend, *enclose_each(begin, end))

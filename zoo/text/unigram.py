@@ -108,6 +108,7 @@ class UnigramOptions:
 
     Attributes:
       lower_case: None is the family's own.
+      whole_pieces: whether special and user-defined pieces of the file, and the sentinels, are kept whole in any text.
       extra_ids: T5's sentinels, behind the file's pieces.
     """
 
@@ -115,6 +116,7 @@ class UnigramOptions:
     keep_accents: bool = False
     add_prefix_space: bool = True
     extra_ids: int = 100
+    whole_pieces: bool = True
 
 
 _LOWER_CASE = {"albert": True, "xlnet": False}
@@ -162,10 +164,12 @@ def unigram(
     backend = tokenizers.Tokenizer(models.Unigram(vocab, unk_id=unk_id, byte_fallback=False))
     backend.normalizer = normalizer(family, pieces.charsmap, options)
     split_words(backend, add_prefix_space=options.add_prefix_space)
-    # As Transformers does: what follows such a piece then begins with a space, which SentencePiece does not add.
-    whole = [tokenizers.AddedToken(piece, normalized=False, special=False) for piece in pieces.user_defined]
-    backend.add_tokens(whole)
-    backend.add_special_tokens([*(piece for piece in pieces.control if backend.token_to_id(piece) is not None), *extra])
+    if options.whole_pieces:
+        # As in Transformers: what follows such a piece then begins with a space, which SentencePiece does not add.
+        whole = [tokenizers.AddedToken(piece, normalized=False, special=False) for piece in pieces.user_defined]
+        backend.add_tokens(whole)
+        control = [piece for piece in pieces.control if backend.token_to_id(piece) is not None]
+        backend.add_special_tokens([*control, *extra])
     return frame(backend, *template(family, special))
 
 
