@@ -219,6 +219,24 @@ def test_the_declared_number_of_tokens_is_the_default(model, tmp_path):
     assert len(zoo.generate(model, [[1]], eos_id=-1).tokens[0]) == 40  # the positions end before the usual 64
 
 
+def test_the_declared_length_counts_the_prompt(model, tmp_path):
+    named = declare(model, tmp_path, {"max_length": 7})
+    whole = zoo.generate(model, PROMPTS, max_new_tokens=6, eos_id=-1).tokens
+    found = zoo.generate(named, PROMPTS, eos_id=-1).tokens
+    assert found == [row[: 7 - len(prompt)] for prompt, row in zip(PROMPTS, whole, strict=True)]
+    assert zoo.generate(named, PROMPTS, max_new_tokens=6, eos_id=-1).tokens == whole
+    with pytest.raises(ConfigError, match="max_length=7, which counts prompts, and prompt 1 has 7 tokens"):
+        zoo.generate(named, [[1], [1] * 7])
+    both = declare(model, tmp_path, {"max_length": 7, "max_new_tokens": 6})
+    assert zoo.generate(both, PROMPTS, eos_id=-1).tokens == whole
+
+
+def test_the_declared_length_counts_the_first_token_of_a_decoder(tmp_path):
+    config = zoo.config("t5-small", vocab_size=37, width=12, kv_width=4, num_heads=3, num_layers=1, decoder_layers=1)
+    named = declare(zoo.create(config, head="seq2seq_lm"), tmp_path, {"max_length": 5})
+    assert [len(row) for row in zoo.generate(named, [[3, 4], [5]], eos_id=-1).tokens] == [4, 4]
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -226,6 +244,7 @@ def test_the_declared_number_of_tokens_is_the_default(model, tmp_path):
         ("eos_token_id", "7"),
         ("top_k", 2.5),
         ("max_new_tokens", "9"),
+        ("max_length", 9.5),
         ("bad_words_ids", [["a"]]),
     ],
 )
@@ -238,6 +257,13 @@ def test_a_suppressed_token_is_not_generated(model, tmp_path):
     first = zoo.generate(model, [[1]], max_new_tokens=1).tokens[0][0]
     named = declare(model, tmp_path, {"suppress_tokens": [first]})
     assert first not in zoo.generate(named, [[1]], max_new_tokens=6).tokens[0]
+
+
+def test_first_tokens_for_each_row_of_a_batch_are_refused(model, tmp_path):
+    assert declare(model, tmp_path, {"decoder_start_token_id": [7, 7]}).generation_config.decoder_start_id == 7
+    named = declare(model, tmp_path, {"decoder_start_token_id": [7, 8]})
+    with pytest.raises(ConfigError, match="decoder_start_token_id"):
+        zoo.generate(named, PROMPTS)
 
 
 @pytest.mark.parametrize("temperature", [1e-46, 1e-40, 1e-31])

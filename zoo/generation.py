@@ -47,9 +47,14 @@ class Generation:
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """What the compiled program depends on."""
+    """What the compiled program depends on.
+
+    Attributes:
+      max_new: most tokens to add. longest: most tokens of a text, with its prompt or its decoder's first token.
+    """
 
     max_new: int
+    longest: int
     greedy: bool
     top_k: int | None
     use_top_p: bool
@@ -74,8 +79,9 @@ def generate(
     """Continues prompts of any lengths, or answers them if the model has a decoder of its own.
 
     A second call with like shapes compiles nothing. Of the checkpoint's generation_config.json (without one, of its
-    config.json) the end tokens, the decoder's first token, suppressed tokens and `max_new_tokens` are honoured, with
-    `do_sample` its temperature, and whenever tokens are sampled its top_k and top_p; arguments go before them.
+    config.json) the end tokens, the decoder's first token, suppressed tokens, `max_new_tokens` and `max_length` are
+    honoured, with `do_sample` its temperature, and whenever tokens are sampled its top_k and top_p; arguments go before
+    them.
 
     Args:
       model: with a `causal_lm` or a `seq2seq_lm` head.
@@ -97,8 +103,9 @@ def generate(
     if temperature != 0.0:
         limit = None if declared.top_k is None else min(declared.top_k, model.config.vocab_size)
         top_k, top_p = limit if top_k is None else top_k, declared.top_p if top_p is None else top_p
+    max_length = declared.max_length if max_new_tokens is None and declared.max_new_tokens is None else None
     if max_new_tokens is None:
-        max_new_tokens = declared.max_new_tokens or _MAX_NEW_TOKENS
+        max_new_tokens = declared.max_new_tokens or max_length or _MAX_NEW_TOKENS
     _check_declared(declared, ignore, is_sampling=temperature != 0.0)
     start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
     _check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
@@ -110,9 +117,12 @@ def generate(
             "belong together. Take both from one folder."
         )
     ids = _encode(prompts, tokenizer)
+    if max_length is not None:
+        _check_room(model, ids, max_length)
     tokens, segments = _pad(model, ids)
     settings = _Settings(
         max_new=max_new_tokens,
+        longest=_longest(model) if max_length is None else min(max_length - 1, _longest(model)),
         greedy=temperature == 0.0,
         top_k=None if temperature == 0.0 else top_k,
         use_top_p=top_p is not None and temperature != 0.0,
@@ -180,7 +190,7 @@ class _State:
 @functools.partial(jax.jit, static_argnames=("graphdef", "settings"))
 def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, settings: _Settings):
     model = nnx.merge(graphdef, params)
-    batch, max_new, longest = tokens.shape[0], settings.max_new, _longest(model)
+    batch, max_new, longest = tokens.shape[0], settings.max_new, settings.longest
     choose = functools.partial(_choose, temperature=temperature, top_p=top_p, settings=settings)
 
     def live(state: _State):
@@ -317,6 +327,16 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
         raise ConfigError(f"top_k must be between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ConfigError(f"top_p must be above 0 and at most 1; found {top_p}.")
+
+
+def _check_room(model: Transformer, ids: list[np.ndarray], max_length: int) -> None:
+    """Refuses prompts that leave no room for a token below the declared `max_length`."""
+    lengths = [1] if isinstance(model, EncoderDecoder) else [row.size for row in ids]
+    if max(lengths) >= max_length:
+        raise ConfigError(
+            f"The checkpoint declares max_length={max_length}, which counts prompts, and prompt "
+            f"{int(np.argmax(lengths))} has {max(lengths)} tokens. Give max_new_tokens."
+        )
 
 
 def check_is_causal(config: TransformerConfig) -> None:

@@ -49,7 +49,7 @@ _NEUTRAL_IN_SAMPLING: dict[str, tuple[Any, ...]] = {
     "eta_cutoff": (None, 0, 0.0),
     "top_h": (None,),
 }
-_WHOLE = ("top_k", "max_new_tokens")
+_WHOLE = ("top_k", "max_new_tokens", "max_length")
 _TOP_K = 50  # what Transformers uses if the file does not set it
 
 
@@ -59,7 +59,8 @@ class GenerationConfig:
 
     Attributes:
       eos_ids: tokens that end a text; None if the file names none. decoder_start_id: first token of a decoder.
-      suppress_tokens: tokens that are never generated. max_new_tokens: None if the file does not set it.
+      suppress_tokens: tokens that are never generated. max_new_tokens, max_length: None if the file does not set it; the
+        latter counts the prompt, or a decoder's first token.
       do_sample: whether tokens are drawn. temperature: of the drawing. top_k, top_p: as of `zoo.generate`; None does
         not limit.
       unsupported: options that change the result and are not supported, by name, with their values.
@@ -71,6 +72,7 @@ class GenerationConfig:
     decoder_start_id: int | None = None
     suppress_tokens: tuple[int, ...] = ()
     max_new_tokens: int | None = None
+    max_length: int | None = None
     do_sample: bool = False
     temperature: float = 1.0
     top_k: int | None = None
@@ -107,7 +109,9 @@ def parse(fields: Mapping[str, Any], file: Path, text: str = "") -> GenerationCo
     eos, start = fields.get("eos_token_id"), fields.get("decoder_start_token_id")
     words = fields.get("bad_words_ids") or []
     is_single = isinstance(words, list) and all(isinstance(word, list) and len(word) == 1 for word in words)
-    several = () if is_single else (("bad_words_ids", f"{words!r:.40}"),)
+    several = [] if is_single else [("bad_words_ids", f"{words!r:.40}")]
+    if isinstance(start, list) and len({*start}) > 1:  # one for each row of a batch
+        several.append(("decoder_start_token_id", f"{start!r:.40}"))
     banned = [word[0] for word in words] if is_single else []
     return GenerationConfig(
         eos_ids=None if eos is None else _ids(eos, "eos_token_id", file),
@@ -131,7 +135,8 @@ def _set(fields: Mapping[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> t
 def _sampling(fields: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """How tokens are chosen, and how many; 0 and 1 for `top_k` and `top_p` mean no limit, as in Transformers."""
     do_sample = fields.get("do_sample") is True
-    found = {"temperature": 1.0, "top_k": _TOP_K if do_sample else None, "top_p": None, "max_new_tokens": None}
+    found = {"temperature": 1.0, "top_k": _TOP_K if do_sample else None, "top_p": None}
+    found |= {"max_new_tokens": None, "max_length": None}
     found |= {name: fields[name] for name in found if fields.get(name) is not None}
     for name, value in found.items():
         if value is not None and type(value) not in ((int,) if name in _WHOLE else (int, float)):
