@@ -39,6 +39,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
             label="label",
             label_type="class",
             seq_len=128,
+            tokenizer=dict(kind="wordpiece", vocab_size=8192, lower_case=True, path=""),  # without init_from
         ),
         batch_size=32,
         num_steps=1000,
@@ -51,7 +52,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     if tiny:
         config.model = common.model("bert-tiny", dropout=0.0, dtype="float32", stack="loop")
         config.data.update(source="embedded", seq_len=32)
-        config.data.tokenizer = dict(kind="wordpiece", vocab_size=512, lower_case=True, path="")
+        config.data.tokenizer.vocab_size = 512
         config.optimizer.update(learning_rate=1e-3, warmup_steps=20)
         config.update(num_steps=100, eval_every=50, checkpoint_every=50, log_every=10, keep_best="metrics/accuracy")
     return config.lock()

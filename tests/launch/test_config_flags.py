@@ -10,6 +10,7 @@ import pytest
 
 from launch.config_flags import load, override
 from zoo.errors import ConfigError
+from zoo.train.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
 FILE = """
@@ -36,6 +37,13 @@ app.run(main)
 
 def config():
     return load(str(ROOT / "configs" / "gpt2_pretrain.py") + ":tiny")
+
+
+def test_a_tokenizer_can_be_named_for_fine_tuning():
+    found = override(
+        load(str(ROOT / "configs" / "finetune.py")), [("data.tokenizer.path", "FOLDER"), ("init_from", "x")]
+    )
+    assert RunConfig.from_dict(found).data.tokenizer.path == "FOLDER"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from zoo.data.schema import Feature
 from zoo.errors import ConfigError
 from zoo.objectives import SequenceClassification
 from zoo.predict import predict
+from zoo.text.train import train_tokenizer
 from zoo.train.config import OptimizerConfig, RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
@@ -163,6 +164,21 @@ def test_refused(trained, tmp_path, changes, words):
     changes = {k: str(workdir / "model") if v == "MODEL" else v for k, v in changes.items()}
     with pytest.raises(ConfigError, match=words):
         train(config(**changes), tmp_path / "run")
+
+
+def test_a_tokenizer_of_another_vocabulary_is_refused(trained, tmp_path):
+    model = trained[0] / "model"
+    words = [*zoo.tokenizer(model).backend.get_vocab()]
+    train_tokenizer(["other words entirely"], kind="wordpiece", vocab_size=100).save(tmp_path / "other")
+    path = {"kind": "wordpiece", "vocab_size": 100, "path": str(tmp_path / "other")}
+    changes = {"model": {}, "init_from": str(model), "data": {**CONFIG["data"], "tokenizer": path}}
+    with pytest.raises(
+        ConfigError, match=r"has another vocabulary than init_from .*: id \d+ is '.+' in the first"
+    ) as e:
+        train(config(**changes), tmp_path / "run")
+    assert any(repr(word) in str(e.value) for word in words)
+    path["path"] = str(model)
+    train(config(**changes, num_steps=2, evals={}, keep_best=""), tmp_path / "run")
 
 
 def test_a_workdir_that_has_not_ended_is_named(tmp_path):

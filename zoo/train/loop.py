@@ -33,7 +33,7 @@ from zoo.train.learner import Learner
 from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
 from zoo.train.report import Report, Silence, Work, describe
-from zoo.train.run_spec import RunSpec, check_names, source_of
+from zoo.train.run_spec import RunSpec, check_names, check_vocabulary, source_of
 from zoo.train.state import TrainState
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
@@ -70,6 +70,7 @@ def train(
             stack.enter_context(claim(workdir, config))
             source = source_of(config.init_from)
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
+            check_vocabulary(config, dataset.tokenizer)
             pin_data(workdir, dataset.manifest)
         spec = RunSpec.create(config, dataset.info)
         # 2. The devices, and the shardings of everything on them.

@@ -14,7 +14,7 @@ import zoo
 from zoo.cost import flops
 from zoo.data.random import Key
 from zoo.data.schema import DataInfo
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 from zoo.evals import Evaluator
 from zoo.hub.model_config import hub_config
 from zoo.models import registry
@@ -22,6 +22,7 @@ from zoo.nn.config import TransformerConfig
 from zoo.objectives import Objective
 from zoo.sharding.mesh import parse_mesh
 from zoo.sharding.rules import preset
+from zoo.text.tokenizer import Tokenizer
 from zoo.train.compiler import parse_options
 from zoo.train.config import RunConfig
 from zoo.train.workdir import CHECKPOINTS, MODEL
@@ -112,6 +113,25 @@ def source_of(init_from: str) -> str:
             "train it to its end first."
         )
     return str(folder / MODEL)
+
+
+def check_vocabulary(config: RunConfig, tokenizer: Tokenizer) -> None:
+    """ConfigError if the data's tokenizer gives ids that mean other tokens to the model that the run starts from."""
+    source = source_of(config.init_from)
+    if not source or not config.data.tokenizer.path:
+        return
+    try:
+        own = zoo.tokenizer(source)
+    except ZooError:
+        return  # a model without a tokenizer of its own, or a run resumed where its source is gone
+    for index in range(min(own.vocab_size, tokenizer.vocab_size)):
+        ours, theirs = (each.backend.id_to_token(index) for each in (tokenizer, own))
+        if ours != theirs:
+            raise ConfigError(
+                f"data.tokenizer.path {config.data.tokenizer.path!r} has another vocabulary than init_from {source!r}: "
+                f"id {index} is {ours!r} in the first and {theirs!r} in the second. Leave data.tokenizer.path empty to "
+                "use the model's own tokenizer."
+            )
 
 
 def base_config(config: RunConfig) -> TransformerConfig:
