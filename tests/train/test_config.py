@@ -42,6 +42,31 @@ def test_a_config_dict_becomes_frozen_dataclasses():
 
 
 @pytest.mark.parametrize(
+    ("name", "kind", "special"),
+    [
+        *[
+            (name, kind, "roberta")
+            for name in ("distilroberta-base", "xlm-roberta-base")
+            for kind in ("wordpiece", "byte_bpe")
+        ],
+        ("camembert-base", "byte_bpe", "roberta"),
+        ("electra-small-generator", "byte_bpe", "bert"),
+        ("bert-tiny", "wordpiece", ""),
+        ("gpt2", "byte_bpe", ""),
+    ],
+)
+def test_a_new_tokenizer_has_the_special_tokens_that_the_family_needs(name, kind, special):
+    values = changed("data.tokenizer.kind", kind) | {"model": {"name": name}}
+    config = RunConfig.from_dict(values)
+    assert config.data.tokenizer.special == special
+    assert RunConfig.from_dict(config.to_dict()) == config
+    values["data"]["tokenizer"]["special"] = "gpt2"
+    assert RunConfig.from_dict(values).data.tokenizer.special == "gpt2"
+    values["data"]["tokenizer"] |= {"special": "", "path": "folder"}
+    assert RunConfig.from_dict(values).data.tokenizer.special == ""
+
+
+@pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         ("optimizer.lerning_rate", 1.0, "learning_rate"),

@@ -15,7 +15,8 @@ class TokenizerConfig:
     Attributes:
       kind: the algorithm of one that is trained here. vocab_size: its tokens, at most.
       path: folder or name of a ready one instead.
-      special: the family whose special tokens a new one gets; empty is BERT's for WordPiece and GPT-2's for byte_bpe.
+      special: the family whose special tokens a new one gets; empty is what the model's family needs, else BERT's for
+        WordPiece and GPT-2's for byte_bpe.
     """
 
     kind: Literal["wordpiece", "byte_bpe"]

@@ -75,5 +75,11 @@ HEADS = {
 }
 
 FAMILY = Family(
-    name="albert", sizes=SIZES, heads=HEADS, add_pooling_layer=True, organisation="albert", licence="Apache-2.0"
+    name="albert",
+    sizes=SIZES,
+    heads=HEADS,
+    add_pooling_layer=True,
+    special_tokens="bert",
+    organisation="albert",
+    licence="Apache-2.0",
 )

@@ -69,6 +69,7 @@ FAMILY = Family(
     sizes=SIZES,
     heads=HEADS,
     add_pooling_layer=True,
+    special_tokens="bert",
     organisation="google-bert",
     licence="Apache-2.0",
     releases={

@@ -53,4 +53,6 @@ HEADS = {
     "multiple_choice": Choice,
 }
 
-FAMILY = Family(name="distilbert", sizes=SIZES, heads=HEADS, organisation="distilbert", licence="Apache-2.0")
+FAMILY = Family(
+    name="distilbert", sizes=SIZES, heads=HEADS, special_tokens="bert", organisation="distilbert", licence="Apache-2.0"
+)

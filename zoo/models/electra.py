@@ -69,4 +69,6 @@ HEADS = {
     "multiple_choice": Choice,
 }
 
-FAMILY = Family(name="electra", sizes=SIZES, heads=HEADS, organisation="google", licence="Apache-2.0")
+FAMILY = Family(
+    name="electra", sizes=SIZES, heads=HEADS, special_tokens="bert", organisation="google", licence="Apache-2.0"
+)

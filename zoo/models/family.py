@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 from flax import nnx
@@ -37,6 +37,7 @@ class Family:
       organisation, licence: where its models are on the Hub, under their own names, and under which licence; None if
         their weights were never released.
       releases: those that are elsewhere.
+      special_tokens: whose special tokens a tokenizer trained for it gets; "" leaves it to the tokenizer's kind.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Family:
     organisation: str | None = None
     licence: str | None = None
     releases: Mapping[str, Release] = dataclasses.field(default_factory=dict)
+    special_tokens: Literal["", "bert", "roberta"] = ""
 
     def release(self, name: str) -> Release | None:
         """Where the model called `name` was published, or None."""

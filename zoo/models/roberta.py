@@ -58,6 +58,7 @@ FAMILY = Family(
     },
     heads=HEADS,
     add_pooling_layer=True,
+    special_tokens="roberta",
     organisation="FacebookAI",
     licence="MIT",
     releases={"distilroberta-base": Release("distilbert/distilroberta-base", "Apache-2.0")},

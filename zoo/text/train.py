@@ -5,7 +5,7 @@
 import collections
 import string
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import tokenizers
@@ -21,6 +21,8 @@ from zoo.text.wordpiece import wordpiece
 
 Kind = Literal["wordpiece", "byte_bpe"]
 Special = Literal["", "bert", "roberta", "gpt2"]
+
+USUAL_SPECIAL: Mapping[str, Special] = {"wordpiece": "bert", "byte_bpe": "gpt2"}
 
 # In the order of their ids, which is that of the released vocabularies.
 _TOKENS = {
@@ -51,7 +53,7 @@ def train_tokenizer(
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; use 'wordpiece' or 'byte_bpe'.")
     if special not in get_args(Special):
         raise ConfigError(f"tokenizer.special {special!r} is unknown; use 'bert', 'roberta' or 'gpt2'.")
-    family = special or ("bert" if kind == "wordpiece" else "gpt2")
+    family = special or USUAL_SPECIAL[kind]
     if kind == "wordpiece":
         backend = _learn_wordpiece(texts, vocab_size, lower_case, family)
     else:

@@ -17,7 +17,9 @@ from zoo.data import DATASETS, DatasetConfig
 from zoo.errors import ConfigError
 from zoo.evals import EVALUATORS, Evaluator
 from zoo.models.config import ModelConfig
+from zoo.models.registry import ENTRIES
 from zoo.objectives import OBJECTIVES, Objective
+from zoo.text.train import USUAL_SPECIAL
 
 # Fields that may change between two starts of one experiment: they move no parameter by design.
 _FREE = ("checkpoint_every", "keep_checkpoints", "mesh", "rules", "xla_options")
@@ -129,8 +131,18 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":
-        """From a `ConfigDict` or a dict. An unknown or missing key, or a wrong type, is a ConfigError."""
-        return checks.build(cls, values.to_dict() if hasattr(values, "to_dict") else values, "config")
+        """From a `ConfigDict` or a dict. An unknown or missing key, or a wrong type, is a ConfigError.
+
+        A tokenizer to train gets the special tokens that the model's family needs, unless the config names others.
+        """
+        config = checks.build(cls, values.to_dict() if hasattr(values, "to_dict") else values, "config")
+        entry, tokenizer = ENTRIES.get(config.model.name), config.data.tokenizer
+        if entry is None or config.init_from or tokenizer.path or tokenizer.special:
+            return config
+        if (special := entry.family.special_tokens) == USUAL_SPECIAL[tokenizer.kind]:
+            return config
+        tokenizer = dataclasses.replace(tokenizer, special=special)
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, tokenizer=tokenizer))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain, nested, ready for JSON."""
