@@ -19,6 +19,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     author="The zoo authors",
+    # A plain path: with an import hook, a clone's own folder `zoo` would hide the package from scripts next to it.
+    options={"editable_wheel": {"mode": "compat"}},
     python_requires=">=3.11",
     # The launchers are public commands, and the configs come along for them and for the notebooks.
     packages=find_packages(include=["zoo", "zoo.*", "launch", "launch.*", "configs"]),

@@ -8,7 +8,10 @@ at once, and a launcher can set the environment that JAX reads.
 
 import logging
 import os
+import signal
 import sys
+import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,19 +23,34 @@ from absl import flags
 from launch import config_flags
 from zoo.errors import ZooError
 
-USER_ERROR = 2  # exit code
+USER_ERROR, INTERRUPTED = 2, 130  # exit codes
+_SWALLOWED = 0.05  # seconds after which an interrupt is sent again that a callback would have swallowed
 _HELP = {"--help", "-help", "-h", "-?", "--helpshort", "--helpfull"}
 
 
 def run(main: Callable[[list[str]], Any]) -> NoReturn:
-    """Parses the flags and exits with what `main` returns; a `ZooError` is one message and exit code 2."""
+    """Parses the flags and runs `main`; a `ZooError` is one message and exit code 2, Ctrl-C exit code 130."""
     use_compilation_cache()
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         absl.app.run(main, flags_parser=_parse)
     except ZooError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def _interrupt(number: int, frame: types.FrameType | None) -> None:
+    """KeyboardInterrupt, though not inside JAX's callback of the garbage collector, where Python would drop it."""
+    while frame is not None:
+        if frame.f_code.co_name == "_xla_gc_callback":
+            threading.Timer(_SWALLOWED, os.kill, (os.getpid(), number)).start()
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def use_compilation_cache() -> None:

@@ -65,7 +65,9 @@ def parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(plain)
     except flags.Error as error:
-        raise ConfigError(f"{str(error).rstrip(' .')}; --help lists the flags.") from error
+        absent = re.findall(r"flag --(\w+)=None", str(error))
+        what = f"{' and '.join(f'--{name}' for name in absent)} is required" if absent else str(error).rstrip(" .")
+        raise ConfigError(f"{what}; --help lists the flags.") from error
     if len(rest) > 1:
         raise ConfigError(f"unexpected argument {rest[1]!r}; flags are written --name=value.")
     _CONFIG.name, _CONFIG.overrides = flags.FLAGS.config or "", overrides

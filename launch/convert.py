@@ -9,9 +9,9 @@ from absl import flags
 
 from launch import app
 
-_SOURCE = flags.DEFINE_string("source", None, "Hub folder, file of weights, or name in the registry.", required=True)
+_SOURCE = flags.DEFINE_string("source", None, "Hub folder, file of weights, or registry name.", required=True)
 _TARGET = flags.DEFINE_string("target", None, "Folder to write; must be empty or absent.", required=True)
-_FORMAT = flags.DEFINE_enum("format", "safetensors", ["safetensors", "orbax", "msgpack"], "Form of the weights.")
+_FORMAT = flags.DEFINE_enum("format", "safetensors", ["safetensors", "orbax", "msgpack"], "Format of the weights.")
 _MAX_SHARD = flags.DEFINE_integer("max_shard_bytes", 5_000_000_000, "Larger weights are split over several files.")
 
 

@@ -14,7 +14,9 @@ from absl import flags
 from launch import app
 
 _WORKDIR = flags.DEFINE_string("workdir", "demo", "Folder for everything that the demo makes.")
-_STEPS = flags.DEFINE_integer("steps", None, "Training steps of each model; None is the configs'.", lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    "steps", None, "Training steps of each model; by default those of the configs.", lower_bound=1
+)
 
 _REVIEWS = (
     "from start to finish the film feels gripping and tender .",

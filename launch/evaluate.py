@@ -17,7 +17,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the experiment; evalu
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder that launch.prepare made; without it, the workdir's own data."
 )
-_MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry; without it, the latest checkpoint.")
+_MODEL = flags.DEFINE_string("model", None, "Hub folder or registry name; without it, the latest checkpoint.")
 flags.register_validator("workdir", bool, message="must name a folder")
 flags.adopt_module_key_flags(hosts)
 

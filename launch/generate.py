@@ -9,18 +9,18 @@ from absl import flags
 
 from launch import app
 
-_MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry.", required=True)
+_MODEL = flags.DEFINE_string("model", None, "Hub folder or registry name.", required=True)
 _PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
 _MAX_NEW_TOKENS = flags.DEFINE_integer(
-    "max_new_tokens", None, "Most tokens to add to each prompt; 64 where the checkpoint declares none."
+    "max_new_tokens", None, "Maximum number of new tokens for each prompt; 64 where the checkpoint declares none."
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
-    "Divides the logits before sampling; 0 takes the likeliest token, as is usual without do_sample.",
+    "Divides the logits before sampling; 0 takes the most likely token, as is usual without do_sample.",
 )
-_TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many likeliest tokens.")
-_TOP_P = flags.DEFINE_float("top_p", None, "Sample among the likeliest tokens that hold this much probability.")
+_TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many of the most likely tokens.")
+_TOP_P = flags.DEFINE_float("top_p", None, "Sample among the most likely tokens that hold this much probability.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
 _IGNORE = flags.DEFINE_multi_string("ignore", [], "Option of generation_config.json to leave out, such as num_beams.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")

@@ -9,7 +9,7 @@ from absl import flags
 
 from launch import app
 
-_MODEL = flags.DEFINE_string("model", None, "Hub folder, or name in the registry.", required=True)
+_MODEL = flags.DEFINE_string("model", None, "Hub folder or registry name.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Table to label: .csv, .tsv, .jsonl or .parquet.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "File to write; its suffix chooses the format.", required=True)
 _TEXT = flags.DEFINE_string("text", None, "Column of the text; by default the one that the model was trained on.")

@@ -10,7 +10,7 @@ from absl import flags
 from launch import app, config_flags
 
 _CONFIG = config_flags.define()
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder to make; one prepared already is left.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder to make; an existing one is reused.", required=True)
 
 
 def main(argv: list[str]) -> None:

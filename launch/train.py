@@ -4,7 +4,7 @@
 
 python -m launch.train --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
 
-Several hosts: the same command on each, with one workdir that all see. On TPU VM pods, GKE and SLURM that is all;
+Several hosts: the same command on each, with a shared workdir. On TPU VM pods, GKE and SLURM that is all;
 elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. `launch/tpu_vm.sh`, `launch/gke.sh` and
 `launch/slurm.sh` are scripts for clusters.
 

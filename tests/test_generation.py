@@ -297,7 +297,9 @@ def test_what_was_declared_is_saved(model, tmp_path):
 def test_the_launcher_refuses_a_model_whose_tokens_see_ahead():
     command = [sys.executable, "-m", "launch.generate", "--model=bert-tiny", "--prompt=a"]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.strip().startswith("ConfigError: This model's tokens see ahead")
+    assert done.returncode == 2 and done.stderr.strip().startswith(
+        "ConfigError: This model's attention is bidirectional"
+    )
     assert "new random parameters" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 

@@ -95,7 +95,7 @@ def generate(
 
     Raises:
       InputError: an empty prompt, one longer than the positions, an id outside the vocabulary.
-      ConfigError: a setting out of range, a model without such a head, or one whose tokens see ahead.
+      ConfigError: a setting out of range, a model without such a head, or one whose attention is bidirectional.
     """
     declared: GenerationConfig = model.generation_config or GenerationConfig()
     if temperature is None:
@@ -340,11 +340,11 @@ def _check_room(model: Transformer, ids: list[np.ndarray], max_length: int) -> N
 
 
 def check_is_causal(config: TransformerConfig) -> None:
-    """Refuses a model without a decoder of its own whose tokens see ahead."""
+    """Refuses a model without a decoder of its own whose attention is bidirectional."""
     if config.decoder_layers is None and not config.attention.causal:
         raise ConfigError(
-            "This model's tokens see ahead, so that it cannot generate text: its config.json has 'is_decoder': false. "
-            "If it was trained causally, set that to true."
+            "This model's attention is bidirectional, so it cannot generate text: its config.json has 'is_decoder': "
+            "false. If it was trained causally, set that to true."
         )
 
 

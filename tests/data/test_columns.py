@@ -180,10 +180,10 @@ BAD = {
         ("", FormatError, "not a Parquet file"),
         (b"PAR1" + b"x" * 40 + b"PAR1", FormatError, "not a Parquet file"),
     ],
-    "a.xlsx": [("", ConfigError, r"no known table: expected a file that ends in \.csv")],
-    "a.parquet.gz": [("", ConfigError, "no known table")],
-    "a.parquet.xz": [("", ConfigError, "no known table")],
-    "a.csv.zst": [("", ConfigError, r"no known table.*with \.gz or \.bz2 or \.xz")],
+    "a.xlsx": [("", ConfigError, r"not a supported table: expected a file that ends in \.csv")],
+    "a.parquet.gz": [("", ConfigError, "not a supported table")],
+    "a.parquet.xz": [("", ConfigError, "not a supported table")],
+    "a.csv.zst": [("", ConfigError, r"not a supported table.*with \.gz or \.bz2 or \.xz")],
 }
 
 
@@ -249,13 +249,13 @@ def test_output_is_refused(tmp_path):
     for path, options, match in [
         (source, {"overwrite": True}, "is the input itself"),
         (tmp_path / "no" / "b.csv", {}, "there is no folder"),
-        (tmp_path / "b.txt", {}, "no known table"),
+        (tmp_path / "b.txt", {}, "not a supported table"),
         (target, {"new": {"label": str}, "values": {"label": ["x"]}}, "has a column 'label' already"),
     ]:
         with pytest.raises(ConfigError, match=match):
             copy(source, path, **options)
     write(target, "kept")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match="already exists"):
         copy(source, target)
     assert target.read_text() == "kept"
     copy(source, target, overwrite=True)

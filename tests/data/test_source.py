@@ -60,6 +60,8 @@ def test_bad_byte_is_named(tmp_path):
 def test_no_such_source(tmp_path):
     with pytest.raises(ConfigError, match="is not text"):
         open_source(str(tmp_path), **OPTIONS)
+    with pytest.raises(ConfigError, match="openwebtext' does not exist"):
+        open_source("openwebtext", **OPTIONS)
     with pytest.raises(ConfigError, match="'word' is unknown"):
         open_source("embedded", **{**OPTIONS, "document": "word"})
 

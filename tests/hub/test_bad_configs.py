@@ -92,7 +92,10 @@ def test_the_message_for_a_name_without_network(monkeypatch, tmp_path):
 def test_a_misspelled_key_with_a_default_is_logged(bert, caplog):
     edit_config(bert, layer_norm_eps=..., layer_norm_epss=1e-3)
     zoo.load(bert)
-    assert "'layer_norm_epss' is not a key of bert and is not used; is it 'layer_norm_eps'?" in caplog.text
+    assert (
+        "'layer_norm_epss' is not a recognized key of bert and is not used; did you mean 'layer_norm_eps'?"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("key", ["num_layers", "num_decoder_layers", "d_kv", "relative_attention_num_buckets"])

@@ -135,6 +135,14 @@ def test_a_head_of_other_labels_is_initialised_at_random_if_requested(tmp_path, 
         zoo.load(tmp_path, head_init="new")
 
 
+def test_a_pooler_that_the_checkpoint_lacks_is_initialised_with_the_new_head(tmp_path):
+    """As of a masked language model, from which a classifier of three labels is fine-tuned."""
+    sizes = dict(vocab_size=30, width=16, num_layers=1, num_heads=2, mlp_width=32)
+    zoo.save(zoo.create(zoo.config("bert-base-uncased", **sizes), head="masked_lm"), tmp_path)
+    model = zoo.load(tmp_path, head="sequence_classification", num_labels=3, head_init="random")
+    assert model.head.classifier.kernel.shape == (16, 3) and model.pooler.kernel[...].std() > 0
+
+
 @pytest.mark.parametrize(
     ("family", "head", "changes", "missing"),
     [

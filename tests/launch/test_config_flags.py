@@ -4,6 +4,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,7 @@ def test_files(tmp_path):
         (["--config={}/c.py", "num_steps=3"], 2, "unexpected argument 'num_steps=3'"),
         (["--config={}/c.py", "--config.num_steps"], 2, "has no value"),
         (["--config.num_steps=3"], 2, "need --config=FILE.py"),
+        ([], 2, "--config is required; --help"),
         (["--cofnig={}/c.py"], 2, "Did you mean: config"),
         (["--help"], 0, "--config"),
     ],
@@ -134,3 +136,35 @@ def test_command_line(tmp_path, flags, code, said):
     done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in (done.stderr if code else done.stdout)
+
+
+# Where Python drops what is raised: a callback of the garbage collector, by the name of JAX's own.
+INTERRUPTED = """
+import gc, os, signal, time
+from launch import app, config_flags
+CONFIG = config_flags.define()
+
+def _xla_gc_callback(phase, info):
+    gc.callbacks.remove(_xla_gc_callback)
+    os.kill(os.getpid(), signal.SIGINT)
+
+def main(argv):
+    if CONFIG.name == "callback":
+        gc.callbacks.append(_xla_gc_callback)
+        gc.collect()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(20)
+
+app.run(main)
+"""
+
+
+@pytest.mark.parametrize("where", ["callback", "main"])
+def test_ctrl_c_is_one_line_and_never_dropped(tmp_path, where):
+    (tmp_path / "run.py").write_text(INTERRUPTED)
+    command = [sys.executable, str(tmp_path / "run.py"), f"--config={where}"]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert time.monotonic() - began < 15

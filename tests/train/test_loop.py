@@ -124,7 +124,7 @@ def test_masked_language_modelling(tmp_path):
         ({"model": CONFIG.model.replace(vocab_size=100)}, "embeddings for 100 tokens"),
         ({"init_from": "gpt2"}, "decides the model by itself"),
         ({"keep_best": "validation/acuracy"}, "validation/accuracy"),
-        ({"keep_best": "mnli/accuracy"}, "no evaluator gives"),
+        ({"keep_best": "mnli/accuracy"}, "no evaluator reports"),
         ({"evals": {"labels": SequenceClassification()}}, "needs the objective sequence_classification"),
         ({"data": dataclasses.replace(CONFIG.data, source="elsewhere")}, "launch.prepare"),
         ({"data": dataclasses.replace(CONFIG.data, validation_fraction=0.1)}, "prepared with other settings"),

@@ -54,6 +54,14 @@ def test_without_checkpoints_another_experiment_may_move_in(tmp_path):
             assert read_config(tmp_path) == config
 
 
+@pytest.mark.parametrize("text", ['{"model_type": "gpt2"}', "[]", "no json"])
+def test_the_config_of_a_model_is_not_overwritten(tmp_path, text):
+    (tmp_path / CONFIG).write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.json was not written by launch\.train"), claim(tmp_path, CONFIG_A):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG] and (tmp_path / CONFIG).read_text() == text
+
+
 def test_another_experiments_checkpoints_are_refused_with_the_difference(tmp_path):
     with claim(tmp_path, CONFIG_A):
         (tmp_path / CHECKPOINTS / "5").mkdir(parents=True)

@@ -86,7 +86,7 @@ def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, over
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it.")
     if os.path.lexists(path) and not overwrite:
-        raise ConfigError(f"{path} exists already; choose another file, or allow that it is overwritten.")
+        raise ConfigError(f"{path} already exists; choose another file, or overwrite it (--overwrite, overwrite=True).")
 
 
 def _compressed(path: Path, file: Any) -> contextlib.AbstractContextManager[Any]:

@@ -44,7 +44,7 @@ def table_format(path: Path) -> str:
     """Which of `SUFFIXES` a file's name ends in, compressed or not; ConfigError for none of them."""
     suffix = format_suffix(path)
     if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() != suffix):
-        raise ConfigError(f"{path} has a suffix of no known table: {ADVICE}.")
+        raise ConfigError(f"{path} is not a supported table: {ADVICE}.")
     return suffix
 
 

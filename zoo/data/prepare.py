@@ -43,7 +43,7 @@ def write_prepared(
       InputError: too little text. FormatError: text that cannot be read.
     """
     if _is_prepared(folder, settings):
-        _log.info("%s is prepared already", folder)
+        _log.info("%s is already prepared", folder)
         return folder
     try:
         with staged(folder) as staging:
@@ -110,7 +110,7 @@ def _is_prepared(folder: Path, settings: Mapping[str, Any]) -> bool:
     except OSError as error:
         raise ConfigError(f"{folder} cannot be read ({error.strerror}); choose another --data_dir.") from error
     if not (folder / MANIFEST).is_file():
-        raise ConfigError(f"{folder} holds something that launch.prepare did not write; choose another --data_dir.")
+        raise ConfigError(f"{folder} contains files that launch.prepare did not write; choose another --data_dir.")
     if changed := differing(read_manifest(folder)["settings"], settings):
         raise ConfigError(
             f"{folder} was prepared with other settings ({'; '.join(changed)}); choose another --data_dir, or delete "

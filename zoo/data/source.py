@@ -111,6 +111,8 @@ def _find(source: str) -> list[Path]:
     else:
         paths = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
     paths = [path for path in paths if path.is_file()]
+    if not paths and not path.exists() and not glob.has_magic(source):
+        raise ConfigError(f"data.source {source!r} does not exist; name a file, a folder or a glob, or 'embedded'.")
     if not paths:
         raise ConfigError(
             f"data.source {source!r} is not text: expected 'embedded', a .txt or .jsonl file, a folder or a glob of "

@@ -215,7 +215,11 @@ class ConfigTable:
         for key in hub.keys() - known:
             if near := difflib.get_close_matches(key, known - hub.keys(), n=1, cutoff=0.9):
                 _log.warning(
-                    "%s: %r is not a key of %s and is not used; is it %r?", where, key, self.model_type, near[0]
+                    "%s: %r is not a recognized key of %s and is not used; did you mean %r?",
+                    where,
+                    key,
+                    self.model_type,
+                    near[0],
                 )
 
     def write(

@@ -53,7 +53,7 @@ def convert(
     if form not in FORMS:
         raise ConfigError(f"No format {form!r} can be written; choose one of {', '.join(FORMS)}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConfigError(f"{target} is there already, and is not overwritten; choose another folder, or empty it.")
+        raise ConfigError(f"{target} already exists and is not empty; choose another folder, or empty it.")
     path = locate(source)
     sentences = sentence_transformers.read(path)
     checkpoint = find(path if sentences is None else sentences.transformer)

@@ -121,4 +121,4 @@ def fetch(name: str, *, parts: Parts = "model", revision: str | None = None) -> 
         raise ConfigError(
             f"{name!r} is {repository} on the Hub, which cannot be reached ({type(error).__name__}: {reason}).{local} "
             "Download that repository where there is a network, and pass its folder instead of the name."
-        ) from error
+        ) from None  # the client's chain of errors fills a screen and tells no more than the reason

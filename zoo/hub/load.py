@@ -300,4 +300,4 @@ def _report(options: _Options, found: Match) -> None:
         head, new = options.named or "bare", ", ".join(found.new)
         _log.warning("%s has no %s head; new random parameters: %s", options.source, head, new)
     if found.passed_over:
-        _log.info("%s: passed over %s", options.source, ", ".join(found.passed_over))
+        _log.info("%s: not used: %s", options.source, ", ".join(found.passed_over))

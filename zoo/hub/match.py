@@ -121,7 +121,7 @@ def match(
             continue
         if number and names and not any(name in found for name in names):
             result.lacks_part = True
-            if new_head == "allowed":
+            if new_head != "refused":
                 result.new += [path for row in part for path in row.paths]
                 continue
         used.update(names)

@@ -74,10 +74,10 @@ def _with_head(
     if not isinstance(classes, list) or hub_head.hub_class not in classes:  # a new head
         suited = registry.family_of(config).suit(config, named)
         if suited.attention.causal and not config.attention.causal:
-            _log.warning("%s: its tokens were trained to see ahead; as a causal_lm it needs fine-tuning.", where)
+            _log.warning("%s was trained with bidirectional attention; as a causal_lm it needs fine-tuning.", where)
         config = suited
     if named == "causal_lm" and not config.attention.causal:
-        _log.warning("%s: 'is_decoder' is false, so that its tokens see ahead and it cannot generate text.", where)
+        _log.warning("%s: 'is_decoder' is false, so its attention is bidirectional and it cannot generate text.", where)
     return config
 
 

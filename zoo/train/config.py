@@ -119,7 +119,10 @@ class RunConfig:
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
             )
         if not self.model.name and not self.init_from:
-            raise ConfigError("model.name is empty and there is no init_from; name a model of the registry, or both.")
+            raise ConfigError(
+                "model.name and init_from are both empty; set init_from to start from a checkpoint, or model.name to a "
+                "registry name."
+            )
         for name in self.evals:
             if not name or name in ("train",) or set(name) & set("/."):
                 raise ConfigError(f"An evaluator is called {name!r}; use another name, without '/' and '.'.")

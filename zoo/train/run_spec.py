@@ -183,6 +183,6 @@ def best_by(config: RunConfig, objective: Objective) -> tuple[str, str, Evaluato
     evaluator = config.evals.get(name)
     known = [f"{each}/{one}" for each, found in config.evals.items() for one in found.metric_names(objective)]
     if evaluator is None or f"{name}/{metric}" not in known:
-        given = f"they give {', '.join(known)}" if known else "config.evals is empty"
-        raise ConfigError(f"keep_best is {config.keep_best!r}, which no evaluator gives; {given}.")
+        given = f"available: {', '.join(known)}" if known else "config.evals is empty"
+        raise ConfigError(f"keep_best is {config.keep_best!r}, which no evaluator reports; {given}.")
     return name, metric, evaluator

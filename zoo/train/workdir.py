@@ -28,13 +28,15 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
     Process 0 does it, and before the others, which look whether they see what it wrote.
 
     Raises:
-      ConfigError: the folder cannot be written, or another job holds it, or not all hosts see the same one.
+      ConfigError: the folder cannot be written, holds something else such as a model, another job holds it, or not
+        all hosts see the same one.
       IntegrityError: it holds checkpoints of another experiment.
     """
     if not is_primary():
         _check_shared(workdir, config)
         yield workdir
         return
+    _check_is_workdir(workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         lock = open(workdir / "lock", "a+")
@@ -106,6 +108,22 @@ def _check_shared(workdir: Path, config: RunConfig) -> None:
         )
 
 
+def _check_is_workdir(workdir: Path) -> None:
+    """Refuses a folder whose config.json is not a run's: writing there would make a model unreadable."""
+    path = workdir / CONFIG
+    if not path.exists() or has_checkpoints(workdir):
+        return
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or not {"digest", "config"} <= found.keys():
+        raise ConfigError(
+            f"{path} was not written by launch.train; it may be a model's. A run would overwrite it: choose another "
+            "--workdir."
+        )
+
+
 def _check_experiment(workdir: Path, config: RunConfig) -> None:
     if not has_checkpoints(workdir):
         return
@@ -140,4 +158,4 @@ def _compare(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> No
     changed = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
     if changed:
         lines = "".join(f"\n  {name}: {there.get(name)!r} there, {here.get(name)!r} here" for name in changed)
-        raise IntegrityError(f"{what}:{lines}\nChoose another --workdir, or go on with what was there.")
+        raise IntegrityError(f"{what}:{lines}\nChoose another --workdir, or restore the original settings.")
