@@ -10,8 +10,8 @@ elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. 
 
 Exit codes, of every process:
   0    trained to the end
-  1    a crash; the traceback says where
-  2    an error that the user can fix; one line says how
+  1    a crash; see the traceback
+  2    an error that the user can fix; one line tells how
   75   another process died or hangs, or did not join; the last line names it. The same command continues from the
        latest checkpoint, and --max_restarts=N does so by itself.
   130  Ctrl-C, and 143 SIGTERM, to any one process: all have saved the same step

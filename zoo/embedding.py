@@ -42,7 +42,7 @@ def embed(
       pooling: how to pool, for a model whose folder does not tell (`model.pooling`).
 
     Raises:
-      ConfigError: a model without pooling, another's tokenizer, an unknown prompt. InputError: a text that is none.
+      ConfigError: a model without pooling, another's tokenizer, an unknown prompt. InputError: a text that is not one.
     """
     pooling = _checked(model, pooling, tokenizer, batch_size, texts)
     start = _prompt(pooling, prompt)

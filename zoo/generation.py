@@ -241,10 +241,10 @@ def _decode(graphdef, params, tokens, segments, key, temperature, top_p, *, sett
 
 
 class Prefilled(NamedTuple):
-    """What a model says of prompts.
+    """A model's state after its prompts.
 
     Attributes:
-      logits: of the token that comes next. position: that token's place.
+      logits: of the token that comes next. position: that token's position.
       source: what the encoder made of the prompts, if the model has one.
     """
 
@@ -287,7 +287,7 @@ def advance(
 
 
 def _last(out: Output) -> tuple[Float[Array, "B V"], Cache]:
-    """Of the last token: what the model says comes next, and the cache with it."""
+    """The logits after the last token, and the updated cache."""
     return cast(Array, out.logits)[:, -1], cast(Cache, out.cache)
 
 
@@ -309,8 +309,8 @@ def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _
         probs = jax.nn.softmax(values, axis=-1)
         before = jnp.cumsum(probs, axis=-1) - probs  # the likeliest token is always kept
         values = jnp.where(before < top_p, values, -jnp.inf)
-    place = jax.random.categorical(key, values)
-    return jnp.take_along_axis(ids, place[:, None], axis=-1).squeeze(1).astype(jnp.int32)
+    index = jax.random.categorical(key, values)
+    return jnp.take_along_axis(ids, index[:, None], axis=-1).squeeze(1).astype(jnp.int32)
 
 
 def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> None:
@@ -321,7 +321,9 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
     if isinstance(model, EncoderDecoder) and start is None:
         raise ConfigError("This model has no decoder_start_id, with which a decoder begins; set it in its config.")
     if start is not None and not 0 <= start < model.config.vocab_size:
-        raise ConfigError(f"decoder_start_id {start} is no token of the {model.config.vocab_size}; correct the config.")
+        raise ConfigError(
+            f"decoder_start_id {start} is outside the vocabulary of {model.config.vocab_size}; correct the config."
+        )
     if model.head_name == "causal_lm":
         check_is_causal(model.config)
     if type(max_new_tokens) is not int or max_new_tokens < 1:
@@ -331,7 +333,7 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
     if temperature == 0.0 and (top_k is not None or top_p is not None):
         _log.warning("temperature is 0, so that the likeliest token is taken: top_k and top_p change nothing.")
     if top_k is not None and not 1 <= top_k <= model.config.vocab_size:
-        raise ConfigError(f"top_k must lie between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
+        raise ConfigError(f"top_k must be between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ConfigError(f"top_p must be above 0 and at most 1; found {top_p}.")
 
@@ -350,7 +352,7 @@ def check_is_causal(config: TransformerConfig) -> None:
     """Refuses a model without a decoder of its own whose tokens see ahead."""
     if config.decoder_layers is None and not config.attention.causal:
         raise ConfigError(
-            "This model's tokens see ahead, so that it cannot generate text: its config.json says 'is_decoder': false. "
+            "This model's tokens see ahead, so that it cannot generate text: its config.json has 'is_decoder': false. "
             "If it was trained causally, set that to true."
         )
 
@@ -379,9 +381,9 @@ def _pad(model: Transformer, ids: list[np.ndarray]) -> tuple[np.ndarray, np.ndar
     length = max(longest, min(-(-longest // _BUCKET) * _BUCKET, _longest(model)))
     tokens, segments = np.zeros((2, len(ids), length), np.int64)
     for index, row in enumerate(ids):
-        place = slice(0, row.size) if isinstance(model, EncoderDecoder) else slice(length - row.size, length)
-        tokens[index, place] = row
-        segments[index, place] = 1
+        columns = slice(0, row.size) if isinstance(model, EncoderDecoder) else slice(length - row.size, length)
+        tokens[index, columns] = row
+        segments[index, columns] = 1
     check_inputs(model.config, tokens, None, segments, None)
     return tokens.astype(np.int32), segments.astype(np.int32)
 

@@ -297,11 +297,14 @@ def test_new_rows(tmp_path, tokenizer, pair, batch_size):
         path, text="a", text_pair=pair, tokenizer=tokenizer, seq_len=16, batch_size=batch_size, pad_to_multiple_of=16
     )
     output = tmp_path / "out.csv"
+    sizes = []
     with write_table(output, new.table, {"prediction": int}) as append:
         for rows, batch in new:
+            sizes.append(len(rows))
             assert batch["tokens"].shape == (batch_size, 16) and ("token_types" in batch) == bool(pair)
             assert batch["segments"].any(1).tolist() == [True] * len(rows) + [False] * (batch_size - len(rows))
             append(rows, {"prediction": batch["tokens"].sum(1)[: len(rows)]})
+    assert sizes == [batch_size] * (2050 // batch_size) + [2050 % batch_size]  # only the last is filled up
     texts, pairs = [ROWS[i % 40][0] for i in range(2050)], [ROWS[i % 9][0] for i in range(2050)]
     expected = tokenizer.encode_batch(texts, pairs if pair else None, max_length=16)
     found = [row.values for row in open_table(output)]

@@ -116,11 +116,13 @@ def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
     assert len(expected) > 60
     workdir, killed = tmp_path / "run", -signal.SIGKILL
     assert stop_when(at_step(2), workdir, data_dir) == killed
-    assert stop_when(inside_a_save(6), workdir, data_dir) == killed
-    assert stop_when(at_step(7), workdir, data_dir, signal.SIGTERM) == 143
-    assert 7 <= last_saved(workdir) < STEPS
-    assert stop_when(at_step(9), workdir, data_dir, signal.SIGINT) == 130
-    assert 9 <= last_saved(workdir) < STEPS
+    assert stop_when(inside_a_save(3), workdir, data_dir) == killed
+    # A busy machine delivers signals some steps late; these are early enough for that.
+    assert stop_when(at_step(4), workdir, data_dir, signal.SIGINT) == 130
+    interrupted = last_saved(workdir)
+    assert 4 <= interrupted < STEPS
+    assert stop_when(at_step(interrupted + 1), workdir, data_dir, signal.SIGTERM) == 143
+    assert interrupted < last_saved(workdir) < STEPS
     assert stop_when(at_step(STEPS - 1), workdir, data_dir) == killed
     finish(workdir, data_dir)
     assert fingerprint(workdir) == expected

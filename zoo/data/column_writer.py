@@ -90,7 +90,7 @@ def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, over
 
 
 def _compressed(path: Path, file: Any) -> contextlib.AbstractContextManager[Any]:
-    """The file, which compresses what is written as the suffix says; the same rows give the same bytes."""
+    """The file, compressed by its suffix; the same rows give the same bytes."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
@@ -108,7 +108,7 @@ def _delimited(
 
     def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
-            where = like.place(row.line)
+            where = like.location(row.line)
             _check_columns(record, columns, where)
             fields = [_flat(record.get(name), where, name) for name in columns]
             file.write(encode(fields, where, columns).encode())
@@ -164,8 +164,8 @@ def _json_lines(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str,
                 line = json.dumps(record, ensure_ascii=False, allow_nan=False)
             except (TypeError, ValueError) as error:
                 raise FormatError(
-                    f"{like.place(row.line)}: a value that JSON cannot hold ({error}); choose an output that ends in "
-                    ".parquet, or leave that column out of the input."
+                    f"{like.location(row.line)}: a value that JSON cannot hold ({error}); choose an output that ends "
+                    "in .parquet, or leave that column out of the input."
                 ) from error
             file.write(line.encode() + b"\n")
 
@@ -195,7 +195,7 @@ def _parquet(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, ty
 
     def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
-            _check_columns(record, (*like.columns, *new), like.place(row.line))
+            _check_columns(record, (*like.columns, *new), like.location(row.line))
             pending.append(record)
         if len(pending) >= _ROW_GROUP:
             flush()
@@ -233,7 +233,9 @@ def _records(
         raise InputError(f"expected the columns {', '.join(new)} of {len(rows)} values each; found {found or 'none'}.")
     for index, row in enumerate(rows):
         if clash := [name for name in new if name in row.values]:
-            raise FormatError(f"{like.place(row.line, clash[0])} has the name of a new column; rename it in the input.")
+            raise FormatError(
+                f"{like.location(row.line, clash[0])} has the name of a new column; rename it in the input."
+            )
         yield row, {**row.values, **{name: kind(_python(values[name][index])) for name, kind in new.items()}}
 
 

@@ -35,7 +35,7 @@ class Table:
         with self._open() as file:
             yield from READERS[table_format(self.path)](self.path, file, self.columns)
 
-    def place(self, line: int, column: str = "") -> str:
+    def location(self, line: int, column: str = "") -> str:
         """Where a value stands, for messages."""
         counted = "row" if table_format(self.path) == ".parquet" else "line"
         return f"{self.path}, {counted} {line}" + (f", column {column!r}" if column else "")
@@ -47,7 +47,7 @@ class Table:
             return value
         found = "nothing" if value is None or isinstance(value, str) else f"{type(value).__name__} {value!r:.60}"
         raise InputError(
-            f"{self.place(row.line, column)}: expected text; found {found}. Fill it in, or remove that row."
+            f"{self.location(row.line, column)}: expected text; found {found}. Fill it in, or remove that row."
         )
 
     def sha256(self) -> str:

@@ -38,16 +38,16 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
     if len(known) == len(classes):
         if fractions := [name for name, number in zip(classes, known, strict=True) if not number.is_integer()]:
             raise InputError(
-                f"{table.place(lines[names.index(fractions[0])], column)}: expected the name of a class; found the "
+                f"{table.location(lines[names.index(fractions[0])], column)}: expected the name of a class; found the "
                 f"number {fractions[0]} ({len(classes)} distinct numbers in {len(names)} rows). To predict a number "
                 "set data.label_type='float'; if these are classes, list them in data.labels."
             )
         classes = [name for _, name in sorted(zip(known, classes, strict=True))]
         if len(set(known)) < len(known):
             same = next(pair for pair in itertools.pairwise(classes) if len({*map(_number, pair)}) == 1)
-            place = table.place(lines[names.index(same[1])], column)
+            location = table.location(lines[names.index(same[1])], column)
             raise InputError(
-                f"{place}: the labels {same[0]!r} and {same[1]!r} are the same "
+                f"{location}: the labels {same[0]!r} and {same[1]!r} are the same "
                 "number, written in two ways; write one of them everywhere."
             )
     if len(classes) == len(names) > _ALL_DIFFERENT:
@@ -78,7 +78,7 @@ def check_known(
     if unknown:
         first = next(name for name in names if name in unknown)
         raise InputError(
-            f"{table.place(lines[names.index(first)], column)}: {why} {first!r} (in {unknown[first]} rows"
+            f"{table.location(lines[names.index(first)], column)}: {why} {first!r} (in {unknown[first]} rows"
             + (f"; so are {_list([*unknown][1:])}" if len(unknown) > 1 else "")
             + f"); expected one of {_list(classes)}. Correct the label, remove its rows, or name it in data.labels and "
             "train with rows that have it."
@@ -97,8 +97,8 @@ def _name(value: Any, table: Table, column: str, line: int) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise InputError(
-        f"{table.place(line, column)}: expected the name of a class; found {type(value).__name__} {value!r:.60}. Give "
-        "each row one label, as text or an integer."
+        f"{table.location(line, column)}: expected the name of a class; found {type(value).__name__} {value!r:.60}. "
+        "Give each row one label, as text or an integer."
     )
 
 
@@ -107,12 +107,12 @@ def _float(value: Any, table: Table, column: str, line: int) -> float:
     number = None if isinstance(value, bool) else _number(value)
     if number is None:
         raise InputError(
-            f"{table.place(line, column)}: expected a number; found {value!r:.60}. Correct it, or set "
+            f"{table.location(line, column)}: expected a number; found {value!r:.60}. Correct it, or set "
             "data.label_type='class' if the labels are names."
         )
     if not abs(number) <= float(np.finfo(np.float32).max):
         raise InputError(
-            f"{table.place(line, column)}: expected a finite number; found {value!r:.60}. Remove that row."
+            f"{table.location(line, column)}: expected a finite number; found {value!r:.60}. Remove that row."
         )
     return number
 
@@ -120,7 +120,7 @@ def _float(value: Any, table: Table, column: str, line: int) -> float:
 def _check_there(value: Any, table: Table, column: str, line: int) -> None:
     blank = value is None or (isinstance(value, str) and not value.strip())
     if blank or (isinstance(value, float) and math.isnan(value)):
-        raise InputError(f"{table.place(line, column)}: the label is missing; fill it in, or remove that row.")
+        raise InputError(f"{table.location(line, column)}: the label is missing; fill it in, or remove that row.")
 
 
 def _check_spaces(table: Table, column: str, lines: Sequence[int], names: Sequence[str]) -> None:
@@ -128,7 +128,7 @@ def _check_spaces(table: Table, column: str, lines: Sequence[int], names: Sequen
     for name in sorted(set(names)):
         if (bare := name.strip()) != name and bare in names:
             raise InputError(
-                f"{table.place(lines[names.index(name)], column)}: the label {name!r} differs from {bare!r} only by "
+                f"{table.location(lines[names.index(name)], column)}: the label {name!r} differs from {bare!r} only by "
                 "the spaces around it; remove them."
             )
 

@@ -96,13 +96,13 @@ def encode(
     return Sequences(flat, flat_types, np.cumsum(counts) - counts, counts, truncated)
 
 
-def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, place: Callable[[int], str]) -> None:
-    """InputError, at the `place` of its index, for a sequence of special tokens alone."""
+def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, location: Callable[[int], str]) -> None:
+    """InputError, at the `location` of its index, for a sequence of special tokens alone."""
     least = tokenizer.backend.num_special_tokens_to_add(pairs)
     if len(empty := np.flatnonzero(sequences.lengths[:-1] <= least)):
         raise InputError(
-            f"{place(int(empty[0]))}: the tokenizer finds no token in this text; remove that row, or use a tokenizer "
-            "that knows its characters."
+            f"{location(int(empty[0]))}: the tokenizer finds no token in this text; remove that row, or use a "
+            "tokenizer that knows its characters."
         )
 
 

@@ -98,8 +98,8 @@ def _column(table: Table, field: str) -> Iterator[str]:
         text = row.values.get(field)
         if not isinstance(text, str):
             raise FormatError(
-                f"{table.place(row.line, field)}: expected text; found {text!r:.80}. Correct the row, or name a field "
-                "of text in data.text_field."
+                f"{table.location(row.line, field)}: expected text; found {text!r:.80}. Correct the row, or name a "
+                "field of text in data.text_field."
             )
         yield from document([text])
 

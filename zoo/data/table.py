@@ -170,8 +170,8 @@ class TableConfig(DatasetConfig):
 
     def _encode(self, tokenizer: Tokenizer, rows: LabelledRows, split: str, types: bool) -> SequenceExamples:
         sequences = encode(tokenizer, rows.texts, rows.pairs, self.seq_len, token_types=types)
-        place = lambda index: rows.table.place(rows.lines[index], self.text)  # noqa: E731
-        check_tokens(sequences, tokenizer, pairs=rows.pairs is not None, place=place)
+        location = lambda index: rows.table.location(rows.lines[index], self.text)  # noqa: E731
+        check_tokens(sequences, tokenizer, pairs=rows.pairs is not None, location=location)
         cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
         _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
         label = np.append(rows.labels, np.zeros(1, rows.labels.dtype))

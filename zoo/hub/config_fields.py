@@ -118,7 +118,7 @@ class Field:
         is_id = self.kind is ID or (self.ours or "").endswith("_id")
         least = 1 if self.ours in _SIZES else 0 if is_id else -most
         if not least <= value <= most:
-            raise ConfigError(f"{where}: {self.hub!r} must lie between {least} and {most}; found {value!r:.40}.")
+            raise ConfigError(f"{where}: {self.hub!r} must be between {least} and {most}; found {value!r:.40}.")
 
     def write(self, config: TransformerConfig) -> Any:
         """The key's value."""
@@ -169,7 +169,7 @@ class ConfigTable:
 
     Attributes:
       model_type: the family's, in config.json.
-      make: the family's config function, which sets what config.json does not say; it takes each field by its name.
+      make: the family's config function, which sets what config.json does not set; it takes each field by its name.
       fields: the keys.
       of_generation: keys that newer folders have in generation_config.json instead.
     """
@@ -214,12 +214,14 @@ class ConfigTable:
         known = {field.hub for field in self.fields}
         for key in hub.keys() - known:
             if near := difflib.get_close_matches(key, known - hub.keys(), n=1, cutoff=0.9):
-                _log.warning("%s: %r is no key of %s and is not used; is it %r?", where, key, self.model_type, near[0])
+                _log.warning(
+                    "%s: %r is not a key of %s and is not used; is it %r?", where, key, self.model_type, near[0]
+                )
 
     def write(
         self, config: TransformerConfig, hub_class: str, num_labels: int, head_fields: tuple[Field, ...] = ()
     ) -> dict[str, Any]:
-        """What config.json says of a model of the given class of Transformers.
+        """The fields that config.json gives for a model of the given class of Transformers.
 
         Raises:
           ConfigError: the config has a value that Transformers' class cannot express.
@@ -322,7 +324,7 @@ def _label_names(table: Any, where: str) -> tuple[str, ...]:
 
 
 def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
-    """As isinstance, but a bool is no number, an int is a float, and NoneType stands for None."""
+    """As isinstance, but a bool is not a number, an int is a float, and NoneType stands for None."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool):
         return bool in kinds

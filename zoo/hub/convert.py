@@ -58,9 +58,9 @@ def convert(
     sentences = sentence_transformers.read(path)
     checkpoint = find(path if sentences is None else sentences.transformer)
     model = load(path)
-    with staged(target) as place:
-        _write(model, place, form, max_shard_bytes)
-        copied = _copy_files(checkpoint.folder, place)
+    with staged(target) as staging:
+        _write(model, staging, form, max_shard_bytes)
+        copied = _copy_files(checkpoint.folder, staging)
     left = sorted(_left_out(path, checkpoint, copied))
     if form == "orbax" and model.unread is not None:
         left += [f"the tensor {name}" for name in sorted(model.unread.tensors)]

@@ -59,13 +59,13 @@ class GenerationConfig:
 
     Attributes:
       eos_ids: tokens that end a text; None if the file names none. decoder_start_id: first token of a decoder.
-      suppress_tokens: tokens that are never generated. max_new_tokens, max_length: None if the file does not say; the
-        latter counts the prompt, or a decoder's first token.
+      suppress_tokens: tokens that are never generated. max_new_tokens, max_length: None if the file does not set
+        them; the latter counts the prompt, or a decoder's first token.
       do_sample: whether tokens are drawn. temperature: of the drawing. top_k, top_p: as of `zoo.generate`; None does
         not limit.
       unsupported: options that change the result and are not supported, by name, with their values.
       unsupported_in_sampling: those that change it only if tokens are drawn.
-      text: the whole file, to be saved again; empty where config.json said all this.
+      text: the whole file, to be saved again; empty where all of it came from config.json.
     """
 
     eos_ids: tuple[int, ...] | None = None

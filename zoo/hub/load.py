@@ -66,7 +66,7 @@ def load(
     rules: str | None = None,
     seed: int = 0,
 ) -> Transformer:
-    """A model from a local folder, a file of weights beside its config.json, a registry name or a Hub id.
+    """A model from a local folder, a file of weights next to its config.json, a registry name or a Hub id.
 
     Weights are read from safetensors, `pytorch_model.bin` or `flax_model.msgpack`, in this order, sharded or not; else
     as the authors of BERT, ALBERT, ELECTRA, XLNet, GPT and GPT-2 released them, with their own config. The model of a
@@ -76,7 +76,7 @@ def load(
       head: a head's name, or None for the bare model; `auto` is the head that `architectures` in config.json names. A
         head that the checkpoint lacks must be requested explicitly; its new parameters are drawn from `seed`.
       family: the family's name, for a config.json that names none.
-      num_labels: C of a classifier; None is what config.json says.
+      num_labels: C of a classifier; None is config.json's.
       head_init: `required` refuses a checkpoint that lacks the requested head; `random` makes a new head even if the
         checkpoint has one, such as a classifier of other labels.
       unexpected: `ignore` leaves out tensors that the model does not have, and logs them.
@@ -165,9 +165,9 @@ def _load(
         return model
     found = _match(checkpoint, tensors, config, options, state)
     where = str(checkpoint.path)
-    places = None if shardings is None else _by_name(shardings)
-    drawn = _draw(config, options.named, found.new, places, options.seed)
-    values = drawn | _read(found.sources, tensors, state, places, where)
+    by_name = None if shardings is None else _by_name(shardings)
+    drawn = _draw(config, options.named, found.new, by_name, options.seed)
+    values = drawn | _read(found.sources, tensors, state, by_name, where)
     _report(options, found)
     filled = [(path, param.replace(values[dotted(path)])) for path, param in nnx.to_flat_state(state)]
     model = nnx.merge(graphdef, nnx.from_flat_state(filled))

@@ -23,7 +23,7 @@ from zoo.nn.heads import LABEL_HEADS
 AUTO = "auto"  # as a head: the one that `architectures` in config.json names
 
 _MAX_CONFIG = 8 * 2**20  # bytes; names of 100,000 labels take half of it
-# What a config.json says of its own file or of weights in another form, or that a new one says in its own words.
+# Keys about the file itself or about weights in another form, and keys that a new config.json sets itself.
 _NOT_CARRIED = {
     "_name_or_path",
     "_num_labels",
@@ -147,7 +147,7 @@ def read_hub_config(checkpoint: Checkpoint, head: str | None = AUTO) -> tuple[di
 
 
 def _check_is_no_run(folder: Path, hub: Mapping[str, Any]) -> None:
-    """Refuses the workdir of a run, whose config.json is that of the run, and says where its model is."""
+    """Refuses the workdir of a run, whose config.json is the run's; the message names where its model is."""
     if (folder / "model" / CONFIG).is_file():
         raise ConfigError(f"{folder / CONFIG} is the config of a run, not of a model; did you mean {folder / 'model'}?")
     if {"config", "digest"} <= hub.keys():

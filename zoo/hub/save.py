@@ -43,10 +43,10 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
     """Writes a folder that `load` and Transformers load: config.json and model.safetensors.
 
     A model with a `pooling` is written as a sentence-transformers folder. What a loaded model's config.json and
-    generation_config.json said beside its architecture is written again.
+    generation_config.json declared apart from its architecture is written again.
 
-    A new folder appears when it is whole. In one that is there, everything is written beside the final names and then
-    moved; settings of generation and of sentence-transformers that are not this model's are removed, and all other
+    A new folder appears only when it is complete. In an existing one, everything is written next to the final names and
+    then moved; settings of generation and of sentence-transformers that are not this model's are removed, and all other
     files stay, a tokenizer's among them. Of several processes all must call it: tensor by tensor comes to process 0,
     which alone writes.
 
@@ -55,7 +55,7 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
 
     Raises:
       ConfigError: Transformers has no such model, or the folder cannot be written, or it holds another model, or one
-        whose weights would be read in place of these, or beside them.
+        whose weights would be read instead of these, or with them.
     """
     folder = Path(folder)
     if not processes.is_primary():
@@ -64,8 +64,8 @@ def save(model: Transformer, folder: str | os.PathLike, *, max_shard_bytes: int 
             tensors[name].make()
         return
     _check_target(model, folder)
-    with staged(folder) as place:
-        write_folder(model, place, functools.partial(safetensors.write, max_shard_bytes=max_shard_bytes))
+    with staged(folder) as staging:
+        write_folder(model, staging, functools.partial(safetensors.write, max_shard_bytes=max_shard_bytes))
 
 
 def _check_target(model: Transformer, folder: Path) -> None:
@@ -78,7 +78,7 @@ def _check_target(model: Transformer, folder: Path) -> None:
         found = weights.folder / ORBAX if weights.form == "orbax" else weights.file
         if found is not None and found not in (folder / safetensors.SINGLE, folder / safetensors.INDEX):
             raise ConfigError(
-                f"{folder} holds weights in another form or place ({found.relative_to(folder)}), which would stay "
+                f"{folder} holds weights in another form or file ({found.relative_to(folder)}), which would stay "
                 "there as a second model; choose another folder, or remove them."
             )
         if not (folder / CONFIG).exists():
@@ -101,27 +101,27 @@ def _identity(config: TransformerConfig, head: str | None) -> tuple:
 
 @contextlib.contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """The folder to write to: the one itself if it is there, else one beside it that takes its name in the end.
+    """The folder to write to: the target itself if it exists, else one next to it that is renamed at the end.
 
     Raises:
       ConfigError: it cannot be written.
     """
     is_new = not folder.exists()
-    place = partial(folder) if is_new else folder
+    staging = partial(folder) if is_new else folder
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        yield place
+        staging.mkdir(parents=True, exist_ok=True)
+        yield staging
         if is_new:
-            place.rename(folder)
+            staging.rename(folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
     finally:
         if is_new:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_folder(model: Transformer, folder: Path, write: Callable[[Path, Mapping[str, Pending]], list[Path]]) -> None:
-    """Writes what belongs to a model into a folder that is there, each file beside its final name, then moves them."""
+    """Writes the files of a model into an existing folder, each next to its final name, then renames them."""
     if model.is_for_inference:
         raise ConfigError("A model made by for_inference() is for inference; save the one that it was made from.")
     config = hub_config(model.config, model.head_name, model.carried)
@@ -164,7 +164,7 @@ def _pending(table: Table, model: Transformer) -> dict[str, Pending]:
 
 
 def _unread(model: Transformer, copies: list[Tie]) -> dict[str, np.ndarray]:
-    """The tensors that came beside a copy and were not used; they are saved where the copy would be."""
+    """Stored copies of tied tensors that differed and were not used; they are saved in place of the copy."""
     stored = {} if model.unread is None else model.unread.tensors
     return {tie.copy: stored[tie.copy] for tie in copies if tie.copy in stored}
 
@@ -187,7 +187,7 @@ def _fetch(value: jax.Array, layer: int | None) -> np.ndarray:
         return np.asarray(value) if layer is None else np.asarray(value)[layer]
     if not isinstance(value.sharding, NamedSharding):
         raise ConfigError(
-            f"a parameter lies as {value.sharding}; of several processes' only those on a mesh are saved."
+            f"a parameter is sharded as {value.sharding}; with several processes only parameters on a mesh are saved."
         )
     gather = _gather(value.sharding.mesh)
     return np.asarray(gather(value, layer))

@@ -99,14 +99,14 @@ def read(path: Path) -> SentenceFolder | None:
 
 def _module(entry: Any, file: Path) -> tuple[str, Path]:
     """Its kind and its folder."""
-    kind, place = (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (None, None)
-    if not isinstance(kind, str) or not isinstance(place, str):
+    kind, path = (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(path, str):
         raise FormatError(f"{file} must list modules with 'type' and 'path'; found {entry!r:.80}.")
     name = kind.rpartition(".")[2]
     if kind.split(".")[0] != "sentence_transformers" or name not in _KINDS:
         raise ConfigError(f"{file}: the module {kind!r} is not supported; supported are {', '.join(_KINDS)}.")
-    place = place.rstrip("/")
-    return name, check_inside(file.parent, place, file) if place else file.parent
+    path = path.rstrip("/")
+    return name, check_inside(file.parent, path, file) if path else file.parent
 
 
 def _read_pooling(file: Path, width: int) -> dict[str, Any]:
@@ -195,11 +195,11 @@ def write(folder: Path, pooling: Pooling, config: TransformerConfig) -> list[Pat
     kinds += [(f"{number}_Dense", "Dense") for number in range(2, 2 + len(pooling.dense))]
     kinds += [(f"{len(kinds)}_Normalize", "Normalize")] if pooling.normalize else []
     modes = {key: mode in pooling.modes for key, mode in _MODES.items()}
-    for place, _ in kinds[1:]:
-        (folder / place).mkdir(exist_ok=True)
+    for path, _ in kinds[1:]:
+        (folder / path).mkdir(exist_ok=True)
     entries = [
-        {"idx": number, "name": str(number), "path": place, "type": f"sentence_transformers.models.{kind}"}
-        for number, (place, kind) in enumerate(kinds)
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for number, (path, kind) in enumerate(kinds)
     ]
     similarity = {} if pooling.similarity is None else {"similarity_fn_name": pooling.similarity}
     prompts = {"prompts": dict(pooling.prompts), "default_prompt_name": pooling.default_prompt}
@@ -210,9 +210,9 @@ def write(folder: Path, pooling: Pooling, config: TransformerConfig) -> list[Pat
         folder / PROMPTS: prompts | similarity,
     }
     weights = []
-    for (place, _), layer in zip(kinds[2:], pooling.dense, strict=False):
-        files[folder / place / CONFIG] = _dense_config(layer)
-        weights.append(folder / place / safetensors.SINGLE)
+    for (path, _), layer in zip(kinds[2:], pooling.dense, strict=False):
+        files[folder / path / CONFIG] = _dense_config(layer)
+        weights.append(folder / path / safetensors.SINGLE)
         save_file(_dense_tensors(layer), partial(weights[-1]), {"format": "pt"})
     files[folder / MODULES] = entries
     for path, value in files.items():

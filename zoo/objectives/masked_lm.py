@@ -3,7 +3,7 @@
 """Masked language modelling (BERT, arXiv:1810.04805, section 3.1 and appendix A.1), with new masks at every epoch.
 
 Differs from the original code in three points: a sequence is masked each time it is read and not ten times ahead of
-the run (RoBERTa, arXiv:1907.11692, section 4.1); the share to hide is taken of the tokens that may be hidden and not of
+the run (RoBERTa, arXiv:1907.11692, section 4.1); the fraction to mask is of the tokens that may be masked and not of
 all; and a random replacement is drawn from the ordinary vocabulary, where the original draws special tokens too.
 """
 
@@ -27,9 +27,9 @@ class MaskedLM(Objective):
     """Predicts hidden tokens from both sides; the output projection runs at the hidden positions only.
 
     Attributes:
-      mask_rate: share of the ordinary tokens of a sequence to predict. Of these, 80 % become the mask token, 10 % a
+      mask_rate: fraction of the ordinary tokens of a sequence to predict. Of these, 80 % become the mask token, 10 % a
         random ordinary token, 10 % stay.
-      max_predictions: M, the most tokens hidden in one sequence; 0 makes room for the share of a full one, and no more.
+      max_predictions: M, the most tokens masked in one sequence; 0 is the fraction of a full one.
     """
 
     head: ClassVar[str] = "masked_lm"

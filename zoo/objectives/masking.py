@@ -40,8 +40,8 @@ def mask_tokens(
     positions, chosen = choose(candidates, counts, max_predictions, key)
     targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
     hidden = tokens.copy()
-    rows, places = np.nonzero(chosen)
-    hidden[rows, positions[rows, places]] = _replaced(targets, key, mask_id, ordinary_ids)[rows, places]
+    rows, columns = np.nonzero(chosen)
+    hidden[rows, positions[rows, columns]] = _replaced(targets, key, mask_id, ordinary_ids)[rows, columns]
     return {
         **batch,
         "tokens": hidden,

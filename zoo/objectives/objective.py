@@ -33,7 +33,7 @@ Bound = TypeVar("Bound", bound="Objective")
 class Objective(abc.ABC):
     """An objective: its own group of a config. It holds no parameters and knows no family.
 
-    The config's fields say what the user chooses; `bind` adds what only the data can say.
+    Its fields are what the user chooses; `bind` adds what only the data determine.
 
     Attributes:
       head: the head of the model that is trained, where it is one model (see `zoo.create`).
@@ -99,7 +99,7 @@ class Objective(abc.ABC):
     def load(
         self, source: str | os.PathLike, config: TransformerConfig, *, mesh: Mesh | None, rules: str, seed: int
     ) -> nnx.Module:
-        """What is trained, from a checkpoint; a head that it lacks is drawn from `seed`, which one log line says.
+        """What is trained, from a checkpoint; a head that it lacks is drawn from `seed`, and logged.
 
         Args:
           config: of the model to make; its labels decide whether a classifier of the checkpoint is kept.

@@ -22,7 +22,7 @@ class SequenceClassification(Objective):
     """Cross-entropy over the classes of the label, or the squared error of a label that is a number.
 
     Attributes:
-      label_smoothing: share of a class's probability that is spread over all classes (arXiv:1512.00567, section 7).
+      label_smoothing: fraction of a class's probability that is spread over all classes (arXiv:1512.00567, section 7).
     """
 
     head: ClassVar[str] = "sequence_classification"

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The run's best model by one metric of one evaluator, kept beside the latest checkpoints and exported at the end."""
+"""The run's best model by one metric of one evaluator, kept next to the latest checkpoints and exported at the end."""
 
 import json
 import logging

@@ -223,7 +223,7 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
 
 
 def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path) -> None:
-    """The model as Transformers would save it, with its tokenizer beside it."""
+    """The model as Transformers would save it, with its tokenizer."""
     zoo.save(learner.spec.objective.export(learner.module(state)), folder)
     if is_primary():
         dataset.tokenizer.save(folder)

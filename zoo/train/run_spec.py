@@ -84,7 +84,7 @@ class RunSpec(NamedTuple):
 
 
 def check_names(config: RunConfig) -> None:
-    """ConfigError for a mesh, preset or model that does not exist, or options that are none."""
+    """ConfigError for a mesh, preset or model that does not exist, or invalid options."""
     parse_mesh(config.mesh)
     parse_options(config.xla_options)
     preset(config.rules)

@@ -46,7 +46,7 @@ TABLE = Table(
 
 
 def _config(model_type: str, family: str) -> ConfigTable:
-    """Transformers counts the rows of the position table, of which the first `pad_id + 1` belong to no place."""
+    """Transformers counts the rows of the position table, of which the first `pad_id + 1` belong to no position."""
 
     def make(*, max_length: int, pad_id: int, **fields) -> TransformerConfig:
         return roberta.config(family=family, max_length=max_length - pad_id - 1, pad_id=pad_id, **fields)

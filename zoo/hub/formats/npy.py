@@ -47,7 +47,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors that `params_shapes.json` and the files beside it hold; those within one file are for `fetch`.
+    """The tensors that `params_shapes.json` and the files next to it hold; those within one file are for `fetch`.
 
     Raises:
       FormatError: a file is absent or damaged, or the files have more or fewer numbers than the shapes.

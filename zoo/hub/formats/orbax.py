@@ -16,14 +16,14 @@ from zoo.hub.weights import ORBAX as PARAMS
 
 
 def write(model: nnx.Module, folder: Path) -> list[Path]:
-    """Writes the parameters, which Orbax itself moves to their place when they are whole: there is no file to move."""
+    """Writes the parameters, which Orbax itself renames when they are complete: no file is left to rename."""
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save((folder / PARAMS).resolve(), nnx.to_pure_dict(nnx.state(model)))
     return []
 
 
 def read(folder: Path, state: nnx.State, shardings: nnx.State | None) -> nnx.State:
-    """The parameters in the shapes and dtypes of `state`, on the default device or as `shardings` places them.
+    """The parameters in the shapes and dtypes of `state`, on the default device or by `shardings`.
 
     Raises:
       FormatError: the checkpoint is damaged, or of another model.

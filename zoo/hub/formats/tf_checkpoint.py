@@ -3,7 +3,7 @@
 """TensorFlow's checkpoints (the form of 2016, `name.index` and `name.data-00000-of-00001`), read without TensorFlow.
 
 The index is a table of sorted keys in blocks, as LevelDB's (github.com/google/leveldb/blob/main/doc/table_format.md);
-its values are protocol buffers with the position of each tensor in the data files (tensorflow/core/protobuf/
+its values are protocol buffers with the location of each tensor in the data files (tensorflow/core/protobuf/
 tensor_bundle.proto). Blocks and tensors carry checksums, which are all verified.
 """
 
@@ -140,8 +140,8 @@ def _parse_index(index: bytes) -> tuple[dict[str, _Entry], int]:
     if len(index) < _FOOTER or index[-len(_MAGIC) :] != _MAGIC:
         raise _Damaged("does not end as it must")
     footer = index[-_FOOTER:]
-    _, place = _handle(footer, 0)  # of the table's own metadata, which is empty
-    block, _ = _handle(footer, place)
+    _, position = _handle(footer, 0)  # of the table's own metadata, which is empty
+    block, _ = _handle(footer, position)
     entries: dict[str, _Entry] = {}
     num_shards = end = 0
     for _, value in _block(index, block):
@@ -163,11 +163,11 @@ def _parse_index(index: bytes) -> tuple[dict[str, _Entry], int]:
     return entries, num_shards
 
 
-def _handle(data: bytes, place: int) -> tuple[tuple[int, int], int]:
-    """Where a block begins and how long it is, and the place behind these numbers."""
-    offset, place = _varint(data, place)
-    size, place = _varint(data, place)
-    return (offset, size), place
+def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+    """Where a block begins and how long it is, and the position behind these numbers."""
+    offset, position = _varint(data, position)
+    size, position = _varint(data, position)
+    return (offset, size), position
 
 
 def _block(index: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
@@ -185,16 +185,16 @@ def _block(index: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes
     stop = len(data) - 4 * (restarts + 1)
     if stop < 0:
         raise _Damaged(f"has a block at byte {offset} that is too short")
-    place, key = 0, b""
-    while place < stop:
-        shared, place = _varint(data, place)
-        added, place = _varint(data, place)
-        length, place = _varint(data, place)
-        if shared > len(key) or shared + added > _MAX_KEY or place + added + length > stop:
+    position, key = 0, b""
+    while position < stop:
+        shared, position = _varint(data, position)
+        added, position = _varint(data, position)
+        length, position = _varint(data, position)
+        if shared > len(key) or shared + added > _MAX_KEY or position + added + length > stop:
             raise _Damaged(f"has a block at byte {offset} whose entries do not fit")
-        key = key[:shared] + data[place : place + added]
-        place += added + length
-        yield key, data[place - length : place]
+        key = key[:shared] + data[position : position + added]
+        position += added + length
+        yield key, data[position - length : position]
 
 
 def _unmask(masked: int) -> int:
@@ -203,16 +203,16 @@ def _unmask(masked: int) -> int:
     return (turned >> 17 | turned << 15) % 2**32
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """A number of seven bits a byte, lowest first, and the place behind it."""
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number of seven bits a byte, lowest first, and the position behind it."""
     value = 0
     for shift in range(0, 64, 7):
-        if place >= len(data):
+        if position >= len(data):
             break
-        value |= (data[place] & 127) << shift
-        place += 1
-        if data[place - 1] < 128:
-            return value, place
+        value |= (data[position] & 127) << shift
+        position += 1
+        if data[position - 1] < 128:
+            return value, position
     raise _Damaged("has a number without an end")
 
 
@@ -225,16 +225,16 @@ class _Message:
 
 
 def _parse_message(data: bytes) -> _Message:
-    message, place = _Message({}, {}), 0
-    while place < len(data):
-        tag, place = _varint(data, place)
+    message, position = _Message({}, {}), 0
+    while position < len(data):
+        tag, position = _varint(data, position)
         field, kind = tag >> 3, tag & 7
         if kind == 0:
-            message.numbers[field], place = _varint(data, place)
+            message.numbers[field], position = _varint(data, position)
             continue
-        size, place = _varint(data, place) if kind == 2 else (_FIXED.get(kind, len(data) + 1), place)
-        value, place = data[place : place + size], place + size
-        if place > len(data):
+        size, position = _varint(data, position) if kind == 2 else (_FIXED.get(kind, len(data) + 1), position)
+        value, position = data[position : position + size], position + size
+        if position > len(data):
             raise _Damaged("has a description that is cut short")
         if kind == 2:
             message.messages.setdefault(field, []).append(value)

@@ -139,11 +139,11 @@ def _read_legacy(file: io.BufferedReader) -> dict[str, np.ndarray]:
         raise _Refused("its numbers are not little-endian.")
     tensors, keys = _tensors(_run(file)), _run(file)
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
-    extents, place = {}, file.tell()
+    extents, position = {}, file.tell()
     for key in keys:
-        size = int.from_bytes(_bytes(file, place, 8), "little") * dtypes[key].itemsize
-        extents[key] = (place + 8, size)
-        place += 8 + size
+        size = int.from_bytes(_bytes(file, position, 8), "little") * dtypes[key].itemsize
+        extents[key] = (position + 8, size)
+        position += 8 + size
     return _views(map_file(file), tensors, extents)
 
 
@@ -232,7 +232,7 @@ _MARK = object()
 
 
 def _run(file: io.BufferedReader | io.BytesIO) -> Any:
-    """Follows the program at the file's place, and leaves the file behind it."""
+    """Interprets the program at the file's position, and leaves the file after it."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
     for instruction, argument, _ in pickletools.genops(file):
@@ -305,13 +305,13 @@ def _pair(item: Any) -> list[Any]:
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
-    place = len(stack) - 1
-    while stack[place] is not _MARK:
-        place -= 1
-        if place < 0:
+    position = len(stack) - 1
+    while stack[position] is not _MARK:
+        position -= 1
+        if position < 0:
             raise ValueError("its pickle closes what it did not open")
-    items = stack[place + 1 :]
-    del stack[place:]
+    items = stack[position + 1 :]
+    del stack[position:]
     return items
 
 
