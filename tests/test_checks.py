@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+import zoo
 from zoo import checks
 from zoo.errors import ConfigError
 
@@ -88,3 +89,39 @@ def test_texts_of_fields(path, text, value):
     kind = checks.field_type(Drawing, VALUES, path.split("."), "d")
     found = checks.parse(kind, text, "d")
     assert found == value and type(found) is type(value)
+
+
+@checks.suggest_arguments(torch_dtype="dtype")
+def function(source: str, *, dtype: str = "float32") -> str:
+    """Returns what it is given."""
+    return f"{source} {dtype}"
+
+
+def test_an_argument_that_a_function_lacks_is_an_error_with_the_one_that_was_meant():
+    assert function("x", dtype="y") == "x y"
+    given: list[tuple[dict, str]] = [
+        ({"torch_dtype": 1}, "use dtype"),
+        ({"sorce": 1}, "use source"),
+        ({"n_layer": 1}, "use one of source, dtype"),
+    ]
+    for arguments, message in given:
+        with pytest.raises(ConfigError, match=f"function has no argument '{next(iter(arguments))}'; {message}"):
+            function("x", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: zoo.load("x", torch_dtype="float16"), "load has no argument 'torch_dtype'; use dtype"),
+        (lambda: zoo.generate(None, [], max_length=3), "generate has no argument 'max_length'; use max_new_tokens"),
+        (lambda: zoo.create(None, hed="masked_lm"), "create has no argument 'hed'; use head"),
+        (lambda: zoo.embed(None, sentences=[]), "embed has no argument 'sentences'; use texts"),
+        (
+            lambda: zoo.tokenizer("x", use_fast=True),
+            "tokenizer has no argument 'use_fast'; use one of source, revision",
+        ),
+    ],
+)
+def test_public_functions_suggest_arguments(call, message):
+    with pytest.raises(ConfigError, match=message):
+        call()

@@ -11,16 +11,44 @@ chooses.
 import ast
 import dataclasses
 import difflib
+import functools
+import inspect
 import math
 import types as python_types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from zoo.errors import ConfigError
 
 TYPE = "type"  # the key that chooses among the types of a group
 Table = Mapping[str, type]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def suggest_arguments(**aliases: str) -> Callable[[_Function], _Function]:
+    """Decorates a function of the public API: an argument that it does not have is a ConfigError with a suggestion.
+
+    Args:
+      aliases: what Transformers calls an argument, and what to use here.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        known = [*inspect.signature(function).parameters]
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name not in known:
+                    near = difflib.get_close_matches(name, known, n=1)
+                    use = aliases.get(name) or (near[0] if near else f"one of {', '.join(known)}")
+                    raise ConfigError(f"{function.__name__} has no argument {name!r}; use {use}.")
+            return function(*args, **kwargs)
+
+        return cast(_Function, call)
+
+    return decorate
 
 
 def types(table: Callable[[], Table]) -> dict[str, Any]:

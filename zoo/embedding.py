@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Float
 from tqdm import tqdm
 
+from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError, InputError
 from zoo.nn.pooling import Pooling
 from zoo.nn.transformer import Transformer
@@ -20,6 +21,7 @@ _BUCKET = 16  # lengths are padded to multiples of this many tokens, so that nea
 _LONG = 16  # batches from which a progress bar is shown
 
 
+@suggest_arguments(sentences="texts", prompt_name="prompt", normalize_embeddings="pooling, which says whether")
 def embed(
     model: Transformer,
     texts: Sequence[str],

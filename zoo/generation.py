@@ -15,6 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError, InputError
 from zoo.hub.fetch import CONFIG
 from zoo.hub.generation_config import NAME, GenerationConfig
@@ -63,6 +64,14 @@ class _Settings:
     decoder_start_id: int | None
 
 
+@suggest_arguments(
+    max_length="max_new_tokens",
+    do_sample="temperature, which above 0 samples",
+    eos_token_id="eos_id",
+    input_ids="prompts",
+    inputs="prompts",
+    generation_config="model.generation_config",
+)
 def generate(
     model: Transformer,
     prompts: Sequence[str] | Sequence[Sequence[int]] | Int[Array, "B T"],

@@ -15,6 +15,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
+from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import CONFIG, locate
@@ -41,6 +42,15 @@ _log = logging.getLogger(__name__)
 _MAX_LISTED = 20  # tensors in one log line
 
 
+@suggest_arguments(
+    torch_dtype="dtype for the computation, or param_dtype for the parameters",
+    ignore_mismatched_sizes="head_init='random', which initialises the head at random",
+    strict="unexpected='ignore'",
+    id2label="num_labels",
+    name="source",
+    device_map="mesh and rules",
+    config="zoo.create, which makes a model of a config",
+)
 def load(
     source: str | os.PathLike,
     *,
@@ -95,6 +105,7 @@ def load(
     return model
 
 
+@suggest_arguments()
 def tokenizer(source: str | os.PathLike, *, revision: str | None = None) -> Tokenizer:
     """The tokenizer of a folder, a registry name or a Hub id; its `.target` is for the texts that a translator writes.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 from flax import nnx
 
+from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError
 from zoo.models import albert, bert, distilbert, electra, gpt, gpt2, gpt3, roberta, t5, transformer, xlnet
 from zoo.models.family import Family
@@ -81,6 +82,9 @@ def config(name: str, **changes) -> TransformerConfig:
     return lookup(name).config.replace(**changes)
 
 
+@suggest_arguments(
+    rngs="seed", key="seed", num_labels="zoo.config(name, num_labels=...)", dtype="zoo.config(name, dtype=...)"
+)
 def create(config: TransformerConfig, *, head: str | None = None, seed: int = 0) -> Transformer:
     """A model with random parameters drawn by the family's own initializer.
 

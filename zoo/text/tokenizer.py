@@ -11,6 +11,7 @@ import numpy as np
 import tokenizers
 from tokenizers import models, normalizers
 
+from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError, FormatError, InputError
 from zoo.files import write_json
 from zoo.text.backend import answering
@@ -66,6 +67,11 @@ class Tokenizer:
         with answering():
             return [row.ids for row in self.backend.encode_batch_fast(ready, **options)]
 
+    @suggest_arguments(
+        padding="pad_to, beyond the longest text, to which a batch is always padded",
+        text_pair="pairs",
+        return_offsets_mapping="return_offsets",
+    )
     def encode_batch(
         self,
         texts: Sequence[str],
