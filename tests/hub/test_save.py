@@ -68,7 +68,7 @@ def test_convert_both_ways_and_never_over_another(form, bert, tmp_path):
     assert (tmp_path / "back" / "vocab.txt").exists()
     assert_same(zoo.load(tmp_path / "there", mesh=make_mesh("fsdp:8")), model)
     assert not any(leaf._committed for leaf in jax.tree.leaves(nnx.state(zoo.load(tmp_path / "there"))))
-    with pytest.raises(ConfigError, match="not overwritten"):
+    with pytest.raises(ConfigError, match="already exists and is not empty"):
         convert(bert, tmp_path / "there", form=form)
 
 
@@ -169,7 +169,7 @@ def test_weights_in_another_form_are_not_left_beside_the_new(form, bert, tmp_pat
     else:
         convert(bert, folder, form=form)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"another form or place .*choose another folder, or remove"):
+    with pytest.raises(ConfigError, match=r"another form or file .*choose another folder, or remove"):
         zoo.save(model, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
