@@ -215,6 +215,7 @@ BAD = [
      + r"data\.labels lacks the label 'odd' \(in 2 rows; so are 'new'\); expected one of 'neg', 'pos'"),
     ([*MORE, ("fine", "pos ")], {}, PLACE.format(10, "label") + "the label 'pos ' differs from 'pos' only by"),
     ([("film", "0"), ("plot", "1"), ("so", "1.0")], {}, PLACE.format(4, "label") + "the labels '1' and '1.0'"),
+    ([("film", "0.0"), ("plot", "1.0")] * 2, {}, PLACE.format(2, "label") + "expected the name of a class.*0.0"),
     (FRACTIONS, {}, PLACE.format(3, "label") + r"expected the name of a class; found the number 0\.25 \(8 distinct.*"
      "label_type='float'"),
     ([(f"film {i}", str(i)) for i in range(21)], {}, r"column 'label': expected classes; found 21 rows with as many"),

@@ -5,6 +5,7 @@
 import collections
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from zoo.data.columns import Table
 from zoo.errors import InputError
 
 _SOME = 8  # names that a message lists
+_INTEGER = re.compile(r"[+-]?\d+")
 _ALL_DIFFERENT = 20  # rows from which on a label column of as many classes is taken for another column
 
 
@@ -36,12 +38,6 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
     numbers = [_number(name) for name in classes]
     known = [number for number in numbers if number is not None]
     if len(known) == len(classes):
-        if fractions := [name for name, number in zip(classes, known, strict=True) if not number.is_integer()]:
-            raise InputError(
-                f"{table.location(lines[names.index(fractions[0])], column)}: expected the name of a class; found the "
-                f"number {fractions[0]} ({len(classes)} distinct numbers in {len(names)} rows). To predict a number "
-                "set data.label_type='float'; if these are classes, list them in data.labels."
-            )
         classes = [name for _, name in sorted(zip(known, classes, strict=True))]
         if len(set(known)) < len(known):
             same = next(pair for pair in itertools.pairwise(classes) if len({*map(_number, pair)}) == 1)
@@ -49,6 +45,13 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
             raise InputError(
                 f"{location}: the labels {same[0]!r} and {same[1]!r} are the same "
                 "number, written in two ways; write one of them everywhere."
+            )
+        if floats := [name for name in classes if not _INTEGER.fullmatch(name)]:  # 1.0 as well as 0.5
+            shown = next((name for name in floats if not float(name).is_integer()), floats[0])
+            raise InputError(
+                f"{table.location(lines[names.index(shown)], column)}: expected the name of a class; found the "
+                f"number {shown} ({len(classes)} distinct numbers in {len(names)} rows). To predict a number "
+                "set data.label_type='float'; if these are classes, list them in data.labels."
             )
     if len(classes) == len(names) > _ALL_DIFFERENT:
         raise InputError(
