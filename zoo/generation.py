@@ -97,8 +97,8 @@ def generate(
       prompts: texts (with a `tokenizer`) or lists of ids.
       max_new_tokens: most tokens to add to each prompt, fewer if the model's positions run out; None is what the
         checkpoint declares, else 64.
-      temperature: divides the logits before sampling; 0 takes the likeliest token, as None does without `do_sample`.
-      top_k: sample among this many likeliest tokens. top_p: among the likeliest that hold this much probability.
+      temperature: divides the logits before sampling; 0 takes the most likely token, as None does without `do_sample`.
+      top_k: sample among so many of the most likely tokens. top_p: among the likeliest that hold this much probability.
       eos_id: token or tokens that end a text; None is the checkpoint's, -1 is none.
       ignore: names of options in generation_config.json that are not supported and may be left out (`num_beams`).
 
@@ -118,7 +118,7 @@ def generate(
     _check_declared(declared, ignore, is_sampling=temperature != 0.0)
     start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
     _check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
-    if temperature < _COLDEST:  # the quotient of a logit would not be finite: the limit is the likeliest token
+    if temperature < _COLDEST:  # the quotient of a logit would not be finite: the limit is the most likely token
         temperature = 0.0
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
         raise ConfigError(
@@ -307,7 +307,7 @@ def _choose(logits: Float[Array, "B V"], key, *, temperature, top_p, settings: _
     values, ids = jax.lax.top_k(logits, settings.top_k or logits.shape[-1])
     if settings.use_top_p:
         probs = jax.nn.softmax(values, axis=-1)
-        before = jnp.cumsum(probs, axis=-1) - probs  # the likeliest token is always kept
+        before = jnp.cumsum(probs, axis=-1) - probs  # the most likely token is always kept
         values = jnp.where(before < top_p, values, -jnp.inf)
     index = jax.random.categorical(key, values)
     return jnp.take_along_axis(ids, index[:, None], axis=-1).squeeze(1).astype(jnp.int32)
@@ -331,7 +331,7 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
     if not 0.0 <= temperature < float("inf"):
         raise ConfigError(f"temperature must be 0 or more, and finite; found {temperature}.")
     if temperature == 0.0 and (top_k is not None or top_p is not None):
-        _log.warning("temperature is 0, so that the likeliest token is taken: top_k and top_p change nothing.")
+        _log.warning("temperature is 0, so decoding is greedy: top_k and top_p change nothing.")
     if top_k is not None and not 1 <= top_k <= model.config.vocab_size:
         raise ConfigError(f"top_k must be between 1 and the vocabulary's {model.config.vocab_size}; found {top_k}.")
     if top_p is not None and not 0.0 < top_p <= 1.0:
