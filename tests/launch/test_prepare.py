@@ -38,7 +38,7 @@ def test_folder_of_text(tmp_path):
     [
         ("--config.data.tokeniser.kind=wordpiece", "did you mean 'tokenizer'?"),
         ("--config.data.tokenizer.kind=sentencepiece", "data.tokenizer.kind must be"),
-        ("--config.data.source=/nowhere/at/all", "is not text"),
+        ("--config.data.source=/nowhere/at/all", "does not exist"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, flag, said):
