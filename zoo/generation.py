@@ -127,7 +127,7 @@ def generate(
         )
     ids = _encode(prompts, tokenizer)
     if max_length is not None:
-        _check_room(model, ids, max_length)
+        _check_prompt_lengths(model, ids, max_length)
     tokens, segments = _pad(model, ids)
     settings = _Settings(
         max_new=max_new_tokens,
@@ -338,8 +338,8 @@ def _check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> 
         raise ConfigError(f"top_p must be above 0 and at most 1; found {top_p}.")
 
 
-def _check_room(model: Transformer, ids: list[np.ndarray], max_length: int) -> None:
-    """Refuses prompts that leave no room for a token below the declared `max_length`."""
+def _check_prompt_lengths(model: Transformer, ids: list[np.ndarray], max_length: int) -> None:
+    """Refuses prompts that are as long as the declared `max_length` already."""
     lengths = [1] if isinstance(model, EncoderDecoder) else [row.size for row in ids]
     if max(lengths) >= max_length:
         raise ConfigError(

@@ -109,7 +109,7 @@ def test_index_minus_one_is_a_row_of_zeros(frame, segments):
 
 
 def test_refusals():
-    with pytest.raises(ConfigError, match="no room"):
+    with pytest.raises(ConfigError, match="must exceed"):
         packed([5], 2, prefix=[1], suffix=[2])
     with pytest.raises(InputError, match="no tokens"):
         packed([0, 0], 2)

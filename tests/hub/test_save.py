@@ -102,7 +102,7 @@ def test_files_are_the_librarys_to_the_byte(tmp_path):
 
 
 def test_no_two_tensors_are_in_memory_at_a_time(tmp_path):
-    """Process 0 of a large model has no room for more."""
+    """Process 0 cannot hold more of a large model than one tensor."""
     alive, most = set(), 0
 
     def make_one():

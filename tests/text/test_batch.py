@@ -71,7 +71,7 @@ def test_offsets_name_the_characters_of_each_token(tokenizer):
         (dict(truncation="longest_first"), "declares no model_max_length"),
         (dict(truncation="only_second", max_length=4), "needs pairs"),
         (dict(truncation="shortest", max_length=4), "truncation must be one of .* found 'shortest'"),
-        (dict(max_length=2), "no room for text besides 2 special tokens"),
+        (dict(max_length=2), "must exceed the 2 special tokens"),
         (dict(pad_to_multiple_of=-1), "pad_to_multiple_of must be an int from 0"),
     ],
 )

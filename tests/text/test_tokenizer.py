@@ -150,7 +150,7 @@ def test_batches_are_padded_and_cut(vocab_folder):
     np.testing.assert_array_equal(batch.segments, [[1, 1, 1, 1], [1, 1, 1, 0]])
     assert tokenizer.encode_batch(["the"], pad_to=7).tokens.shape == (1, 7)
     assert len(tokenizer.encode("the fox runs the fox")) == 8  # truncation does not linger
-    with pytest.raises(ConfigError, match="no room"):
+    with pytest.raises(ConfigError, match="must exceed"):
         tokenizer.encode_batch(["the"], max_length=2)
 
 

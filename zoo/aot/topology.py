@@ -60,7 +60,7 @@ def devices(name: str) -> list[Any]:
         os.environ.setdefault(key, value)
     try:
         return list(topologies.get_topology_desc(platform="tpu", topology_name=found[1], **options).devices)
-    except Exception as error:  # jaxlib has no error class of its own for what libtpu refuses
+    except jax.errors.JaxRuntimeError as error:
         known = ", ".join(nearest(name))
         raise ConfigError(f"libtpu does not know the topology {name!r}; try {known}. Its error: {error}") from error
 

@@ -51,8 +51,10 @@ class NewRows:
         )
         types = has_token_types(self.tokenizer, pairs=pairs is not None)
         sequences = encode(self.tokenizer, texts or [], pairs, self.seq_len, token_types=types)
-        location = lambda index: self.table.location(rows[index].line, self.text)  # noqa: E731
-        check_tokens(sequences, self.tokenizer, pairs=pairs is not None, location=location)
+        lines = [row.line for row in rows]
+        check_tokens(
+            sequences, self.tokenizer, pairs=pairs is not None, table=self.table, lines=lines, column=self.text
+        )
         return SequenceExamples(sequences, {}, self.seq_len, self.pad_to_multiple_of, self.tokenizer.fill_id)
 
 

@@ -62,7 +62,7 @@ class PackedText:
     def __init__(self, stream: Stream, seq_len: int, frame: Frame, *, segments: Segments, vocab_size: int):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
-            raise ConfigError(f"data.seq_len {seq_len} leaves no room for text besides the special tokens; raise it.")
+            raise ConfigError(f"data.seq_len {seq_len} must exceed the special tokens of a sequence; raise it.")
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
         self._stream, self._seq_len, self._frame = stream, seq_len, frame

@@ -3,11 +3,12 @@
 """Sequences of tokens of different lengths, held flat, and gathered into padded batches by NumPy alone."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from zoo.data.columns import Table
 from zoo.data.schema import Batch
 from zoo.errors import InputError
 from zoo.text.tokenizer import Tokenizer
@@ -96,13 +97,15 @@ def encode(
     return Sequences(flat, flat_types, np.cumsum(counts) - counts, counts, truncated)
 
 
-def check_tokens(sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, location: Callable[[int], str]) -> None:
-    """InputError, at the `location` of its index, for a sequence of special tokens alone."""
+def check_tokens(
+    sequences: Sequences, tokenizer: Tokenizer, *, pairs: bool, table: Table, lines: Sequence[int], column: str
+) -> None:
+    """InputError for a sequence of special tokens alone, at its line of the table and the column of its text."""
     least = tokenizer.backend.num_special_tokens_to_add(pairs)
     if len(empty := np.flatnonzero(sequences.lengths[:-1] <= least)):
         raise InputError(
-            f"{location(int(empty[0]))}: the tokenizer finds no token in this text; remove that row, or use a "
-            "tokenizer that knows its characters."
+            f"{table.location(lines[empty[0]], column)}: the tokenizer finds no token in this text; remove that "
+            "row, or use a tokenizer that knows its characters."
         )
 
 

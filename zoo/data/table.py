@@ -170,8 +170,8 @@ class TableConfig(DatasetConfig):
 
     def _encode(self, tokenizer: Tokenizer, rows: LabelledRows, split: str, types: bool) -> SequenceExamples:
         sequences = encode(tokenizer, rows.texts, rows.pairs, self.seq_len, token_types=types)
-        location = lambda index: rows.table.location(rows.lines[index], self.text)  # noqa: E731
-        check_tokens(sequences, tokenizer, pairs=rows.pairs is not None, location=location)
+        pairs = rows.pairs is not None
+        check_tokens(sequences, tokenizer, pairs=pairs, table=rows.table, lines=rows.lines, column=self.text)
         cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
         _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
         label = np.append(rows.labels, np.zeros(1, rows.labels.dtype))

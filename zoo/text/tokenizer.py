@@ -190,7 +190,7 @@ class Tokenizer:
         least = self.backend.num_special_tokens_to_add(is_pair)
         if max_length <= least:
             raise ConfigError(
-                f"max_length {max_length} leaves no room for text besides {least} special tokens; raise it."
+                f"max_length {max_length} must exceed the {least} special tokens of a sequence; raise it."
             )
         direction = self.batch_format.truncation_side
         return dict(max_length=max_length, strategy=strategy or "longest_first", direction=direction)
