@@ -235,6 +235,8 @@ def describe(kind: Any) -> str:
         return "True or False"
     if kind is str:
         return "text"
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind).replace("typing.", "")
 
 

@@ -3,6 +3,7 @@
 """Fine-tuning from a checkpoint: parity with Transformers, new heads, the best model, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -133,6 +134,18 @@ def test_a_run_starts_from_another_ones_model(trained, tmp_path):
     assert found["metrics"]["accuracy"] == pytest.approx(summary["metrics"]["accuracy"], abs=0.05)
     kept, new = (load_file(folder / "model" / "model.safetensors") for folder in (workdir, tmp_path / "run"))
     np.testing.assert_array_equal(kept["classifier.weight"], new["classifier.weight"])
+
+
+def test_what_the_checkpoint_declares_is_exported(trained, tmp_path):
+    """Not what its head was trained for."""
+    source = shutil.copytree(trained[0] / "model", tmp_path / "source")
+    declared = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(declared | {"team": "ours", "problem_type": "regression"}))
+    (source / "generation_config.json").write_text('{"num_beams": 4}')
+    train(config(model={}, init_from=str(source), num_steps=2), tmp_path / "run")
+    exported = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert exported == declared | {"team": "ours"}
+    assert (tmp_path / "run" / "model" / "generation_config.json").read_text() == '{"num_beams": 4}'
 
 
 def test_a_new_head_is_drawn_and_named(trained, tmp_path, caplog):

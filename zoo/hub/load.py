@@ -97,12 +97,25 @@ def load(
     config = _adapt(config, named, num_labels, dtype, param_dtype)
     options = _Options(asked, named, head_init, unexpected, seed, str(source))
     model = _load(checkpoint, config, options, mesh, rules)
-    model.generation_config = generation_config.read(checkpoint.folder)
-    if model.generation_config is None and model.carried:  # config.json had these settings before there was that file
-        model.generation_config = generation_config.parse(json.loads(model.carried), checkpoint.folder / CONFIG)
+    _read_generation_config(model, checkpoint)
     if sentences is not None and named is None:
         model.pooling = sentences.pooling(config)
     return model
+
+
+def carry_over(model: Transformer, source: str | os.PathLike) -> None:
+    """Gives a model that was trained from a checkpoint what the checkpoint's folder declares beside its architecture.
+
+    These are its settings for generation, and the keys of config.json that no field here holds, which `zoo.save` writes
+    again; not what its head was trained for (`problem_type`). A checkpoint of another family gives nothing.
+    """
+    path = locate(source)
+    sentences = sentence_transformers.read(path)
+    checkpoint = find(path if sentences is None else sentences.transformer)
+    if read_config(checkpoint, None, None)[0].family != model.config.family:
+        return
+    model.carried = carry(checkpoint, new_head=True)
+    _read_generation_config(model, checkpoint)
 
 
 @suggest_arguments()
@@ -149,6 +162,12 @@ class _Options:
         if self.head_init == "random":
             return "drawn"
         return "refused" if self.head == AUTO or self.head_init == "required" else "allowed"
+
+
+def _read_generation_config(model: Transformer, checkpoint: Checkpoint) -> None:
+    model.generation_config = generation_config.read(checkpoint.folder)
+    if model.generation_config is None and model.carried:  # config.json had these settings before there was that file
+        model.generation_config = generation_config.parse(json.loads(model.carried), checkpoint.folder / CONFIG)
 
 
 def _load(

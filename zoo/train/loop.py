@@ -23,6 +23,7 @@ from zoo.cost.chips import peak_flops_per_second
 from zoo.data.pipeline import train_batches
 from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
+from zoo.hub.load import carry_over
 from zoo.multihost import watch
 from zoo.multihost.processes import Consensus, is_primary, primary_first
 from zoo.train.best import Best
@@ -224,7 +225,10 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
 
 def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path) -> None:
     """The model as Transformers would save it, with its tokenizer."""
-    zoo.save(learner.spec.objective.export(learner.module(state)), folder)
+    model = learner.spec.objective.export(learner.module(state))
+    if learner.spec.source:
+        carry_over(model, learner.spec.source)
+    zoo.save(model, folder)
     if is_primary():
         dataset.tokenizer.save(folder)
         if dataset.inputs is not None:
