@@ -162,6 +162,18 @@ def test_a_new_head_is_drawn_and_named(trained, tmp_path, caplog):
     assert zoo.config(tmp_path / "run" / "model").label_names == ("bad", "fair", "good")
 
 
+def test_a_head_is_never_drawn_to_be_evaluated(trained, tmp_path):
+    workdir, _ = trained
+    lacking, other = tmp_path / "lacking", tmp_path / "other"
+    for folder, head, labels in ((lacking, "masked_lm", {}), (other, "sequence_classification", {"num_labels": 3})):
+        zoo.save(zoo.load(workdir / "model", head=head, head_init="random", **labels), folder)
+        zoo.tokenizer(workdir / "model").save(folder)
+    with pytest.raises(ConfigError, match="sequence_classification"):
+        evaluate_workdir(workdir, model=str(lacking))
+    with pytest.raises(ConfigError, match="3 labels without names and the data as 'negative', 'positive'"):
+        evaluate_workdir(workdir, model=str(other))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import jax
 import numpy as np
@@ -97,18 +97,35 @@ class Objective(abc.ABC):
         return registry.family_of(config).build(config, head=self.head, rngs=rngs)
 
     def load(
-        self, source: str | os.PathLike, config: TransformerConfig, *, mesh: Mesh | None, rules: str, seed: int
+        self,
+        source: str | os.PathLike,
+        config: TransformerConfig,
+        *,
+        mesh: Mesh | None,
+        rules: str,
+        seed: int,
+        head_init: Literal["checkpoint", "required"] = "checkpoint",
     ) -> nnx.Module:
         """What is trained, from a checkpoint; a head that it lacks is drawn from `seed`, and logged.
 
         Args:
           config: of the model to make; its labels decide whether a classifier of the checkpoint is kept.
+          head_init: `required` refuses a checkpoint whose head would be drawn, for a model that is only evaluated.
+
+        Raises:
+          ConfigError: a checkpoint that cannot be loaded, or whose head is required and absent or of other labels.
         """
         has_labels = self.head in LABEL_HEADS
+        keeps_labels = not has_labels or _same_labels(there := zoo.config(source), config)
+        if head_init == "required" and not keeps_labels:
+            raise ConfigError(
+                f"{source} classifies as {_labels(there)} and the data as {_labels(config)}; give a model that was "
+                "trained on these labels."
+            )
         return zoo.load(
             source,
             head=self.head,
-            head_init="checkpoint" if _same_labels(zoo.config(source), config) or not has_labels else "random",
+            head_init=head_init if keeps_labels else "random",
             num_labels=config.num_labels if has_labels else None,
             dtype=config.execution.dtype,
             param_dtype=config.execution.param_dtype,
@@ -138,6 +155,10 @@ class Objective(abc.ABC):
     def export(self, module: Any) -> Transformer:
         """The model that is saved as a Hub folder."""
         return module
+
+
+def _labels(config: TransformerConfig) -> str:
+    return ", ".join(map(repr, config.label_names)) or f"{config.num_labels} labels without names"
 
 
 def _same_labels(there: TransformerConfig, here: TransformerConfig) -> bool:

@@ -116,6 +116,8 @@ def _load(source: str, learner: Learner, dataset: Dataset) -> tuple[dict[str, An
             f"--config.data.tokenizer.path={source}."
         )
     spec = learner.spec
-    module = spec.objective.load(source, spec.model, mesh=learner.mesh, rules=learner.rules, seed=spec.config.seed)
+    module = spec.objective.load(
+        source, spec.model, mesh=learner.mesh, rules=learner.rules, seed=spec.config.seed, head_init="required"
+    )
     graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
     return {"model": source}, graphdef, nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
