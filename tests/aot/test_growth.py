@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program costs as layers or chips are added, by the TPU's compiler."""
 
-import dataclasses
-
 import pytest
 
 from configs import gpt2_pretrain
@@ -17,8 +15,8 @@ ROWS = 4  # of a chip
 def compiled(place: str, chips: int, **changes) -> StepReport:
     config = gpt2_pretrain.get_config("small").unlock()
     config.batch_size, config.grad_accum_steps, config.model.remat = ROWS * chips, 1, "cheap"
-    run = RunConfig.from_dict(config)
-    return Target.create(dataclasses.replace(run, model={**run.model, **changes}), place).compile("train")
+    config.model.update(changes)
+    return Target.create(RunConfig.from_dict(config), place).compile("train")
 
 
 @pytest.mark.slow
