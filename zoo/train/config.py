@@ -33,6 +33,7 @@ class OptimizerConfig:
       learning_rate: the highest, reached after `warmup_steps` of linear growth from 0.
       schedule: the decay from there to `end_fraction` of it, at the last step.
       clip_norm: largest global norm of a gradient; 0 clips nothing.
+      layer_decay: factor on the learning rate from each layer to the one below it (`zoo.train.layer_decay`); 1 is none.
     """
 
     learning_rate: float
@@ -44,6 +45,7 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.01
     clip_norm: float = 1.0
+    layer_decay: float = 1.0
 
     def __post_init__(self):
         if self.warmup_steps < 0:
@@ -55,6 +57,8 @@ class OptimizerConfig:
             raise ConfigError(f"optimizer.eps must be above 0; found {self.eps!r}.")
         if not 0 <= self.end_fraction <= 1:
             raise ConfigError(f"optimizer.end_fraction must be between 0 and 1; found {self.end_fraction!r}.")
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"optimizer.layer_decay must be above 0 and at most 1; found {self.layer_decay!r}.")
         for name in ("b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimizer.{name} must be at least 0 and below 1; found {getattr(self, name)!r}.")

@@ -64,7 +64,7 @@ class Learner(NamedTuple):
         params, frozen = nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
         if not params:
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
-        optimizer = make_optimizer(config.optimizer, config.num_steps)
+        optimizer = make_optimizer(config.optimizer, config.num_steps, frozen)
         shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
         by_leaf = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, by_leaf)

@@ -9,6 +9,7 @@ import optax
 
 from zoo.errors import ConfigError
 from zoo.train.config import OptimizerConfig
+from zoo.train.layer_decay import scale_by_layer
 
 # By name and not by rank: stacked layers give a bias [L, N, H] three axes. One table serves every family, since weights
 # are named for what they do; embeddings decay, as in the original BERT and GPT-2 optimizers.
@@ -30,8 +31,12 @@ def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
     return optax.join_schedules([warmup, decay], [config.warmup_steps])
 
 
-def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
-    """Clipping by global norm, then AdamW with decoupled decay."""
+def make_optimizer(config: OptimizerConfig, num_steps: int, frozen: Any = None) -> optax.GradientTransformation:
+    """Clipping by global norm, then AdamW with decoupled decay, then the layers' shares of the rate.
+
+    Args:
+      frozen: parameters that do not train, whose layers count for the depth of those that do.
+    """
     adamw = optax.adamw(
         make_schedule(config, num_steps),
         b1=config.b1,
@@ -41,7 +46,8 @@ def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTra
         mask=decay_mask,
     )
     clipping = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    return _permissive(optax.chain(*clipping, adamw))
+    layers = [] if config.layer_decay == 1.0 else [scale_by_layer(config.layer_decay, frozen)]
+    return _permissive(optax.chain(*clipping, adamw, *layers))
 
 
 def decay_mask(params: Any) -> Any:
