@@ -1,9 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of predicted labels: of classes by scikit-learn, of numbers by SciPy."""
+"""The evaluator of sequence classification: metrics of predicted classes or numbers."""
 
 import dataclasses
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,11 +11,9 @@ import numpy as np
 from zoo.data.schema import Schema
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import Evaluated, Evaluator, results
+from zoo.evals.label_metrics import CLASS_METRICS, NUMBER_METRICS, class_metrics, number_metrics
 from zoo.objectives import Objective
 from zoo.objectives.sequence_classification import SequenceClassification as SequenceClassificationObjective
-
-_CLASSES = ("accuracy", "f1_macro", "matthews_correlation")
-_NUMBERS = ("pearson", "spearman", "mean_squared_error")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +28,7 @@ class SequenceClassification(Evaluator):
             )
 
     def metric_names(self, objective: Objective) -> tuple[str, ...]:
-        return _NUMBERS if _of(objective).is_regression else _CLASSES
+        return NUMBER_METRICS if _of(objective).is_regression else CLASS_METRICS
 
     def run(self, model: Evaluated) -> dict[str, float]:
         found = list(results(model, _predict, model.batches(self.split, self.num_batches)))
@@ -40,36 +37,6 @@ class SequenceClassification(Evaluator):
         if _of(model.objective).is_regression:
             return number_metrics(labels, logits[:, 0])
         return class_metrics(labels, logits.argmax(axis=1))
-
-
-def class_metrics(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Metrics of classes int [n]. A class that neither has does not count for the macro average."""
-    from sklearn import metrics  # takes a second to import
-
-    zero: Any = 0.0  # scikit-learn's own annotation is too narrow
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a single class
-        values = (
-            metrics.accuracy_score(labels, predicted),
-            metrics.f1_score(labels, predicted, average="macro", zero_division=zero),
-            metrics.matthews_corrcoef(labels, predicted),
-        )
-    return dict(zip(_CLASSES, map(float, values), strict=True))
-
-
-def number_metrics(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Metrics of numbers float [n]; a correlation with a constant is NaN, which is what it is."""
-    from scipy import stats
-
-    labels, predicted = labels.astype(np.float64), predicted.astype(np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of constants
-        values = (
-            stats.pearsonr(labels, predicted)[0],
-            stats.spearmanr(labels, predicted)[0],
-            np.mean(np.square(labels - predicted)),
-        )
-    return {name: float(np.asarray(value)) for name, value in zip(_NUMBERS, values, strict=True)}
 
 
 def _predict(objective: Any, module: Any, batch: Any) -> tuple[Any, Any, Any]:

@@ -1,0 +1,115 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of entities in tagged sequences (Tjong Kim Sang and De Meulder 2003, arXiv:cs/0306050, section 2): an entity
+counts if its type, first and last token are right.
+
+Equal to conlleval (https://www.clips.uantwerpen.be/conll2000/chunking/output.html) and to the default mode of seqeval
+1.2.2 (https://github.com/chakki-works/seqeval), in which every order of tags has a meaning. Differs from it in tags
+without a prefix, whose first letter it takes for one, so that `ORG` is outside: here the whole tag is the type. Other
+prefixes than B, I, E and S are an error; there they neither begin nor end an entity.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from zoo.errors import InputError
+
+Affix = Literal["prefix", "suffix"]
+
+
+class Tag(NamedTuple):
+    """A tag in its parts: `letter` is one of O, B, I, E and S, and `type` is empty for O."""
+
+    letter: str
+    type: str
+
+
+class Entity(NamedTuple):
+    """An entity, with the places of its first and last token."""
+
+    type: str
+    first: int
+    last: int
+
+
+def split_tag(tag: str, *, affix: Affix = "prefix") -> Tag:
+    """The parts of a tag: B-PER is (B, PER), or PER-B with `affix="suffix"`; B is (B, _); PER, without one, (I, PER).
+
+    Raises:
+      InputError: an empty tag, or one with another prefix, or with a suffix where a prefix is expected and vice versa.
+    """
+    if tag == "O":
+        return Tag("O", "")
+    letter, hyphen, kind = (tag[:1], tag[1:2], tag[2:]) if affix == "prefix" else (tag[-1:], tag[-2:-1], tag[:-2])
+    if letter in ("B", "I", "E", "S") and hyphen in ("", "-"):
+        return Tag(letter, kind or "_")
+    if not tag or "-" in (tag[1:2], tag[-2:-1]):
+        raise InputError(
+            f"Tags must be O, or a type with one of the letters B, I, E and S as its {affix}; found {tag!r}. "
+            "Rename it (BILOU's L and U are E and S here), or change `affix`."
+        )
+    return Tag("I", tag)
+
+
+def entities(tags: Sequence[str], *, affix: Affix = "prefix") -> list[Entity]:
+    """The entities of a sequence of tags by IOB1, IOB2, IOE or IOBES, in order.
+
+    A tag other than O begins an entity if its letter is B or S, if it follows O, E, S or another type, or if it is the
+    first one; otherwise it continues one. Tags without a prefix thus make one entity of each run of a type.
+    """
+    found: list[Entity] = []
+    previous = Tag("O", "")
+    for place, tag in enumerate(split_tag(each, affix=affix) for each in tags):
+        if tag.letter == "O":
+            pass
+        elif tag.letter in "BS" or previous.letter in "OES" or tag.type != previous.type:
+            found.append(Entity(tag.type, place, place))
+        else:
+            found[-1] = found[-1]._replace(last=place)
+        previous = tag
+    return found
+
+
+def entity_scores(
+    golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], *, affix: Affix = "prefix"
+) -> dict[str, float]:
+    """`precision`, `recall` and `f1` over all entities, `f1:TYPE` of each type, and `accuracy` of tags.
+
+    A fraction of nothing is 0. The types are those of `golds` and `predictions` together, in alphabetical order.
+
+    Raises:
+      InputError: sequences of unequal number or length, or an invalid tag.
+    """
+    _check_lengths(golds, predictions)
+    gold, predicted = _located(golds, affix), _located(predictions, affix)
+    counts = [Counter(entity.type for _, entity in found) for found in (gold & predicted, predicted, gold)]
+    precision, recall, score = _scores(*(each.total() for each in counts))
+    same = [a == b for pair in zip(golds, predictions, strict=True) for a, b in zip(*pair, strict=True)]
+    by_type = {f"f1:{kind}": _scores(*(each[kind] for each in counts))[2] for kind in sorted({*counts[1], *counts[2]})}
+    return {"precision": precision, "recall": recall, "f1": score, "accuracy": _share(sum(same), len(same)), **by_type}
+
+
+def _located(sequences: Iterable[Sequence[str]], affix: Affix) -> set[tuple[int, Entity]]:
+    return {(index, entity) for index, tags in enumerate(sequences) for entity in entities(tags, affix=affix)}
+
+
+def _scores(correct: int, predicted: int, gold: int) -> tuple[float, float, float]:
+    precision, recall = _share(correct, predicted), _share(correct, gold)
+    return precision, recall, _share(2 * precision * recall, precision + recall)
+
+
+def _share(part: int | float, whole: int | float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _check_lengths(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> None:
+    if len(golds) != len(predictions):
+        raise InputError(
+            f"Expected as many sequences of predicted tags as of gold tags, {len(golds)}; found {len(predictions)}."
+        )
+    for index, (gold, predicted) in enumerate(zip(golds, predictions, strict=True)):
+        if len(gold) != len(predicted):
+            raise InputError(
+                f"Sequence {index} has {len(gold)} gold tags and {len(predicted)} predicted ones; predict one per tag."
+            )
