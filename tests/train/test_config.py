@@ -84,10 +84,14 @@ def test_a_new_tokenizer_has_the_special_tokens_that_the_family_needs(name, kind
         ("optimizer.clip_norm", float("inf"), "finite"),
         ("optimizer.eps", 0.0, "above 0"),
         ("optimizer.end_fraction", 1.5, "between 0 and 1"),
+        ("optimizer.layer_decay", 0.0, "above 0 and at most 1"),
+        ("optimizer.layer_decay", 1.1, "above 0 and at most 1"),
         ("evals.validation.num_batches", -1, "num_batches"),
         ("evals.validation.type", "losss", "did you mean 'loss'"),
         ("evals.a/b", {"type": "loss"}, "another name"),
         ("keep_best", 1, "keep_best"),
+        ("early_stopping", -1, "0 or more"),
+        ("early_stopping", 2, "keep_best is empty"),
         ("model.widht", 8, "did you mean 'width'"),
         ("model.attention", {"windw": 8}, "did you mean 'window'"),
         ("model.norm_eps", "x", "norm_eps"),
@@ -120,5 +124,7 @@ def test_identity_holds_every_leaf_but_what_may_change():
     assert config.identity()["data.tokenizer.vocab_size"] == 300
     for name, value in (("checkpoint_every", 7), ("mesh", "data:1")):
         assert RunConfig.from_dict(changed(name, value)).digest() == config.digest()
-    for path, value in (("seed", 1), ("model.num_layers", 3), ("optimizer.b2", 0.95)):
+    kept = {**GOOD, "keep_best": "validation/loss"}
+    assert RunConfig.from_dict({**kept, "early_stopping": 2}).digest() == RunConfig.from_dict(kept).digest()
+    for path, value in (("seed", 1), ("model.num_layers", 3), ("optimizer.b2", 0.95), ("optimizer.layer_decay", 0.9)):
         assert RunConfig.from_dict(changed(path, value)).digest() != config.digest()

@@ -1,6 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The run's best model by one metric of one evaluator, kept next to the latest checkpoints and exported at the end."""
+"""The run's best model by one metric of one evaluator, kept next to the latest checkpoints and exported at the end.
+
+A run without a new best for `early_stopping` evaluations is over. They are counted from step numbers alone, so that a
+run that was killed and resumed ends at the same step.
+"""
 
 import json
 import logging
@@ -30,9 +34,13 @@ class Best:
 
     def __init__(self, workdir: Path, spec: RunSpec):
         self._record, self._manager = workdir / RECORD, None
+        self._best: dict[str, Any] | None = None  # as recorded, without the delay with which hosts see a shared file
+        self._patience = spec.config.early_stopping
         if not spec.config.keep_best:
             return
+        self._best = self._read()
         self._name, self._metric, evaluator = best_by(spec.config, spec.objective)
+        self._every = evaluator.every or spec.config.eval_every
         self._sign = -1.0 if evaluator.lower_is_better(self._metric) else 1.0
         # Two: the record of the new one is written before the old one goes.
         options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
@@ -49,14 +57,26 @@ class Best:
         """Keeps the state's parameters if these metrics are the evaluator's, and better than all before."""
         if self._manager is None or name != self._name:
             return
-        value, before = metrics[self._metric], self._read()
+        value, before = metrics[self._metric], self._best
         if not math.isfinite(value) or (before is not None and self._sign * (value - before["value"]) <= 0):
             return
         if step not in self._manager.all_steps():
             self._manager.save(step, args=ocp.args.StandardSave({"params": state.params, "frozen": state.frozen}))
+        self._best = {"step": step, "metric": f"{self._name}/{self._metric}", "value": value}
         if is_primary():
-            write_json(self._record, {"step": step, "metric": f"{self._name}/{self._metric}", "value": value})
+            write_json(self._record, self._best)
         wait_for_all(f"keeping the best model of step {step}")
+
+    def is_over(self, step: int) -> bool:
+        """Whether the run ends early at `step`, whose evaluations are done; the same on every process.
+
+        The best step is later than `step` in a run that was killed after an evaluation and resumed from before it; it
+        went past `step` then, and does again.
+        """
+        if not self._patience:
+            return False
+        best = 0 if self._best is None else self._best["step"]
+        return step // self._every - best // self._every >= self._patience
 
     def restore(self, state: TrainState) -> TrainState:
         """The state with the parameters of the best step; the state itself if none was kept.
@@ -64,7 +84,7 @@ class Best:
         Raises:
           IntegrityError: the kept parameters cannot be read.
         """
-        best = None if self._manager is None else self._read()
+        best = self._best
         if self._manager is None or best is None:
             return state
         like = {"params": state.params, "frozen": state.frozen}

@@ -22,7 +22,7 @@ from zoo.objectives import OBJECTIVES, Objective
 from zoo.text.train import USUAL_SPECIAL
 
 # Fields that may change between two starts of one experiment: they move no parameter by design.
-_FREE = ("checkpoint_every", "keep_checkpoints", "mesh", "rules", "xla_options")
+_FREE = ("checkpoint_every", "early_stopping", "keep_checkpoints", "mesh", "rules", "xla_options")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,7 @@ class RunConfig:
       evals: evaluators by name, each a type of `zoo.evals.EVALUATORS` and its fields.
       keep_best: "EVALUATOR/METRIC", by which the best model of the run is kept, and exported at its end; "" exports the
         last one.
+      early_stopping: evaluations by `keep_best` without a new best after which the run ends; 0 is never.
       batch_size: sequences in one optimizer step, over all devices and micro-batches.
       grad_accum_steps: micro-batches in one step.
       num_steps: optimizer steps in the run.
@@ -95,6 +96,7 @@ class RunConfig:
     init_from: str = ""
     evals: dict[str, Evaluator] = dataclasses.field(default_factory=dict, metadata=checks.types(lambda: EVALUATORS))
     keep_best: str = ""
+    early_stopping: int = 0
     grad_accum_steps: int = 1
     eval_every: int = 1000
     checkpoint_every: int = 1000
@@ -111,6 +113,13 @@ class RunConfig:
         for name in (*positive, "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
+        if self.early_stopping < 0:
+            raise ConfigError(f"early_stopping must be 0 or more; found {self.early_stopping}.")
+        if self.early_stopping and not self.keep_best:
+            raise ConfigError(
+                f"early_stopping is {self.early_stopping} and keep_best is empty, so that no metric decides when to "
+                "stop; set keep_best to EVALUATOR/METRIC, or early_stopping to 0."
+            )
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must be between 0 and {2**32 - 1}; found {self.seed}.")
         if self.batch_size % self.grad_accum_steps:

@@ -54,6 +54,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
 
+    With `config.early_stopping` it may end before; the summary then has that step as `stopped_early`.
+
     If that one cannot be read, `damaged="set_aside"` renames it and continues from the one before. A trace of the steps
     of `profile` goes into the workdir.
 
@@ -90,13 +92,18 @@ def train(
         run = _Run(learner, dataset, checkpoints, best, report, stack.enter_context(Profile(workdir, profile)))
         state, signalled = run.steps(state, batches)
         # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
-        summary = report.finish()
+        step = int(state.step)
+        is_early = step < config.num_steps and not signalled
+        if is_early and is_primary():
+            what = "stopped early after step %d: %d evaluations without a better %s."
+            _log.info(what, step, config.early_stopping, config.keep_best)
+        summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
             _export(learner, dataset, best.restore(state), workdir / MODEL)
     if signalled:
         if is_primary():
             name = signal.Signals(signalled).name
-            _log.warning("stopped by %s after step %d; the same command continues from there.", name, int(state.step))
+            _log.warning("stopped by %s after step %d; the same command continues from there.", name, step)
         raise SystemExit(SIGNALLED + signalled)
     if is_primary():
         print(describe(summary, workdir))
@@ -123,12 +130,12 @@ class _Run:
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
-        """Runs to the last step, or to a signal; returns the state and the signal's number, or 0."""
+        """Runs to the last step, to an early end or to a signal; returns the state and the signal's number, or 0."""
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
-        pending, signalled = None, 0
+        pending, signalled, is_over = None, 0, self.best.is_over(int(state.step))
         with _signals() as received:
-            for step in range(first, config.num_steps + 1):
+            for step in range(first, first if is_over else config.num_steps + 1):
                 # A process that stays here while others go on is hung, except in the first steps, which compile.
                 watch.heartbeat(f"loading the batch of step {step}", grace_period=step < first + 2)
                 with self.report.waiting():
@@ -153,14 +160,15 @@ class _Run:
                     pending = None
                 if evaluating:
                     self._evaluate(step, state, evaluating)
-                if saving or signalled:
+                    is_over = self.best.is_over(step)
+                if saving or signalled or is_over:
                     watch.heartbeat(f"saving step {step}", grace_period=True)
                     self.checkpoints.save(step, state, batches)
                     self.report.restart_clock()
-                if signalled:
+                if signalled or is_over:
                     break
         watch.heartbeat("the end of the steps", grace_period=True)
-        return state, signalled if signalled and step < config.num_steps else 0
+        return state, signalled if signalled and not is_over and step < config.num_steps else 0
 
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps

@@ -57,9 +57,9 @@ class Silence:
     def restart_clock(self) -> None:
         """Nothing."""
 
-    def finish(self) -> dict[str, Any]:
-        """The last metrics of each split since the start of this job."""
-        return self._last
+    def finish(self, stopped_early: int | None = None) -> dict[str, Any]:
+        """The last metrics of each split since the start of this job; see `Report.finish`."""
+        return self._last | _ended(stopped_early)
 
 
 class Work(NamedTuple):
@@ -147,12 +147,17 @@ class Report:
         """Leaves the time since the last record (an evaluation, a save) out of the speed."""
         self._began, self._waited, self._work = time.monotonic(), 0.0, _NOTHING
 
-    def finish(self) -> dict[str, Any]:
-        """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the paths."""
+    def finish(self, stopped_early: int | None = None) -> dict[str, Any]:
+        """Draws the curve and writes the summary, which it returns: the last metrics of each split, and the paths.
+
+        Args:
+          stopped_early: the step, if the run ended before its last one.
+        """
         rows = read_lines(self.workdir / METRICS)
         draw_curves(rows).savefig(self.workdir / CURVE, dpi=120)
         summary = {"step": rows[-1]["step"] if rows else 0}
         summary.update({row["split"]: {k: v for k, v in row.items() if k != "split"} for row in rows})
+        summary |= _ended(stopped_early)
         write_json(self.workdir / SUMMARY, summary)
         return summary
 
@@ -165,7 +170,7 @@ class Report:
 def describe(summary: Mapping[str, Any], workdir: Path) -> str:
     """A few lines of text: the result, and the paths of everything."""
     groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
-    lines = [f"step {summary['step']}"]
+    lines = [f"step {summary['step']}" + (", stopped early" if "stopped_early" in summary else "")]
     for name, found in groups.items():
         shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
         lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
@@ -209,6 +214,10 @@ def draw_curves(rows: list[dict[str, Any]]) -> Figure:
         if axes.has_data():
             axes.legend()
     return figure
+
+
+def _ended(stopped_early: int | None) -> dict[str, int]:
+    return {} if stopped_early is None else {"stopped_early": stopped_early}
 
 
 def _shown(value: Any) -> bool:
