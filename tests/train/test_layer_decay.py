@@ -41,7 +41,8 @@ def params_of(model):
 
 
 def by_name(tree):
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in jax.tree.leaves_with_path(tree)}  # fmt: skip
+    found = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in found}
 
 
 def depths(name, encoder, decoder):

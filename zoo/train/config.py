@@ -80,7 +80,7 @@ class RunConfig:
       batch_size: sequences in one optimizer step, over all devices and micro-batches.
       grad_accum_steps: micro-batches in one step.
       num_steps: optimizer steps in the run.
-      eval_every, checkpoint_every, log_every: in steps; all of them also happen at the last step.
+      eval_every, checkpoint_every, log_every: in steps; all of them also happen at step `num_steps`.
       keep_checkpoints: how many of the latest stay.
       max_skipped: steps in a row without a finite gradient before the run gives up.
       mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.sharding.rules`.
