@@ -92,8 +92,15 @@ def test_a_threshold_turns_predictions_above_it_into_no_answer():
     assert squad_scores(kept, golds)["f1"] == best.f1
 
 
+def test_f1_is_rounded_as_by_the_official_script():
+    golds = {"a": [], "b": ["one two three four five six seven"], "c": ["one two three four five"]}
+    predictions = {"a": "one", "b": "one nine ten", "c": "one two three four six"}
+    # 1 - 1 + 0.2 + 0.8 is just above 1, which no answer at all gives; the script prints this threshold.
+    assert best_threshold(predictions, golds, {"a": 0.1, "b": 0.2, "c": 0.3}).f1_threshold == 0.3
+
+
 def test_ids_that_do_not_match_are_refused():
-    with pytest.raises(InputError, match=r"prediction must .* 'b' is not"):
+    with pytest.raises(InputError, match=r"prediction needs gold answers.* 'b' is not"):
         squad_scores({"a": "", "b": ""}, {"a": []})
     with pytest.raises(InputError, match=r"needs a prediction; 'b' has none"):
         squad_scores({"a": ""}, {"a": [], "b": []})

@@ -3,10 +3,10 @@
 """Scores of entities in tagged sequences (Tjong Kim Sang and De Meulder 2003, arXiv:cs/0306050, section 2): an entity
 counts if its type, first and last token are right.
 
-Equal to conlleval (https://www.clips.uantwerpen.be/conll2000/chunking/output.html) and to the default mode of seqeval
-1.2.2 (https://github.com/chakki-works/seqeval), in which every order of tags has a meaning. Differs from it in tags
-without a prefix, whose first letter it takes for one, so that `ORG` is outside: here the whole tag is the type. Other
-prefixes than B, I, E and S are an error; there they neither begin nor end an entity.
+Equal to the default mode of seqeval 1.2.2 (https://github.com/chakki-works/seqeval), in which every order of tags has a
+meaning, and to conlleval (https://www.clips.uantwerpen.be/conll2000/chunking/output.html) for the schemes that it
+knows, IOB and IOE. Differs from seqeval in tags without a prefix, whose first letter it takes for one, so that `ORG` is
+outside: here the whole tag is the type. Prefixes other than B, I, E and S, which it accepts as well, are an error.
 """
 
 from collections import Counter

@@ -120,17 +120,15 @@ def _f1(words: list[str], gold: list[str]) -> float:
     common = (Counter(words) & Counter(gold)).total()
     if not common:
         return 0.0
-    # Not 2 * common / (len(words) + len(gold)): rounded otherwise than in the script, near ties of thresholds differ.
+    # Not 2 * common / (len(words) + len(gold)): rounded unlike in the script, it may find another best threshold.
     precision, recall = common / len(words), common / len(gold)
     return 2 * precision * recall / (precision + recall)
 
 
 def _check_ids(kind: str, given: Mapping[str, object], golds: Mapping[str, object]) -> None:
     if unknown := [each for each in given if each not in golds]:
-        raise InputError(
-            f"Every {kind} must be of a question with gold answers, which may be none; {unknown[0]!r} is not."
-        )
+        raise InputError(f"Every {kind} needs gold answers, [] for none; {unknown[0]!r} is not among them. Add it.")
     if missing := [each for each in golds if each not in given]:
-        raise InputError(f"Every question needs a {kind}; {missing[0]!r} has none. Leave it out or add one.")
+        raise InputError(f"Every question needs a {kind}; {missing[0]!r} has none. Add one, or leave the question out.")
     if not golds:
         raise InputError(f"Expected the {kind} of 1 question or more; found none. Check the split.")
