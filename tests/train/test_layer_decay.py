@@ -205,19 +205,40 @@ def test_a_step_moves_scanned_and_looped_layers_alike():
         assert name.endswith("key.bias") or np.abs(scan[name] - start).max() > 1e-4, name
 
 
+class FrozenLayers(test_pair_objective.PairLM):
+    """All but the layers train."""
+
+    @property
+    def trainable(self):
+        return lambda path, _: "stack" not in path
+
+
+def learner(decay):
+    optimizer = {"learning_rate": 1e-2, "warmup_steps": 0, "layer_decay": decay}
+    config = RunConfig.from_dict({**test_pair_objective.CONFIG, "optimizer": optimizer})
+    return Learner.create(RunSpec.create(config, info(vocab_size=320)))
+
+
 def test_on_a_mesh_the_moments_stay_where_they_were(monkeypatch):
     monkeypatch.setitem(OBJECTIVES, "pair_lm", test_pair_objective.PairLM)
-
-    def learner(decay):
-        optimizer = {**test_pair_objective.CONFIG["optimizer"], "layer_decay": decay}
-        config = RunConfig.from_dict({**test_pair_objective.CONFIG, "optimizer": optimizer})
-        return Learner.create(RunSpec.create(config, info(vocab_size=320)))
-
     plain, scaled = learner(1.0), learner(0.5)
-    shapes, expected = (
+    found, expected = (
         [(leaf.shape, leaf.sharding) for leaf in jax.tree.leaves(each.abstract.opt_state)] for each in (scaled, plain)
     )
-    assert shapes == expected and any(not sharding.is_fully_replicated for _, sharding in shapes)
+    assert found == expected and any(not sharding.is_fully_replicated for _, sharding in found)
     state = scaled.initial_state()
     state, _ = scaled.train_step()(state, scaled.put(scaled.spec.objective.data.placeholder(16)))
     assert int(state.step) == 1 and int(state.skipped) == 0
+
+
+def test_a_run_counts_its_frozen_layers(monkeypatch):
+    monkeypatch.setitem(OBJECTIVES, "pair_lm", FrozenLayers)
+    found = learner(0.5)
+    assert not [name for name in by_name(found.abstract.params) if "blocks" in name]
+    ones = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), found.abstract.params)
+    plain, scaled = (
+        by_name(each.optimizer.update(ones, each.optimizer.init(ones), ones)[0]) for each in (learner(1.0), found)
+    )
+    assert all(np.all(update != 0) for update in plain.values())
+    for name, power in {"large.embed.position.embedding": -4, "small.embed.position.embedding": -3}.items():
+        np.testing.assert_array_equal(scaled[name], plain[name] * 2.0**power, err_msg=name)
