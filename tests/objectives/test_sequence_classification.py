@@ -112,6 +112,10 @@ def test_refused(fields, label, message):
 
 
 def test_they_are_set_by_a_flag():
-    values = {"objective": {"type": "sequence_classification"}}
-    found = override(values, [("objective.class_weights", "1,2.5,0.5")])["objective"]["class_weights"]
-    assert found == (1, 2.5, 0.5)
+    def weights(text):
+        values = {"objective": {"type": "sequence_classification"}}
+        return override(values, [("objective.class_weights", text)])["objective"]["class_weights"]
+
+    assert weights("1,2.5,0.5") == (1, 2.5, 0.5)
+    with pytest.raises(ConfigError, match="1,two"):
+        weights("1,two")
