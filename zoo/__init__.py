@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A JAX/Flax NNX model zoo: shared Transformer blocks composed into BERT, T5, GPT and their relatives.
 
-The public API is `load`, `save`, `create`, `config`, `tokenizer`, `generate` and `embed`. Each is imported when it is
-first used, as the packages (`zoo.sharding`) are, so that `import zoo` costs nothing and touches no device.
+The public API is `load`, `save`, `create`, `config`, `tokenizer`, `generate`, `embed` and `fill_mask`. Each is imported
+when it is first used, as the packages (`zoo.sharding`) are, so that `import zoo` costs nothing and touches no device.
 """
 
 import importlib
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.hub.load import load as load
     from zoo.hub.load import tokenizer as tokenizer
     from zoo.hub.save import save as save
+    from zoo.masks import fill_mask as fill_mask
     from zoo.models.registry import create as create
 
 __version__ = "0.1.0"
@@ -24,13 +25,14 @@ _PUBLIC = {
     "config": "zoo.hub.load",
     "create": "zoo.models.registry",
     "embed": "zoo.embedding",
+    "fill_mask": "zoo.masks",
     "generate": "zoo.generation",
     "load": "zoo.hub.load",
     "save": "zoo.hub.save",
     "tokenizer": "zoo.hub.load",
 }
 
-__all__ = ["config", "create", "embed", "generate", "load", "save", "tokenizer"]
+__all__ = ["config", "create", "embed", "fill_mask", "generate", "load", "save", "tokenizer"]
 
 
 def __getattr__(name: str) -> Any:
