@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.11",
     # The launchers are public commands, and the configs come along for them and for the notebooks.
     packages=find_packages(include=["zoo", "zoo.*", "launch", "launch.*", "configs"]),
-    package_data={"zoo": ["py.typed"], "zoo.data": ["*.csv", "*.txt"]},
+    package_data={"zoo": ["py.typed"], "zoo.data": ["*.csv", "*.jsonl", "*.txt"]},
     install_requires=[
         "absl-py",
         "array_record>=0.8",

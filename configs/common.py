@@ -6,6 +6,9 @@ from typing import Any
 
 import ml_collections
 
+# The tokenizer that is learned where a run starts from no model.
+_LEARNED = dict(kind="wordpiece", vocab_size=8192, lower_case=True, path="")
+
 
 def choose(variants: dict[str, Any], variant: str) -> Any:
     """The entry of `variant`, the part after the colon in `--config=configs/NAME.py:VARIANT`."""
@@ -52,6 +55,30 @@ def experiment(**fields: Any) -> ml_collections.ConfigDict:
     )
     for name, value in fields.items():
         config[name] = value
+    return config
+
+
+def fine_tuning(objective: str, data: dict[str, Any], metrics: str, **fields: Any) -> ml_collections.ConfigDict:
+    """A checkpoint, which `init_from` names, trained on labelled rows as BERT was (arXiv:1810.04805, appendix A.3).
+
+    Args:
+      metrics: the type of the evaluator that joins the loss; "" for none.
+    """
+    data = {"validation": "", "validation_fraction": 0.1, "seq_len": 128, "tokenizer": _LEARNED, **data}
+    evals = {"validation": {"type": "loss"}} | ({"metrics": {"type": metrics}} if metrics else {})
+    recipe = dict(batch_size=32, num_steps=1000, eval_every=200, checkpoint_every=200, log_every=20)
+    optimizer = adamw(2e-5, warmup_steps=100, eps=1e-6)
+    given = dict(objective={"type": objective}, model=model("", dtype="float32"), data=data, optimizer=optimizer)
+    return experiment(**{**given, "evals": evals, **recipe, **fields})
+
+
+def tiny_fine_tuning(config: ml_collections.ConfigDict, **fields: Any) -> ml_collections.ConfigDict:
+    """The same on rows that come with the package, from a tiny random BERT, in a minute on a CPU."""
+    config.model = model("bert-tiny", dropout=0.0, dtype="float32", stack="loop")
+    config.data.update({"source": "embedded", "seq_len": 32, **fields})
+    config.data.tokenizer.vocab_size = 512
+    config.optimizer.update(learning_rate=2e-3, warmup_steps=20)
+    config.update(num_steps=100, eval_every=50, checkpoint_every=50, log_every=10)
     return config
 
 

@@ -26,33 +26,11 @@ from configs import common
 def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     """`base` fine-tunes a checkpoint, which `init_from` names; `tiny` starts from random weights."""
     tiny = common.choose({"base": False, "tiny": True}, variant)
-    config = common.experiment(
-        objective=dict(type="sequence_classification"),
-        model=common.model("", dtype="float32"),
-        data=dict(
-            type="table",
-            source="train.csv",
-            validation="",
-            validation_fraction=0.1,
-            text="text",
-            text_pair="",
-            label="label",
-            label_type="class",
-            seq_len=128,
-            tokenizer=dict(kind="wordpiece", vocab_size=8192, lower_case=True, path=""),  # without init_from
-        ),
-        batch_size=32,
-        num_steps=1000,
-        optimizer=common.adamw(2e-5, warmup_steps=100, eps=1e-6),
-        evals={"validation": {"type": "loss"}, "metrics": {"type": "sequence_classification"}},
-        eval_every=200,
-        checkpoint_every=200,
-        log_every=20,
-    )
+    columns = dict(text="text", text_pair="", label="label", label_type="class")
+    data = dict(type="table", source="train.csv", **columns)
+    config = common.fine_tuning("sequence_classification", data, "sequence_classification")
     if tiny:
-        config.model = common.model("bert-tiny", dropout=0.0, dtype="float32", stack="loop")
-        config.data.update(source="embedded", seq_len=32)
-        config.data.tokenizer.vocab_size = 512
-        config.optimizer.update(learning_rate=1e-3, warmup_steps=20)
-        config.update(num_steps=100, eval_every=50, checkpoint_every=50, log_every=10, keep_best="metrics/accuracy")
+        common.tiny_fine_tuning(config)
+        config.optimizer.learning_rate = 1e-3
+        config.keep_best = "metrics/accuracy"
     return config.lock()

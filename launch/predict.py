@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Labels the rows of a table with a fine-tuned classifier; the output has the input's columns and the predictions.
+"""Predicts labels, tags, answers or choices for the rows of a table; the output has its columns and the predictions.
 
 python -m launch.predict --model=DIR/model --input=new.csv --output=out.csv
 """
@@ -10,10 +10,19 @@ from absl import flags
 from launch import app
 
 _MODEL = flags.DEFINE_string("model", None, "Hub folder or registry name.", required=True)
-_INPUT = flags.DEFINE_string("input", None, "Table to label: .csv, .tsv, .jsonl or .parquet.", required=True)
+_INPUT = flags.DEFINE_string("input", None, "Table: .csv, .tsv, .jsonl, .parquet, or as trained.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "File to write; its suffix chooses the format.", required=True)
-_TEXT = flags.DEFINE_string("text", None, "Column of the text; by default the one that the model was trained on.")
-_TEXT_PAIR = flags.DEFINE_string("text_pair", None, "Column of the second text of a pair; by default as trained.")
+_COLUMNS = {
+    name: flags.DEFINE_string(name, None, f"{what}; by default as trained.")
+    for name, what in {
+        "text": "Column of the text",
+        "text_pair": "Column of the second text of a pair",
+        "words": "Column of the words to tag, lists or texts with spaces between",
+        "question": "Column of the question",
+        "context": "Column of the text that answers a question",
+        "options": "Columns of the options to choose from, with commas between, or one of lists",
+    }.items()
+}
 _SEQ_LEN = flags.DEFINE_integer("seq_len", None, "Longest sequence in tokens; by default as trained.", lower_bound=4)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Rows at a time.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
@@ -28,8 +37,7 @@ def main(argv: list[str]) -> None:
         _MODEL.value,
         _INPUT.value,
         _OUTPUT.value,
-        text=_TEXT.value,
-        text_pair=_TEXT_PAIR.value,
+        columns={name: flag.value for name, flag in _COLUMNS.items() if flag.value is not None},
         seq_len=_SEQ_LEN.value,
         batch_size=_BATCH_SIZE.value,
         dtype=_DTYPE.value,

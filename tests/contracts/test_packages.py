@@ -31,7 +31,7 @@ PACKAGES: dict[str, set[str]] = {
     "data": {"text", "api"},
     "objectives": {"data", "models", "nn", "api"},
     "evals": {"objectives", "data", "nn"},
-    "predict": {"objectives", "data", "nn", "api"},
+    "predict": {"objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},
     "train": {"objectives", "evals", "data", "models", "nn", "sharding", "multihost", "cost", "hub", "text", "api"},
     "aot": {
@@ -46,7 +46,8 @@ PACKAGES: dict[str, set[str]] = {
         "api",
     },  # compiles what these trace
     "embedding": {"models", "nn", "text"},
-    "api": {"models", "generation", "embedding", "hub"},
+    "masks": {"nn", "text"},
+    "api": {"models", "generation", "embedding", "hub", "masks"},
 }
 
 CODE_RUNNERS = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}

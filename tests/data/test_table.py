@@ -14,12 +14,9 @@ import pyarrow.parquet
 import pytest
 
 from tests.golden import make_reviews
-from zoo.data.column_writer import write_table
-from zoo.data.columns import open_table
 from zoo.data.config import TokenizerConfig
-from zoo.data.labelled_rows import hold_out
-from zoo.data.new_rows import read_for_prediction
 from zoo.data.ragged import SequenceExamples, encode
+from zoo.data.rows import hold_out
 from zoo.data.schema import Examples
 from zoo.data.table import EMBEDDED, TableConfig
 from zoo.errors import ConfigError, InputError
@@ -288,37 +285,3 @@ def test_bad_config(tmp_path, fields, match, monkeypatch, unchecked_types):
         open_rows(tmp_path, **fields)
     with pytest.raises(ConfigError, match="leave out --data_dir"):
         config_of(tmp_path).open(cache_dir=tmp_path, data_dir=tmp_path)
-
-
-@pytest.mark.parametrize("pair", ["", "b"])
-@pytest.mark.parametrize("batch_size", [7, 2000])
-def test_new_rows(tmp_path, tokenizer, pair, batch_size):
-    path = write(tmp_path / "new.csv", [(i, ROWS[i % 40][0], ROWS[i % 9][0]) for i in range(2050)], ("id", "a", "b"))
-    new = read_for_prediction(
-        path, text="a", text_pair=pair, tokenizer=tokenizer, seq_len=16, batch_size=batch_size, pad_to_multiple_of=16
-    )
-    output = tmp_path / "out.csv"
-    sizes = []
-    with write_table(output, new.table, {"prediction": int}) as append:
-        for rows, batch in new:
-            sizes.append(len(rows))
-            assert batch["tokens"].shape == (batch_size, 16) and ("token_types" in batch) == bool(pair)
-            assert batch["segments"].any(1).tolist() == [True] * len(rows) + [False] * (batch_size - len(rows))
-            append(rows, {"prediction": batch["tokens"].sum(1)[: len(rows)]})
-    assert sizes == [batch_size] * (2050 // batch_size) + [2050 % batch_size]  # only the last is filled up
-    texts, pairs = [ROWS[i % 40][0] for i in range(2050)], [ROWS[i % 9][0] for i in range(2050)]
-    expected = tokenizer.encode_batch(texts, pairs if pair else None, max_length=16)
-    found = [row.values for row in open_table(output)]
-    assert [row["prediction"] for row in found] == [str(total) for total in expected.tokens.sum(1)]
-    assert [(row["id"], row["a"]) for row in found] == [(str(i), text) for i, text in enumerate(texts)]
-
-
-def test_new_rows_are_refused(tmp_path, tokenizer):
-    options = dict(tokenizer=tokenizer, seq_len=16, batch_size=2)
-    path = write(tmp_path / "new.csv", [("fine",), ("",)], ("a",))
-    with pytest.raises(ConfigError, match="expected a column 'b'"):
-        read_for_prediction(path, text="a", text_pair="b", **options)
-    with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
-        read_for_prediction(path, text="a", **{**options, "batch_size": 0})
-    with pytest.raises(InputError, match=r"new\.csv, line 3, column 'a': expected text"):
-        list(read_for_prediction(write(tmp_path / "new.csv", [("fine",), (" ",)], ("a",)), text="a", **options))

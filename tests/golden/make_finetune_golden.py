@@ -21,16 +21,25 @@ SIZES = dict(
 )  # fmt: skip
 
 
+MODELS = {
+    "classification": (transformers.BertForSequenceClassification, 3),
+    "regression": (transformers.BertForSequenceClassification, 1),
+    "tagging": (transformers.BertForTokenClassification, 4),
+    "spans": (transformers.BertForQuestionAnswering, 2),
+    "choices": (transformers.BertForMultipleChoice, 2),
+}
+
+
 def main() -> None:
-    for name, num_labels in (("classification", 3), ("regression", 1)):
+    for name, (kind, num_labels) in MODELS.items():
         torch.manual_seed(num_labels)
         config = transformers.BertConfig(**SIZES, num_labels=num_labels)
-        model = transformers.BertForSequenceClassification(config).eval()
+        model = kind(config).eval()
         with torch.no_grad():  # norms and biases that are not 1 and 0
             for parameter in model.parameters():
                 parameter.add_(0.05 * torch.randn_like(parameter))
         before = {key: value.numpy().copy() for key, value in model.state_dict().items()}
-        batch = inputs(num_labels)
+        batch = inputs(name)
         step(model, batch)
         arrays = {f"before/{key}": value for key, value in before.items()}
         arrays |= {f"after/{key}": value.numpy() for key, value in model.state_dict().items()}
@@ -39,14 +48,24 @@ def main() -> None:
         np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
 
 
-def inputs(num_labels: int) -> dict[str, torch.Tensor]:
-    """Six sequences of different lengths."""
+def inputs(name: str) -> dict[str, torch.Tensor]:
+    """Six sequences of different lengths; of spans all are full: Transformers' softmax is over the padding too."""
     lengths = torch.tensor([11, 3, 7, 11, 5, 9])
+    if name == "spans":
+        lengths = torch.full((6,), 11)
     mask = (torch.arange(11)[None] < lengths[:, None]).long()
     tokens = torch.randint(1, SIZES["vocab_size"], (6, 11)) * mask
-    labels = torch.randn(6) if num_labels == 1 else torch.tensor([0, 2, 1, 1, 0, 2])
     types = (torch.arange(11)[None] >= 4).long() * mask
-    return {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types, "labels": labels}
+    batch = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types}
+    if name == "choices":
+        return {key: value.reshape(2, 3, 11) for key, value in batch.items()} | {"labels": torch.tensor([2, 0])}
+    if name == "spans":
+        starts = torch.randint(0, 6, (6,))
+        return batch | {"start_positions": starts, "end_positions": starts + torch.randint(0, 5, (6,))}
+    if name == "tagging":
+        tags = torch.randint(0, 4, (6, 11))
+        return batch | {"labels": torch.where((mask > 0) & (torch.rand(6, 11) < 0.7), tags, torch.tensor(-100))}
+    return batch | {"labels": torch.randn(6) if name == "regression" else torch.tensor([0, 2, 1, 1, 0, 2])}
 
 
 def step(model, batch: dict[str, torch.Tensor]) -> None:

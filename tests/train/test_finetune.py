@@ -16,7 +16,7 @@ import zoo
 from tests.objectives.fakes import info
 from zoo.data.schema import Feature
 from zoo.errors import ConfigError
-from zoo.objectives import SequenceClassification
+from zoo.objectives import MultipleChoice, QuestionAnswering, SequenceClassification, TokenClassification
 from zoo.predict import predict
 from zoo.text.train import train_tokenizer
 from zoo.train.config import OptimizerConfig, RunConfig
@@ -28,13 +28,35 @@ from zoo.train.step import make_train_step
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TOKENS = {name: Feature(kind="tokens") for name in ("tokens", "token_types", "segments")}
-LABELS = {
-    "classification": Feature(kind="class", classes=("LABEL_0", "LABEL_1", "LABEL_2")),
-    "regression": Feature(kind="float"),
+CHOICES = {name: Feature(kind="choices", num_choices=3) for name in TOKENS}
+KINDS = {
+    "classification": (
+        SequenceClassification(),
+        TOKENS | {"label": Feature(kind="class", classes=("LABEL_0", "LABEL_1", "LABEL_2"))},
+    ),
+    "regression": (SequenceClassification(), TOKENS | {"label": Feature(kind="float")}),
+    "tagging": (TokenClassification(), TOKENS | {"tags": Feature(kind="tags", classes=("A", "B", "C", "D"))}),
+    "spans": (QuestionAnswering(), TOKENS | {"span": Feature(kind="span")}),
+    "choices": (MultipleChoice(), CHOICES | {"label": Feature(kind="class", classes=("0", "1", "2"))}),
 }
 
 
-@pytest.mark.parametrize("kind", ["classification", "regression"])
+def batch_of(kind, golden):
+    """The batch by the names that it has here."""
+    batch = {name.removeprefix("batch/"): values for name, values in golden.items() if name.startswith("batch/")}
+    found = {"tokens": batch["input_ids"], "token_types": batch["token_type_ids"], "segments": batch["attention_mask"]}
+    if kind == "spans":
+        found["span"] = np.stack([batch["start_positions"], batch["end_positions"]], axis=1)
+    elif kind == "tagging":
+        found["tags"] = np.maximum(batch["labels"], -1)
+    else:
+        found["label"] = batch["labels"]
+    return {
+        name: values.astype(np.float32 if values.dtype == np.float32 else np.int32) for name, values in found.items()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_one_step_gives_the_parameters_of_transformers(tmp_path, kind):
     golden = dict(np.load(GOLDEN / "finetune" / f"{kind}.npz"))
     source, target = tmp_path / "before", tmp_path / "after"
@@ -46,18 +68,15 @@ def test_one_step_gives_the_parameters_of_transformers(tmp_path, kind):
     graphdef, params = nnx.split(model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3, warmup_steps=0, eps=1e-6), 1000)
     state = TrainState.create(nnx.to_pure_dict(params), {}, optimizer, 0)
-    objective = SequenceClassification().bind(info(schema={**TOKENS, "label": LABELS[kind]}))
-    batch = {
-        "tokens": golden["batch/input_ids"].astype(np.int32),
-        "token_types": golden["batch/token_type_ids"].astype(np.int32),
-        "segments": golden["batch/attention_mask"].astype(np.int32),
-        "label": golden["batch/labels"].astype(np.float32 if kind == "regression" else np.int32),
-    }
+    objective, schema = KINDS[kind]
+    batch = batch_of(kind, golden)
     with jax.default_matmul_precision("highest"):
-        state, _ = make_train_step(graphdef, objective, optimizer)(state, batch)
+        state, _ = make_train_step(graphdef, objective.bind(info(schema=schema)), optimizer)(state, batch)
     zoo.save(nnx.merge(graphdef, state.params, state.frozen), target)
     saved = load_file(target / "model.safetensors")
     moved = 0.0
+    if kind == "choices":  # a constant added to all scores changes nothing: its gradient is rounding alone
+        saved.pop("classifier.bias")
     for name, value in saved.items():
         np.testing.assert_allclose(value, golden[f"after/{name}"], rtol=0, atol=1e-5, err_msg=name)
         moved = max(moved, float(np.abs(value - golden[f"before/{name}"]).max()))
@@ -123,7 +142,7 @@ def test_a_model_with_its_columns_predicts(trained, tmp_path):
     with pytest.raises(ConfigError, match="exists"):
         predict(workdir / "model", table, tmp_path / "out.jsonl")
     with pytest.raises(ConfigError, match="body"):
-        predict(workdir / "model", table, tmp_path / "other.csv", text="body")
+        predict(workdir / "model", table, tmp_path / "other.csv", columns={"text": "body"})
 
 
 def test_a_run_starts_from_another_ones_model(trained, tmp_path):

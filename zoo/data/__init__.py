@@ -6,13 +6,30 @@
 `DatasetConfig`, and a row there.
 """
 
+from zoo.data.choices import ChoicesConfig
+from zoo.data.questions import QuestionsConfig
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
 from zoo.data.table import TableConfig
+from zoo.data.tagging import TaggingConfig
 from zoo.data.text import TextConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {
+    "choices": ChoicesConfig,
+    "questions": QuestionsConfig,
     "table": TableConfig,
+    "tagging": TaggingConfig,
     "text": TextConfig,
 }
 
-__all__ = ["DATASETS", "DataInfo", "Dataset", "DatasetConfig", "Feature", "TableConfig", "TextConfig"]
+__all__ = [
+    "DATASETS",
+    "ChoicesConfig",
+    "DataInfo",
+    "Dataset",
+    "DatasetConfig",
+    "Feature",
+    "QuestionsConfig",
+    "TableConfig",
+    "TaggingConfig",
+    "TextConfig",
+]

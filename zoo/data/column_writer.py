@@ -39,7 +39,8 @@ def write_table(path: str | Path, like: Table, new: Mapping[str, type], *, overw
     columns of `like` are copied as they are.
 
     Args:
-      new: names and types (str, int or float) of the new columns. overwrite: whether an existing file is replaced.
+      new: names and types of the new columns: str, int or float, or object for lists of texts.
+      overwrite: whether an existing file is replaced.
 
     Raises:
       ConfigError: a column exists already, the file exists or cannot be written, or an unknown suffix.
@@ -73,7 +74,8 @@ def prediction_columns(label: Feature) -> dict[str, type]:
 def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, overwrite: bool = False) -> None:
     """ConfigError for what `write_table` refuses before it writes; a check before slow work."""
     path = Path(path).expanduser()
-    table_format(path)
+    if table_format(path) not in _WRITERS:
+        raise ConfigError(f"{path}: files of SQuAD's form are not written; choose an output that ends in .jsonl.")
     if clashes := [name for name in new if name in like.columns]:
         raise ConfigError(
             f"{like.path} has a column {clashes[0]!r} already, which is the name of a new column; rename "
@@ -157,6 +159,24 @@ def _flat(value: Any, where: str, column: str) -> str:
 
 
 @contextlib.contextmanager
+def _conll(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, type]) -> Iterator[_Write]:
+    columns = (*like.columns, *new)
+
+    def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
+        for row, record in _records(rows, values, like, new):
+            fields = [record.get(name) for name in columns]
+            if len({len(field) if isinstance(field, list) else -1 for field in fields} | {0}) != 2:
+                raise FormatError(
+                    f"{like.location(row.line)}: a .conll file holds a list of words and lists as long; choose an "
+                    "output that ends in .jsonl."
+                )
+            lines = [" ".join(map(str, items)) + "\n" for items in zip(*fields, strict=True)]
+            file.write(("".join(lines) + "\n").encode())
+
+    yield write
+
+
+@contextlib.contextmanager
 def _json_lines(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, type]) -> Iterator[_Write]:
     def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
@@ -178,14 +198,17 @@ def _parquet(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, ty
     import pyarrow.parquet
 
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    added = [pyarrow.field(name, types[kind]) for name, kind in new.items()]
     writer, pending = None, []
+
+    def added() -> list[Any]:
+        kinds = {name: types.get(kind) or pyarrow.array([pending[0][name]]).type for name, kind in new.items()}
+        return [pyarrow.field(name, kind) for name, kind in kinds.items()]
 
     def flush() -> None:
         nonlocal writer
         try:
             if writer is None:
-                writer = pyarrow.parquet.ParquetWriter(file, _schema(like, pending, added))
+                writer = pyarrow.parquet.ParquetWriter(file, _schema(like, pending, added()))
             writer.write_table(pyarrow.Table.from_pylist(pending, schema=writer.schema))
         except (pyarrow.ArrowException, TypeError, ValueError) as error:
             raise FormatError(
@@ -236,12 +259,13 @@ def _records(
             raise FormatError(
                 f"{like.location(row.line, clash[0])} has the name of a new column; rename it in the input."
             )
-        yield row, {**row.values, **{name: kind(_python(values[name][index])) for name, kind in new.items()}}
+        yield row, {**row.values, **{name: _python(values[name][index], kind) for name, kind in new.items()}}
 
 
-def _python(value: Any) -> Any:
-    """A float32 by its shortest digits: 0.1, and not 0.10000000149011612."""
-    return float(str(value)) if isinstance(value, np.floating) else value
+def _python(value: Any, kind: type) -> Any:
+    """A value of a type; a float32 by its shortest digits: 0.1, and not 0.10000000149011612."""
+    value = float(str(value)) if isinstance(value, np.floating) else value
+    return value if kind is object else kind(value)
 
 
 def _check_columns(record: Mapping[str, Any], columns: Sequence[str], where: str) -> None:
@@ -256,6 +280,7 @@ def _check_columns(record: Mapping[str, Any], columns: Sequence[str], where: str
 _WRITERS: dict[str, Callable] = {
     ".csv": functools.partial(_delimited, _encode_csv),
     ".tsv": functools.partial(_delimited, _encode_tsv),
+    ".conll": _conll,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".parquet": _parquet,

@@ -37,7 +37,7 @@ class Table:
 
     def location(self, line: int, column: str = "") -> str:
         """Where a value stands, for messages."""
-        counted = "row" if table_format(self.path) == ".parquet" else "line"
+        counted = {".parquet": "row", ".json": "question"}.get(table_format(self.path), "line")
         return f"{self.path}, {counted} {line}" + (f", column {column!r}" if column else "")
 
     def text(self, row: Row, column: str) -> str:
@@ -101,7 +101,8 @@ def _check_is_file(path: Path) -> None:
 
 def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
     """Refuses columns of which one is missing, has no name, or has that of another."""
-    header = {".csv": "line 1", ".tsv": "line 1", ".parquet": "schema"}.get(table_format(path), "first record")
+    starts = {".csv": "line 1", ".tsv": "line 1", ".conll": "first sentence", ".parquet": "schema"}
+    header = starts.get(table_format(path), "first record")
     found = f"Found the columns {', '.join(map(repr, columns)) or 'none'}"
     if missing := [name for name in required if name not in columns]:
         raise ConfigError(

@@ -1,6 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The formats of tables, told apart by the file's suffix: CSV, TSV, JSON lines and Parquet, read row by row.
+"""The formats of tables, told apart by the file's suffix: CSV, TSV, JSON lines, CoNLL and Parquet, read row by row.
+
+A `.json` is one of SQuAD's, of which a question is a row.
 
 The text formats are UTF-8, with or without a byte order mark, and may be compressed (`.csv.gz`, `.bz2`, `.xz`). Quotes
 in a TSV file are text, as in those of GLUE. Every error names the file and the line, and for a CSV record of several
@@ -20,13 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.lines import COMPRESSIONS, format_suffix, read_lines
+from zoo.data.squad_json import COLUMNS, read_squad
 from zoo.errors import ConfigError, FormatError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".conll", ".json", ".parquet")
 ADVICE = (
-    f"expected a file that ends in {', '.join(SUFFIXES[:-1])} (or one of these with {' or '.join(COMPRESSIONS)}), "
-    f"or in {SUFFIXES[-1]}"
+    f"expected a file that ends in {', '.join(SUFFIXES[:-2])} (or one of these with {' or '.join(COMPRESSIONS)}), "
+    f"or in {' or '.join(SUFFIXES[-2:])}"
 )
+_WHOLE_FILES = (".json", ".parquet")  # not read line by line, and so not compressed
 _CHUNK = 1024  # rows of a Parquet file in memory at a time
 _MAX_FIELD = 2**27  # characters
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -43,7 +47,7 @@ class Row:
 def table_format(path: Path) -> str:
     """Which of `SUFFIXES` a file's name ends in, compressed or not; ConfigError for none of them."""
     suffix = format_suffix(path)
-    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() != suffix):
+    if suffix not in SUFFIXES or (suffix in _WHOLE_FILES and path.suffix.lower() != suffix):
         raise ConfigError(f"{path} is not a supported table: {ADVICE}.")
     return suffix
 
@@ -133,6 +137,45 @@ def _no_constant(name: str) -> None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
+def _conll_header(path: Path, file: BufferedReader) -> tuple[tuple[str, ...], None]:
+    with contextlib.closing(_conll_rows(path, file, ())) as rows:
+        first = next(rows, None)
+    if first is None:
+        raise FormatError(f"{path} is empty; expected a word a line with its tag, and a blank line after a sentence.")
+    return tuple(first.values), None
+
+
+def _conll_rows(path: Path, file: BufferedReader, columns: tuple[str, ...]) -> Generator[Row]:
+    """Sentences: the columns of CoNLL-2003's files, of which the first are `words` and the last `tags`."""
+    with read_lines(path, file) as lines:
+        start, sentence = 0, []
+        for number, line in enumerate(itertools.chain(lines, [""]), 1):
+            fields = line.split()
+            if fields and fields[0] != "-DOCSTART-":
+                if sentence and len(fields) != len(sentence[0]):
+                    raise FormatError(
+                        f"{path}, line {number}: expected {len(sentence[0])} columns, as in line {start}; found "
+                        f"{len(fields)}. Correct that line, or put a blank line between sentences."
+                    )
+                start = start if sentence else number
+                sentence.append(fields)
+            elif sentence:
+                middle = (f"column {index}" for index in range(2, len(sentence[0])))
+                names = ("words", *middle, "tags") if len(sentence[0]) > 1 else ("words",)
+                yield Row(start, dict(zip(names, map(list, zip(*sentence, strict=True)), strict=True)))
+                sentence = []
+
+
+def _squad_header(path: Path, file: BufferedReader) -> tuple[tuple[str, ...], None]:
+    if next(read_squad(path, file), None) is None:
+        raise FormatError(f"{path} has no questions; expected SQuAD's JSON.")
+    return COLUMNS, None
+
+
+def _squad_rows(path: Path, file: BufferedReader, columns: tuple[str, ...]) -> Iterator[Row]:
+    yield from itertools.starmap(Row, enumerate(read_squad(path, file), 1))
+
+
 @contextlib.contextmanager
 def _parquet(path: Path, file: BufferedReader) -> Iterator[Any]:
     import pyarrow
@@ -160,6 +203,8 @@ HEADERS: dict[str, Callable] = {
     ".tsv": functools.partial(_delimited_header, _tsv_records),
     ".jsonl": _json_header,
     ".ndjson": _json_header,
+    ".conll": _conll_header,
+    ".json": _squad_header,
     ".parquet": _parquet_header,
 }
 READERS: dict[str, Callable] = {
@@ -167,5 +212,7 @@ READERS: dict[str, Callable] = {
     ".tsv": functools.partial(_delimited_rows, _tsv_records),
     ".jsonl": _json_rows,
     ".ndjson": _json_rows,
+    ".conll": _conll_rows,
+    ".json": _squad_rows,
     ".parquet": _parquet_rows,
 }

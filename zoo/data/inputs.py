@@ -16,12 +16,15 @@ class Inputs:
     """What a model was trained on.
 
     Attributes:
-      text, text_pair: names of columns; "" for none. seq_len: the longest sequence in tokens.
+      columns: names of the table's columns by what they hold (`text`). seq_len: the longest sequence in tokens.
+      stride: tokens that consecutive windows share, of a model that answers questions.
+      labels: what the data call the options, of a model that chooses one.
     """
 
-    text: str = "text"
-    text_pair: str = ""
-    seq_len: int = 128
+    columns: dict[str, str]
+    seq_len: int
+    stride: int = 0
+    labels: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Writes the file into a model's folder."""

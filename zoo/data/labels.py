@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.columns import Table
-from zoo.errors import InputError
+from zoo.errors import ConfigError, InputError
 
 _SOME = 8  # names that a message lists
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -61,6 +61,14 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
         )
     _check_spaces(table, column, lines, names)
     return tuple(classes)
+
+
+def check_classes(names: Sequence[str]) -> None:
+    """ConfigError for `data.labels` that cannot be."""
+    if repeated := [name for name, count in collections.Counter(names).items() if count > 1]:
+        raise ConfigError(f"data.labels has {repeated[0]!r} twice; each class has one index.")
+    if len(names) == 1 or not all(name.strip() for name in names):
+        raise ConfigError(f"data.labels must be two names or more, or () for the table's; found {tuple(names)}.")
 
 
 def check_varied(table: Table, column: str, names: Sequence[str]) -> None:

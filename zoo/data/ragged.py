@@ -3,7 +3,7 @@
 """Sequences of tokens of different lengths, held flat, and gathered into padded batches by NumPy alone."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int32, Int64
@@ -21,13 +21,12 @@ class Sequences:
     """Token ids of N sequences, one after the other.
 
     Attributes:
-      tokens: all of them. token_types: the same for the sentence A/B ids, or None.
+      fields: all of them, as `tokens`, and what goes with each (`token_types`), [M] each.
       starts, lengths: [N + 1], the position of each sequence; a last one of no tokens stands for the index -1.
       truncated: how many sequences were cut to the longest that is allowed.
     """
 
-    tokens: Int32[np.ndarray, "M"]
-    token_types: Int32[np.ndarray, "M"] | None
+    fields: Mapping[str, Int32[np.ndarray, "M"]]
     starts: Int64[np.ndarray, "N1"]
     lengths: Int64[np.ndarray, "N1"]
     truncated: int
@@ -41,9 +40,9 @@ class SequenceExamples:
     """Examples of a split: sequences, with a label each or none.
 
     Attributes:
-      columns: other fields by name, [N + 1] each, whose last value stands for the index -1.
+      columns: other fields by name, [N + 1, ...] each, whose last value stands for the index -1.
       seq_len: the longest batch. multiple: batches are padded to a multiple of this many tokens, up to `seq_len`.
-      fill_id: what stands behind the end of a sequence.
+      fill_id: the token that stands behind the end of a sequence; of tags it is -1, of other fields 0.
     """
 
     sequences: Sequences
@@ -64,10 +63,10 @@ class SequenceExamples:
         columns = np.arange(length)
         there = columns < self.sequences.lengths[indices, None]
         flat = np.where(there, self.sequences.starts[indices, None] + columns, 0)
-        fill = np.where(indices < 0, 0, self.fill_id).astype(np.int32)
-        found = {"tokens": np.where(there, self.sequences.tokens[flat], fill[:, None])}
-        if self.sequences.token_types is not None:
-            found["token_types"] = np.where(there, self.sequences.token_types[flat], np.int32(0))
+        found = {}
+        for name, values in self.sequences.fields.items():
+            fill = {"tokens": self.fill_id, "tags": -1}.get(name, 0)
+            found[name] = np.where(there, values[flat], np.where(indices < 0, 0, fill).astype(np.int32)[:, None])
         found["segments"] = there.astype(np.int32)
         return {**found, **{name: values[indices] for name, values in self.columns.items()}}
 
@@ -91,10 +90,15 @@ def encode(
         lengths.append(there.sum(1))
         full = np.flatnonzero(lengths[-1] == seq_len)
         truncated += _count_longer(tokenizer, chunk, chunk_pairs, full, seq_len)
-    flat = np.concatenate([*tokens, np.zeros(1, np.int32)])  # never empty, so that there is always an index 0
-    counts = np.concatenate([*lengths, np.zeros(1, np.int64)])
-    flat_types = np.concatenate([*types, np.zeros(1, np.int32)]) if token_types else None
-    return Sequences(flat, flat_types, np.cumsum(counts) - counts, counts, truncated)
+    fields = {"tokens": np.concatenate(tokens)} | ({"token_types": np.concatenate(types)} if token_types else {})
+    return join(fields, np.concatenate(lengths), truncated)
+
+
+def join(fields: Mapping[str, np.ndarray], lengths: Int64[np.ndarray, "N"], truncated: int = 0) -> Sequences:
+    """Sequences of which every field is given as one array of all tokens, and how many of them each has."""
+    counts = np.append(lengths, np.int64(0))
+    padded = {name: np.append(values, np.zeros(1, np.int32)) for name, values in fields.items()}  # never empty
+    return Sequences(padded, np.cumsum(counts) - counts, counts, truncated)
 
 
 def check_tokens(

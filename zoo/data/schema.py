@@ -27,11 +27,12 @@ class Feature:
       kind: `tokens` is int32 [T] (ids, or what goes with them: `token_types`, `segments`, `positions`); `class` is an
         int32 index into `classes`; `float` is a float32; `span` is int32 [2], the first and last token; `tags` is int32
         [T], indices into `classes`; `choices` is `tokens` of [C, T].
-      classes: the names of the classes of a `class` or `tags` field.
+      classes: the names of the classes of a `class` or `tags` field. num_choices: C of `choices`.
     """
 
     kind: Kind
     classes: tuple[str, ...] = ()
+    num_choices: int = 0
 
 
 Schema = Mapping[str, Feature]
@@ -103,7 +104,8 @@ class DataInfo:
             elif feature.kind == "span":
                 batch[name] = np.zeros((rows, 2), np.int32)
             elif feature.kind == "choices":
-                raise ConfigError("The number of choices is not known without the data; open them first.")
+                shape = (rows, feature.num_choices, self.seq_len)
+                batch[name] = np.full(shape, values.get(name, 0), np.int32)
             else:
                 batch[name] = np.zeros((rows,), np.float32 if feature.kind == "float" else np.int32)
         if "positions" in batch:

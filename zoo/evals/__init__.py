@@ -6,12 +6,27 @@ A new evaluator is a file with a subclass of `Evaluator`, and a row in `EVALUATO
 """
 
 from zoo.evals.evaluator import Evaluated, Evaluator
+from zoo.evals.glue import Glue
 from zoo.evals.loss import Loss
+from zoo.evals.question_answering import QuestionAnswering
 from zoo.evals.sequence_classification import SequenceClassification
+from zoo.evals.token_classification import TokenClassification
 
 EVALUATORS: dict[str, type[Evaluator]] = {
+    "glue": Glue,
     "loss": Loss,
+    "question_answering": QuestionAnswering,
     "sequence_classification": SequenceClassification,
+    "token_classification": TokenClassification,
 }
 
-__all__ = ["EVALUATORS", "Evaluated", "Evaluator", "Loss", "SequenceClassification"]
+__all__ = [
+    "EVALUATORS",
+    "Evaluated",
+    "Evaluator",
+    "Glue",
+    "Loss",
+    "QuestionAnswering",
+    "SequenceClassification",
+    "TokenClassification",
+]

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from zoo.data.schema import Schema
+from zoo.data.schema import Examples, Schema
 from zoo.errors import ConfigError
 from zoo.objectives import Objective
 
@@ -24,6 +24,10 @@ class Evaluated(Protocol):
 
     @property
     def objective(self) -> Objective: ...
+
+    def examples(self, split: str) -> Examples:
+        """The examples of a split, which may know more of themselves than a batch holds: ids, or texts of answers."""
+        ...
 
     def batches(self, split: str, num_batches: int = 0) -> Iterable[Mapping[str, jax.Array]]:
         """One pass over a split in order, the same at every call, as the objective arranges it.

@@ -31,12 +31,18 @@ class SequenceClassification(Evaluator):
         return NUMBER_METRICS if _of(objective).is_regression else CLASS_METRICS
 
     def run(self, model: Evaluated) -> dict[str, float]:
-        found = list(results(model, _predict, model.batches(self.split, self.num_batches)))
-        logits, labels, real = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        logits, labels = logits[real], labels[real]
+        labels, predicted = label_predictions(model, self.split, self.num_batches)
         if _of(model.objective).is_regression:
-            return number_metrics(labels, logits[:, 0])
-        return class_metrics(labels, logits.argmax(axis=1))
+            return number_metrics(labels, predicted)
+        return class_metrics(labels, predicted)
+
+
+def label_predictions(model: Evaluated, split: str, num_batches: int) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of a split's rows, and the predicted ones: classes int [n], or numbers float [n]."""
+    found = list(results(model, _predict, model.batches(split, num_batches)))
+    logits, labels, real = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    logits, labels = logits[real], labels[real]
+    return labels, logits[:, 0] if _of(model.objective).is_regression else logits.argmax(axis=1)
 
 
 def _predict(objective: Any, module: Any, batch: Any) -> tuple[Any, Any, Any]:

@@ -146,6 +146,17 @@ def config(
     return read_config(checkpoint, AUTO if sentences is None else None, family)[0].replace(**changes)
 
 
+def head_name(source: str | os.PathLike) -> str | None:
+    """The head that a checkpoint's config.json names; None if it names the bare model.
+
+    Raises:
+      ConfigError: no such folder or name. FormatError: a config.json that is damaged.
+    """
+    path = locate(source)
+    sentences = sentence_transformers.read(path)
+    return None if sentences is not None else read_config(find(path), AUTO)[1]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Options:
     """What the caller chose of the weights: the head as requested and as found, and how to draw or ignore."""

@@ -7,13 +7,30 @@ A new objective is a file with a subclass of `Objective`, and a row in `OBJECTIV
 
 from zoo.objectives.causal_lm import CausalLM
 from zoo.objectives.masked_lm import MaskedLM
+from zoo.objectives.multiple_choice import MultipleChoice
 from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.sequence_classification import SequenceClassification
+from zoo.objectives.token_classification import TokenClassification
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "clm": CausalLM,
     "mlm": MaskedLM,
+    "multiple_choice": MultipleChoice,
+    "question_answering": QuestionAnswering,
     "sequence_classification": SequenceClassification,
+    "token_classification": TokenClassification,
 }
 
-__all__ = ["OBJECTIVES", "Batch", "CausalLM", "MaskedLM", "Objective", "SequenceClassification", "Sums"]
+__all__ = [
+    "OBJECTIVES",
+    "Batch",
+    "CausalLM",
+    "MaskedLM",
+    "MultipleChoice",
+    "Objective",
+    "QuestionAnswering",
+    "SequenceClassification",
+    "Sums",
+    "TokenClassification",
+]

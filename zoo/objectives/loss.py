@@ -4,8 +4,9 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from zoo.objectives.objective import Sums
 
@@ -24,6 +25,11 @@ def weighted_sums(
 def weighted_sum(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
     """The sum of values by weights, in which a value of weight 0 may be NaN."""
     return jnp.sum(jnp.where(weights > 0, values, 0.0) * weights)
+
+
+def cross_entropy(logits: Float[Array, "*B C"], target: Int[Array, "*B"]) -> Float[Array, "*B"]:
+    """The negative log-likelihood of a class, in nats."""
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits), target[..., None], axis=-1).squeeze(-1)
 
 
 def reciprocal(weight: Float[Array, ""]) -> Float[Array, ""]:

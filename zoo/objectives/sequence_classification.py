@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from zoo.data.schema import DataInfo, Feature
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
+from zoo.objectives.head_logits import head_logits
 from zoo.objectives.loss import weighted_sum
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -82,9 +83,7 @@ class SequenceClassification(Objective):
 
     def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "B C"]:
         """The model's answer, in float32."""
-        types = batch.get("token_types") if module.config.num_token_types else None
-        out = module(batch["tokens"], token_types=types, segments=batch["segments"], dropout_key=dropout_key)
-        return out.logits.astype(jnp.float32)
+        return head_logits(module, batch, dropout_key=dropout_key)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         logits = self.logits(module, batch, dropout_key=dropout_key)

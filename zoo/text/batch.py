@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tokenizers
@@ -65,6 +65,38 @@ class Encoded(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+
+class Window(NamedTuple):
+    """One window over a context, with the text that it belongs to.
+
+    Attributes:
+      tokens: ids. token_types, offsets, sources: of each token, as in `Encoded`.
+    """
+
+    tokens: list[int]
+    token_types: list[int]
+    offsets: list[tuple[int, int]]
+    sources: list[int]
+
+
+def windows(row: tokenizers.Encoding, *, has_special: bool, context: int) -> list[Window]:
+    """An encoding and those that overflowed from it, as windows.
+
+    Args:
+      has_special: whether the template has special tokens. Without them the Rust library loses the sources of what
+        overflowed; they follow from the number of tokens of the text, which is the same in all windows.
+      context: which text of the pair is the context.
+    """
+    fixed = sum(source == 1 - context for source in row.sequence_ids)
+    found = []
+    for part in (row, *row.overflowing):
+        sources = _sources(part)
+        if not has_special:
+            moving = len(part.ids) - fixed
+            sources = [0] * fixed + [1] * moving if context == 1 else [0] * moving + [1] * fixed
+        found.append(Window(part.ids, part.type_ids, part.offsets, sources))
+    return found
 
 
 def pad(rows: Sequence[tokenizers.Encoding], length: int, fill: int, style: BatchFormat, *, offsets: bool) -> Encoded:

@@ -15,7 +15,7 @@ from zoo.checks import suggest_arguments
 from zoo.errors import ConfigError, FormatError, InputError
 from zoo.files import write_json
 from zoo.text.backend import answering
-from zoo.text.batch import BatchFormat, Encoded, Truncation, check_lengths, pad
+from zoo.text.batch import BatchFormat, Encoded, Truncation, Window, check_lengths, pad, windows
 from zoo.text.classes import GPT2
 
 _FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
@@ -107,6 +107,40 @@ class Tokenizer:
         length = max([pad_to, *(len(row.ids) for row in rows)])
         length += -length % max(pad_to_multiple_of, 1)
         return pad(rows, length, self.fill_id, self.batch_format, offsets=return_offsets)
+
+    def encode_windows(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str],
+        *,
+        max_length: int,
+        stride: int,
+        order: Literal["context_second", "context_first"] = "context_second",
+    ) -> list[list[Window]]:
+        """Each text with its context, in as many windows over the context as it takes.
+
+        Args:
+          max_length: tokens of a window, special tokens included. stride: tokens that consecutive windows share.
+
+        Raises:
+          InputError: not text, or a text that leaves no room for its context.
+        """
+        pairs = list(zip(self._ready(texts), self._ready(contexts), strict=True))
+        strategy: Truncation = "only_second"
+        if order == "context_first":
+            pairs, strategy = [(context, text) for text, context in pairs], "only_first"
+        options = self._truncation(max_length, strategy, is_pair=True) | {"stride": stride, "direction": "right"}
+        has_special = self.backend.num_special_tokens_to_add(True) > 0
+        context = 0 if order == "context_first" else 1
+        rows = self._encode_rows(pairs, options)
+        return [windows(row, has_special=has_special, context=context) for row in rows]
+
+    def cut(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """The texts, of each of which at most so many tokens are left."""
+        with answering():
+            rows = self.backend.encode_batch(self._ready(texts), add_special_tokens=False)
+        pairs = zip(texts, rows, strict=True)
+        return [text[: row.offsets[max_tokens - 1][1]] if len(row) > max_tokens else text for text, row in pairs]
 
     def decode(self, ids: Iterable[Any], *, special_tokens: Literal["keep", "skip"] = "skip") -> str:
         """Text of the ids. Bytes that are not UTF-8 become U+FFFD.

@@ -12,7 +12,7 @@ from flax import nnx
 
 import zoo
 from zoo.data.pipeline import evaluation_batches
-from zoo.data.schema import Dataset
+from zoo.data.schema import Dataset, Examples
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import Function
 from zoo.multihost import watch
@@ -42,6 +42,10 @@ class Evaluation:
     def objective(self) -> Objective:
         """The run's, bound to its data."""
         return self._learner.spec.objective
+
+    def examples(self, split: str) -> Examples:
+        """The examples of a split."""
+        return self._dataset.split(split)
 
     def batches(self, split: str, num_batches: int = 0) -> Iterable[Mapping[str, jax.Array]]:
         """One pass over a split, on the devices; see `zoo.evals.Evaluated`."""

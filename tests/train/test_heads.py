@@ -1,0 +1,88 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A run of each head, from its config file to predictions, whose scores are those that the run's evaluator gave."""
+
+import importlib
+
+import pytest
+
+from zoo.data.columns import open_table
+from zoo.errors import ConfigError
+from zoo.evals.entities import entity_scores
+from zoo.evals.squad_metric import squad_scores
+from zoo.predict import predict
+from zoo.train.config import RunConfig
+from zoo.train.loop import train
+
+SMALL = dict(width=16, num_layers=1, num_heads=2, mlp_width=32)
+
+
+def config(name, **changes):
+    """The tiny variant of a config file, smaller and for a few steps."""
+    found = importlib.import_module(f"configs.{name}").get_config("tiny").unlock()
+    found.model.update(SMALL)
+    found.data.tokenizer.vocab_size = 400
+    found.optimizer.update(learning_rate=1e-2, warmup_steps=2)
+    found.update(num_steps=16, eval_every=8, checkpoint_every=16, log_every=8, **changes)
+    return found
+
+
+def halves(tmp_path, name):
+    """The lines of a dataset of the package, in two files; the names are those of training and validation."""
+    source = importlib.import_module(f"zoo.data.{name}").EMBEDDED
+    header, rows = "", source.read_text().splitlines(keepends=True)
+    if source.suffix == ".csv":
+        header, *rows = rows
+    paths = [tmp_path / f"{split}{source.suffix}" for split in ("train", "dev")]
+    for path, part in zip(paths, (rows[:300], rows[300:360]), strict=True):
+        path.write_text(header + "".join(part))
+    return {"source": str(paths[0]), "validation": str(paths[1])}
+
+
+def run(tmp_path, name, data):
+    """The metrics of a run on two files, and the second of them with its predictions."""
+    found = config(name)
+    found.data.update(halves(tmp_path, data))
+    summary = train(RunConfig.from_dict(found), tmp_path / "run")
+    given = found.data.validation
+    output = tmp_path / f"out.{given.rsplit('.')[-1]}"
+    predict(tmp_path / "run" / "model", given, output)
+    name = "metrics" if "metrics" in summary else "validation"
+    return {key: value for key, value in summary[name].items() if key != "step"}, [
+        row.values for row in open_table(output)
+    ]
+
+
+def test_tags(tmp_path):
+    scores, rows = run(tmp_path, "tagging", "tagging")
+    expected = entity_scores([row["tags"] for row in rows], [row["prediction"] for row in rows])
+    assert scores == pytest.approx(expected) and scores["accuracy"] > 0.5
+
+
+def test_answers(tmp_path):
+    scores, rows = run(tmp_path, "squad", "questions")
+    golds = {row["id"]: row["answers"]["text"] for row in rows}
+    expected = squad_scores({row["id"]: row["prediction"] for row in rows}, golds)
+    assert scores == pytest.approx(expected) and scores["f1"] > 0.05
+
+
+def test_choices(tmp_path):
+    scores, rows = run(tmp_path, "choice", "choices")
+    right = sum(row["prediction"] == row["label"] for row in rows) / len(rows)
+    assert scores["accuracy"] == pytest.approx(right) and right > 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("tagging", {"objective": {"type": "sequence_classification"}}, "reads 'label', which the examples lack"),
+        ("squad", {"evals": {"a": {"type": "token_classification"}}}, "needs the objective token_classification"),
+        ("tagging", {"evals": {"a": {"type": "question_answering"}}}, "needs the objective question_answering"),
+        ("squad", {"evals": {"a": {"type": "question_answering", "num_batches": 2}}}, "needs whole contexts"),
+        ("choice", {"evals": {"a": {"type": "glue", "task": "copy"}}}, "Unknown GLUE or SuperGLUE task 'copy'"),
+    ],
+)
+def test_refused(tmp_path, name, changes, message):
+    values = {**config(name).to_dict(), "keep_best": "", **changes}
+    with pytest.raises(ConfigError, match=message):
+        train(RunConfig.from_dict(values), tmp_path / "run")

@@ -1,0 +1,190 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with several options of which one is right, such as those of SWAG, RACE and COPA."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.columns import Table
+from zoo.data.inputs import Inputs
+from zoo.data.labels import check_classes, check_known, class_names
+from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
+from zoo.data.rows import Rows, read_rows
+from zoo.data.schema import Batch, Feature, Schema
+from zoo.data.supervised import SupervisedConfig
+from zoo.errors import ConfigError, InputError
+from zoo.text.tokenizer import Tokenizer
+
+EMBEDDED = Path(__file__).with_name("endings.csv")
+OPTION = "option "  # and its index: what the column of an option holds
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChoicesConfig(SupervisedConfig):
+    """A table of texts with options; see `SupervisedConfig` for the other fields.
+
+    An option is encoded as the second text of a pair whose first is `text`; where there is a `question` too, it stands
+    before the option, as in Transformers' examples for SWAG and RACE.
+
+    Attributes:
+      text, question: names of columns; "" for none.
+      options: names of the columns of the options in order, or the one of a column with lists of them.
+      label: name of the column that says which option is right.
+      labels: what that column calls the options in order; () is 0, 1, 2 and so on.
+    """
+
+    text: str = "text"
+    question: str = ""
+    options: tuple[str, ...] = ("options",)
+    label: str = "label"
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("label")
+        check_classes(self.labels)
+        if not self.options or not all(self.options):
+            raise ConfigError(f"data.options must name columns of data.source; found {self.options}.")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        options = {f"{OPTION}{index}": name for index, name in enumerate(self.options)}
+        return {"text": self.text, "question": self.question, **options, "label": self.label}
+
+    @property
+    def embedded(self) -> Path:
+        return EMBEDDED
+
+    @property
+    def inputs(self) -> Inputs:
+        columns = {role: name for role, name in self.used_columns.items() if role != "label"}
+        return Inputs(columns=columns, seq_len=self.seq_len, labels=self.labels)
+
+    @property
+    def outlined(self) -> Schema:
+        count = len(self.options) if len(self.options) > 1 else len(self.labels) or 4
+        return _schema(tuple(map(str, range(count))), ("tokens", "segments"))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"type": "choices"}
+
+    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
+        rows, count = [], 0
+        for table in tables:
+            columns = self.used_columns
+            part = with_options(read_rows(table, columns, texts=option_texts(columns)), columns)
+            count = count or len(part["options"][0])
+            rows.append(check_count(part, count))
+        names = self.labels or tuple(map(str, range(count)))
+        if len(names) != count:
+            raise ConfigError(f"data.labels has {len(names)} names, and a row has {count} options; name each of them.")
+        index = {name: number for number, name in enumerate(names)}
+        for number, part in enumerate(rows):
+            found = class_names(part.table, self.label, part.lines, part["label"])
+            check_known(part.table, self.label, part.lines, found, names, "there is no option with the label")
+            rows[number] = part.replace(label=np.array([index[name] for name in found], np.int32))
+        return _schema(names, ()), rows
+
+    def strata(self, rows: Rows) -> np.ndarray:
+        return rows["label"]
+
+    def texts(self, rows: Rows) -> list[str]:
+        given = [text for role in ("text", "question") for text in rows.get(role) or ()]
+        return [*given, *(option for options in rows["options"] for option in options)]
+
+    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> "ChoiceExamples":
+        examples = encode_options(tokenizer, rows, self.seq_len, self.pad_to_multiple_of)
+        label = np.append(rows["label"], np.int32(0))
+        self.report(examples.sequences, split)
+        return dataclasses.replace(examples, columns={"label": label})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChoiceExamples:
+    """Examples of C sequences each, `[B, C, T]`.
+
+    Attributes:
+      sequences: all sequences, those of one example behind one another. columns: as of `SequenceExamples`.
+    """
+
+    sequences: SequenceExamples
+    count: int
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.sequences) // self.count
+
+    def read(self, indices: np.ndarray, *, batch: np.ndarray | None = None) -> Batch:
+        """See `zoo.data.schema.Examples`."""
+        indices = np.asarray(indices)
+        found = self.sequences.read(self._each(indices), batch=None if batch is None else self._each(batch))
+        shaped = {name: values.reshape(len(indices), self.count, -1) for name, values in found.items()}
+        return {**shaped, **{name: values[indices] for name, values in self.columns.items()}}
+
+    def _each(self, indices: np.ndarray) -> np.ndarray:
+        """The indices of the sequences of some examples."""
+        flat = np.asarray(indices)[:, None] * self.count + np.arange(self.count)
+        return np.where(np.asarray(indices)[:, None] < 0, -1, flat).reshape(-1)
+
+
+def option_texts(columns: Mapping[str, str]) -> list[str]:
+    """Which columns of a table with options must be text."""
+    options = [role for role in columns if role.startswith(OPTION)]
+    return [role for role in columns if role in ("text", "question") or (role in options and len(options) > 1)]
+
+
+def with_options(rows: Rows, columns: Mapping[str, str]) -> Rows:
+    """The rows, with the texts of each one's options in the column `options`.
+
+    Raises:
+      InputError: options that are no list of texts.
+    """
+    roles = [role for role in columns if role.startswith(OPTION)]
+    if len(roles) > 1:
+        return rows.replace(options=[list(row) for row in zip(*(rows[role] for role in roles), strict=True)])
+    for index, row in enumerate(rows[roles[0]]):
+        is_list = isinstance(row, list) and len(row) > 1
+        if not is_list or not all(isinstance(option, str) and option.strip() for option in row):
+            raise InputError(
+                f"{rows.where(index, columns[roles[0]])}: expected a list of two texts or more; found {row!r:.80}. "
+                "Correct or remove that row, or name the columns of the options in data.options."
+            )
+    return rows.replace(options=rows[roles[0]])
+
+
+def check_count(rows: Rows, count: int) -> Rows:
+    """The rows, all of which have as many options; InputError for one that has not."""
+    for index, options in enumerate(rows["options"]):
+        if len(options) != count:
+            raise InputError(
+                f"{rows.where(index)}: expected {count} options, as in the first row; found {len(options)}. Correct or "
+                "remove that row."
+            )
+    return rows
+
+
+def encode_options(tokenizer: Tokenizer, rows: Rows, seq_len: int, multiple: int) -> ChoiceExamples:
+    """The options of all rows, each behind its text."""
+    count, questions = len(rows["options"][0]), rows.get("question")
+    options = [option for row in rows["options"] for option in row]
+    firsts = rows.get("text")
+    if questions is not None and firsts is not None:
+        options = [f"{questions[index // count]} {option}" for index, option in enumerate(options)]
+    firsts = questions if firsts is None else firsts
+    repeated = None if firsts is None else [text for text in firsts for _ in range(count)]
+    pairs = None if repeated is None else options
+    types = has_token_types(tokenizer, pairs=pairs is not None)
+    sequences = encode(tokenizer, options if repeated is None else repeated, pairs, seq_len, token_types=types)
+    lines = [line for line in rows.lines for _ in range(count)]
+    check_tokens(sequences, tokenizer, pairs=pairs is not None, table=rows.table, lines=lines, column="")
+    return ChoiceExamples(SequenceExamples(sequences, {}, seq_len, multiple, tokenizer.fill_id), count, {})
+
+
+def _schema(labels: tuple[str, ...], tokens: Sequence[str]) -> Schema:
+    choices = {name: Feature(kind="choices", num_choices=len(labels)) for name in tokens}
+    return {**choices, "label": Feature(kind="class", classes=labels)}

@@ -1,0 +1,208 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What all datasets of labelled rows share: their files, their splits and their tokenizer."""
+
+import abc
+import collections
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.checks import check_fields
+from zoo.data.columns import Table, open_table
+from zoo.data.inputs import Inputs
+from zoo.data.ragged import SequenceExamples
+from zoo.data.rows import Rows, hold_out
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, Vocabulary
+from zoo.errors import ConfigError, InputError
+from zoo.text.tokenizer import Tokenizer
+from zoo.text.train import train_tokenizer
+
+_log = logging.getLogger(__name__)
+_TOKENS = {name: Feature(kind="tokens") for name in ("tokens", "segments")}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SupervisedConfig(DatasetConfig):
+    """Labelled rows of a table, or of two.
+
+    Attributes:
+      source: a table (`zoo.data.formats`) of training rows, or `embedded`, a small one that comes with the package.
+      validation: a file of the same columns; "" holds out `validation_fraction` of the rows, evenly over the labels.
+      seq_len: longest sequence in tokens.
+      tokenizer: what tokenizer to learn from the texts where the run starts from no model, or `path` of a ready one.
+      pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
+    """
+
+    source: str
+    validation: str = ""
+    validation_fraction: float = 0.1
+    pad_to_multiple_of: int = 32
+
+    def __post_init__(self):
+        check_fields(self)
+        for name, least in (("seq_len", 4), ("pad_to_multiple_of", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"data.{name} must be {least} or more; found {getattr(self, name)}.")
+        if not 0 < self.validation_fraction < 1:
+            raise ConfigError(f"data.validation_fraction must be between 0 and 1; found {self.validation_fraction!r}.")
+        if not self.source:
+            raise ConfigError("data.source must name a table (.csv, .tsv, .jsonl, .parquet), or be 'embedded'.")
+        self._check_columns()
+
+    # What the types of labelled rows differ in.
+
+    @property
+    @abc.abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Names of the table's columns by what they hold; "" where there is none."""
+
+    @property
+    @abc.abstractmethod
+    def embedded(self) -> Path:
+        """The table that `embedded` names."""
+
+    @abc.abstractmethod
+    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
+        """The features of the labels, and the rows of each table with labels as arrays.
+
+        Raises:
+          InputError: rows that cannot be used.
+        """
+
+    @abc.abstractmethod
+    def texts(self, rows: Rows) -> list[str]:
+        """All texts, from which a tokenizer learns."""
+
+    @abc.abstractmethod
+    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> Examples:
+        """The examples of a split, of whose labels `features` are the schema."""
+
+    @property
+    @abc.abstractmethod
+    def outlined(self) -> Schema:
+        """The features of the labels as far as the config tells."""
+
+    def strata(self, rows: Rows) -> np.ndarray | None:
+        """One label a row, over which the rows for validation are spread evenly; None spreads them over the file."""
+        del rows
+        return None
+
+    # What they share.
+
+    def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
+        """See `DatasetConfig.open`. The whole table is read into memory; nothing is written."""
+        if data_dir is not None:
+            raise ConfigError("A table needs no preparation; leave out --data_dir, or use data of another type.")
+        tables = self._open_tables()
+        features, rows = self.read(tables)
+        rows = dict(zip(("train", "validation"), self._hold_out(rows), strict=True))
+        ready = self._open_tokenizer(tokenizer, rows["train"])
+        splits = {name: self.encode(ready, split, features, name) for name, split in rows.items()}
+        return Dataset(
+            tokenizer=ready,
+            schema={**_token_features(splits["train"]), **features},
+            splits=splits,
+            seq_len=self.seq_len,
+            manifest=self._manifest(tables, features, ready),
+            inputs=self.inputs,
+        )
+
+    def outline(self, vocabulary: Vocabulary) -> DataInfo:
+        """See `DatasetConfig.outline`."""
+        return DataInfo(vocabulary=vocabulary, schema={**_TOKENS, **self.outlined}, seq_len=self.seq_len)
+
+    @property
+    def used_columns(self) -> dict[str, str]:
+        """The columns that there are."""
+        return {role: name for role, name in self.columns.items() if name}
+
+    @property
+    @abc.abstractmethod
+    def inputs(self) -> Inputs:
+        """What a prediction reads."""
+
+    def report(self, examples: SequenceExamples, split: str) -> None:
+        """Logs the size of a split, and how many sequences were cut."""
+        sequences = examples.sequences
+        cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
+        _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
+
+    def _check_columns(self) -> None:
+        counts = collections.Counter(self.used_columns.values())
+        for role, name in self.used_columns.items():
+            if counts[name] > 1:
+                raise ConfigError(f"data.{role} names the column {name!r}, as another field does; name different ones.")
+
+    def _require(self, *roles: str) -> None:
+        """ConfigError for a column that must have a name."""
+        for role in roles:
+            if not self.columns[role]:
+                raise ConfigError(f"data.{role} must name a column of data.source; found ''.")
+
+    def _open_tables(self) -> list[Table]:
+        """The table of training rows, and that of validation rows if there is one."""
+        required = [*self.used_columns.values()]
+        tables = [open_table(self.embedded if self.source == "embedded" else self.source, required=required)]
+        if self.validation:
+            tables.append(open_table(self.validation, required=required))
+            if tables[0].sha256() == tables[1].sha256():
+                raise ConfigError(
+                    f"data.validation {self.validation!r} is the same file as data.source; a model is validated on "
+                    "rows that it was not trained on. Name another, or '' to hold out data.validation_fraction."
+                )
+        return tables
+
+    def _hold_out(self, rows: list[Rows]) -> list[Rows]:
+        """The rows for training and those for validation."""
+        if len(rows) == 2:
+            return rows
+        labels = self.strata(rows[0])
+        spread = np.arange(len(rows[0])) if labels is None else labels
+        is_class = labels is not None and np.issubdtype(labels.dtype, np.integer)
+        chosen = hold_out(spread, self.validation_fraction, classes=is_class)
+        if not 0 < chosen.sum() < len(chosen):
+            raise InputError(
+                f"{rows[0].table.path} has {len(chosen)} rows, of which data.validation_fraction "
+                f"{self.validation_fraction} leaves {chosen.sum()} for validation; expected one or more there and "
+                "in training. Change the fraction, add rows, or name a file in data.validation."
+            )
+        return [rows[0].take(~chosen), rows[0].take(chosen)]
+
+    def _open_tokenizer(self, source: str, train: Rows) -> Tokenizer:
+        if source := self.tokenizer.path or source:
+            import zoo
+
+            return zoo.tokenizer(source)
+        _log.info("Learning a %s vocabulary of at most %d tokens.", self.tokenizer.kind, self.tokenizer.vocab_size)
+        settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case", "special")}
+        return train_tokenizer(self.texts(train), **settings)
+
+    def _manifest(self, tables: list[Table], features: Schema, tokenizer: Tokenizer) -> dict[str, Any]:
+        files = [{"name": table.path.name, "sha256": table.sha256()} for table in tables]
+        return {
+            "files": dict(zip(("train", "validation"), files, strict=False)),
+            "validation_fraction": None if self.validation else self.validation_fraction,
+            "columns": self.used_columns,
+            "labels": {name: [feature.kind, *feature.classes] for name, feature in features.items()},
+            "seq_len": self.seq_len,
+            "tokenizer": {"sha256": hashlib.sha256(tokenizer.backend.to_str().encode()).hexdigest()},
+            **self.settings,
+        }
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What else distinguishes these examples from others of the same rows, ready for JSON."""
+        return {}
+
+
+def _token_features(examples: Examples) -> Schema:
+    """The features of what a model reads, by the shape of an example."""
+    shapes = {name: value.shape[1:] for name, value in examples.read(np.array([-1])).items()}
+    sizes = {name: shape[0] if len(shape) == 2 else 0 for name, shape in shapes.items() if shape}
+    return {name: Feature(kind="choices" if size else "tokens", num_choices=size) for name, size in sizes.items()}
