@@ -3,6 +3,7 @@
 """Every family learns the rows that come with the package, by each head for which there is an objective."""
 
 import functools
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -46,8 +47,8 @@ CASES = [
 @functools.cache
 def opened(head: str):
     """The data of a head, and the batch that is learned."""
-    data = DATA[head].open(cache_dir=None)
-    return data, data.split("train").read(np.arange(ROWS))
+    data = DATA[head].open(cache_dir=Path())
+    return data, jax.tree.map(jax.numpy.asarray, data.split("train").read(np.arange(ROWS)))
 
 
 @pytest.mark.parametrize(("name", "head"), CASES)
