@@ -21,8 +21,8 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *PAGES]
 LIMIT = 8192  # bytes of a README that is read to its end
 EXAMPLES = ("configs/top_k.py", "configs/records.py")  # which CONTRIBUTING has its reader write
-CONFIGS = [config_flags.load(str(path)) for path in sorted((ROOT / "configs").glob("*_*.py")) if path.stem[0] != "_"]
-CONFIGS.append(config_flags.load(str(ROOT / "configs" / "finetune.py")))
+CONFIG_FILES = [path for path in sorted((ROOT / "configs").glob("*.py")) if path.stem not in ("__init__", "common")]
+CONFIGS = [config_flags.load(str(path)) for path in CONFIG_FILES]
 
 
 def missing(text: str, folder: Path) -> list[str]:

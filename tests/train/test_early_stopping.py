@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from tests.objectives.fakes import info
-from tests.train.test_finetune import CONFIG, LABELS, TOKENS
+from tests.train.test_finetune import CONFIG, KINDS
 from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
@@ -149,6 +149,6 @@ def test_evaluations_since_the_best_one(tmp_path, every, patience, best, step, o
     config = dataclasses.replace(RUN, evals=evals, eval_every=every, early_stopping=patience)
     if best is not None:
         (tmp_path / "best.json").write_text(json.dumps({"step": best, "metric": "metrics/accuracy", "value": 0.5}))
-    data = info(schema={**TOKENS, "label": LABELS["classification"]}, pad_id=0)
+    data = info(schema=KINDS["classification"][1], pad_id=0)
     with Best(tmp_path, RunSpec.create(config, data)) as kept:
         assert kept.is_over(step) is over
