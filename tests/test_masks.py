@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks are filled with the model's likeliest tokens, whatever else is in the batch."""
 
+import copy
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -50,13 +53,21 @@ def test_batches_change_nothing(model, tokenizer):
             np.testing.assert_allclose([c.probability for c in candidates], [c.probability for c in same], rtol=1e-4)
 
 
+def test_padding_on_the_left_changes_nothing(model, tokenizer):
+    left = copy.copy(tokenizer)
+    left.batch_format = dataclasses.replace(tokenizer.batch_format, padding_side="left")
+    texts = [*TEXTS, "the [MASK] " + "cat " * 26]  # up to the longest that the model takes
+    right, other = (zoo.fill_mask(model, texts, tokenizer=each, top_k=3) for each in (tokenizer, left))
+    assert [[c.id for c in masks[0]] for masks in right] == [[c.id for c in masks[0]] for masks in other]
+
+
 def test_refused(model, tokenizer):
     with pytest.raises(InputError, match=r"text 1 must be a str with \[MASK\] in it"):
         zoo.fill_mask(model, [TEXTS[0], "nothing to fill"], tokenizer=tokenizer)
     with pytest.raises(InputError, match="must be a list"):
         zoo.fill_mask(model, TEXTS[0], tokenizer=tokenizer)
     with pytest.raises(InputError, match=r"text 1 has \d+ tokens, and the model takes 32"):
-        zoo.fill_mask(model, [TEXTS[0], "[MASK] " + "cat " * 40], tokenizer=tokenizer)
+        zoo.fill_mask(model, [TEXTS[0], "[MASK] " + "cat " * 40], tokenizer=tokenizer, batch_size=1)
     with pytest.raises(ConfigError, match="top_k must be an int from 1 to"):
         zoo.fill_mask(model, TEXTS, tokenizer=tokenizer, top_k=0)
     bare = zoo.create(model.config, head=None, seed=0)

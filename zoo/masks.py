@@ -50,21 +50,15 @@ def fill_mask(
     found = []
     for start in range(0, len(texts), batch_size):
         chunk = list(texts[start : start + batch_size])
-        fields = _encode(model, tokenizer, chunk, batch_size)
+        fields = _encode(model, tokenizer, chunk, batch_size, start)
         rows, places = np.nonzero(fields[0][: len(chunk)] == tokenizer.mask_id)
-        width = 2 ** int(np.ceil(np.log2(max(np.bincount(rows, minlength=len(chunk))))))
-        where = np.zeros((batch_size, width), np.int32)
-        order = np.concatenate([np.arange(count) for count in np.bincount(rows, minlength=len(chunk))])
-        where[rows, order] = places
+        counts = np.bincount(rows, minlength=len(chunk))
+        where = np.zeros((batch_size, 1 << int(counts.max() - 1).bit_length()), np.int32)  # few widths are compiled
+        where[rows, np.concatenate([np.arange(count) for count in counts])] = places
         probabilities, ids = jax.device_get(_likeliest(graphdef, state, *fields, where, top_k=top_k))
-        for row, text in enumerate(chunk):
-            count = int((rows == row).sum())
-            found.append(
-                [
-                    _candidates(tokenizer, text, mask, number, probabilities[row, number], ids[row, number])
-                    for number in range(count)
-                ]
-            )
+        for text, count, *each in zip(chunk, counts, probabilities, ids, strict=False):
+            masks = zip(range(count), *each, strict=False)
+            found.append([_candidates(tokenizer, text, mask, *one) for one in masks])
     return found
 
 
@@ -76,17 +70,16 @@ def _likeliest(graphdef, state, tokens, segments, token_types, where, *, top_k: 
     return jax.lax.top_k(jax.nn.softmax(out.logits.astype(jnp.float32)), top_k)
 
 
-def _encode(model: Transformer, tokenizer: Tokenizer, texts: list[str], size: int) -> list[np.ndarray]:
+def _encode(model: Transformer, tokenizer: Tokenizer, texts: list[str], size: int, start: int) -> list[np.ndarray]:
     """Ids, segments and token types of a batch; a short one repeats a text, so that all have the same shape."""
-    encoded = tokenizer.encode_batch(texts + texts[-1:] * (size - len(texts)), pad_to_multiple_of=_BUCKET)
-    lengths = encoded.segments.sum(axis=1)
-    if (longest := int(lengths.max())) > model.config.max_length:
+    texts, most = texts + texts[-1:] * (size - len(texts)), model.config.max_length
+    lengths = tokenizer.encode_batch(texts).segments.sum(axis=1)
+    if (longest := int(lengths.max())) > most:
         raise InputError(
-            f"text {int(lengths.argmax())} has {longest} tokens, and the model takes {model.config.max_length}; "
-            "shorten it."
+            f"text {start + int(lengths.argmax())} has {longest} tokens, and the model takes {most}; shorten it."
         )
-    fields = (encoded.tokens, encoded.segments, encoded.token_types)
-    return [field[:, : model.config.max_length] for field in fields]
+    encoded = tokenizer.encode_batch(texts, pad_to=min(longest + -longest % _BUCKET, most))
+    return [encoded.tokens, encoded.segments, encoded.token_types]
 
 
 def _candidates(tokenizer: Tokenizer, text: str, mask: str, number: int, probabilities, ids) -> list[Candidate]:

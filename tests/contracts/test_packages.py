@@ -31,7 +31,7 @@ PACKAGES: dict[str, set[str]] = {
     "data": {"text", "api"},
     "objectives": {"data", "models", "nn", "api"},
     "evals": {"objectives", "data", "nn"},
-    "predict": {"objectives", "data", "hub", "nn", "text", "api"},
+    "predict": {"evals", "objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},
     "train": {"objectives", "evals", "data", "models", "nn", "sharding", "multihost", "cost", "hub", "text", "api"},
     "aot": {

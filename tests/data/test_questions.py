@@ -152,6 +152,19 @@ def test_an_answer_that_no_window_holds_is_counted(tmp_path, caplog):
     )
 
 
+def test_answers_within_a_token_are_counted(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        opened(tmp_path, write(tmp_path / "train.jsonl", [*rows(), row(99, answer="188")]))
+    assert "the answers of 1 questions begin or end within a token" in caplog.text
+    assert "train.jsonl, line 13" in caplog.text
+
+
+def test_a_context_without_tokens_is_refused(tmp_path):
+    found = [*rows(), row(99, context="\u200b", answers=[])]
+    with pytest.raises(InputError, match=r"train\.jsonl, line 13, column 'context': the tokenizer finds no token"):
+        opened(tmp_path, write(tmp_path / "train.jsonl", found), unanswerable="allowed")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

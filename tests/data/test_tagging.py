@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words with tags become batches of tokens with tags, whatever the tokenizer; bad rows are refused with their place."""
 
+import copy
 import json
 import logging
 
 import numpy as np
 import pytest
+from tokenizers import processors
 
 from zoo.data.config import TokenizerConfig
 from zoo.data.tagging import TaggingConfig
-from zoo.data.words import encode_words
+from zoo.data.words import encode_words, word_sequences
 from zoo.errors import ConfigError, FormatError, InputError
 from zoo.text.train import train_tokenizer
 
@@ -41,7 +43,7 @@ def tokenizer(request):
 
 def test_every_token_belongs_to_the_word_it_is_of(tokenizer):
     encoded = encode_words(tokenizer, WORDS, 48)
-    for words, tokens, word, first in zip(WORDS, *encoded, strict=True):
+    for words, tokens, word, first in zip(WORDS, encoded.tokens, encoded.word, encoded.first, strict=True):
         for index, text in enumerate(words):
             of_word = np.flatnonzero(word == index)
             assert of_word[0] == first[index] and (np.diff(of_word) == 1).all()
@@ -53,6 +55,17 @@ def test_a_row_is_the_same_with_any_tokenizer_words_apart(tokenizer):
     """The words joined by spaces are the text that is encoded."""
     encoded = encode_words(tokenizer, WORDS, 48)
     assert [row.tolist() for row in encoded.tokens] == [tokenizer.encode(" ".join(words)) for words in WORDS]
+
+
+def test_token_types_of_the_template(tokenizer):
+    """XLNet gives its [CLS] a type of its own."""
+    special = [(".", tokenizer.backend.token_to_id("."))]
+    tokenizer = copy.deepcopy(tokenizer)
+    template = processors.TemplateProcessing(single="$A:0 .:2", pair=None, special_tokens=special)
+    tokenizer.backend.post_processor = template
+    sequences = word_sequences(encode_words(tokenizer, WORDS, 48))
+    types, last = sequences.fields["token_types"], np.cumsum(sequences.lengths[:-1]) - 1
+    assert (types[last] == 2).all() and types.sum() == 2 * len(WORDS)
 
 
 def test_tags_of_the_first_token_or_of_all(tmp_path):

@@ -27,7 +27,7 @@ the Great Northern Railway | Great Northern
 the U.S.A. | USA | the United States of America
 Zoë Ångström-Nørgård | Ångström-Nørgård
 “the old mill” | the old mill | an old mill
-between 1914–1918 | 1914–1918
+between 1914\u20131918 | 1914\u20131918
 İstanbul | the city of İstanbul
 an A-frame house | A-frame
 the theremin | a theremin, an instrument
@@ -48,7 +48,7 @@ Straße am Thé | STRASSE am Thé
 12 May 1821 | May 1821 | 1821
 the | a
 a.n. | ...
-"""  # noqa: RUF001
+"""
 UNANSWERABLE = 30
 QUESTIONS, SETS = 140, 60
 

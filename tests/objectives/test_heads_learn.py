@@ -20,7 +20,7 @@ FAST_COMPILE = {"xla_backend_optimization_level": 0}
 SIZES = dict(width=32, num_heads=2, kv_width=16, mlp_width=64, num_layers=2, max_length=96, pad_id=0, stack="loop")
 RATES = dict(embed_dropout=0.0, hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0)
 EMBEDDED = dict(source="embedded", tokenizer=TokenizerConfig(kind="wordpiece", vocab_size=300, lower_case=True))
-ROWS, STEPS = 32, 120
+ROWS, STEPS = 32, 240
 DATA = {
     "sequence_classification": TableConfig(seq_len=24, **EMBEDDED),
     "token_classification": TaggingConfig(seq_len=24, **EMBEDDED),
@@ -62,7 +62,7 @@ def test_it_learns(name, head):
     sizes = SIZES | ids | decoder | RATES | dict(embed_width=published.embed_width and 16)
     config = objective.configure(published.replace(**sizes))
     graphdef, params = nnx.split(objective.build(config, rngs=nnx.Rngs(0)))
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(3e-3))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.linear_schedule(3e-3, 0.0, STEPS)))
 
     def loss(params):
         sums = objective.loss(nnx.merge(graphdef, params), batch)

@@ -6,6 +6,8 @@ import csv
 import json
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 import zoo
@@ -56,14 +58,16 @@ def read(path):
     return [row.values for row in open_table(path)]
 
 
-@pytest.mark.parametrize("batch_size", [7, 64])
-def test_labels(tmp_path, model_of, batch_size):
+@pytest.mark.parametrize(("batch_size", "pair"), [(7, False), (64, True)])
+def test_labels(tmp_path, model_of, batch_size, pair):
     folder, model, tokenizer = model_of("sequence_classification", num_labels=3, label_names=("x", "y", "z"))
-    given = [{"id": str(i), "text": text} for i, text in enumerate(texts(50))]
+    given = [{"id": str(i), "text": a, "b": b} for i, (a, b) in enumerate(zip(texts(50), texts(50, 1), strict=True))]
     table, output = write(tmp_path / "new.csv", given), tmp_path / "out.csv"
-    assert predict(folder, table, output, batch_size=batch_size) == 50
+    columns = {"text_pair": "b"} if pair else {}
+    assert predict(folder, table, output, columns=columns, batch_size=batch_size) == 50
     for row, found in zip(given, read(output), strict=True):
-        expected = probabilities(np.asarray(model(np.array([tokenizer.encode(row["text"])])).logits[0]))
+        encoded = tokenizer.encode_batch([row["text"]], [row["b"]] if pair else None)
+        expected = probabilities(np.asarray(model(encoded).logits[0]))
         assert {key: found[key] for key in row} == row and found["prediction"] == "xyz"[expected.argmax()]
         np.testing.assert_allclose([float(found[f"probability:{n}"]) for n in "xyz"], expected, atol=1e-5)
 
@@ -72,7 +76,7 @@ def test_a_table_larger_than_a_chunk(tmp_path, model_of, monkeypatch):
     folder, *_ = model_of("sequence_classification")
     table = write(tmp_path / "new.csv", [{"id": str(i), "text": text} for i, text in enumerate(texts(50))])
     predict(folder, table, tmp_path / "whole.csv")
-    monkeypatch.setattr("zoo.predict.table.CHUNK", 9)
+    monkeypatch.setattr("zoo.predict.table._CHUNK", 9)
     predict(folder, table, tmp_path / "parts.csv")
     assert (tmp_path / "whole.csv").read_text() == (tmp_path / "parts.csv").read_text()
 
@@ -105,7 +109,7 @@ def test_tags_of_a_conll_file(tmp_path, model_of):
 def test_answers(tmp_path, model_of):
     """The best span of all windows, as a search over every pair of tokens finds it."""
     folder, model, tokenizer = model_of("question_answering")
-    Inputs(columns={"question": "q", "context": "c"}, seq_len=24, stride=4).save(folder)
+    Inputs(columns={"question": "q", "context": "c"}, seq_len=24, stride=4, max_question_tokens=12).save(folder)
     rows = [{"q": q, "c": c} for q, c in zip(texts(9, 1, 6), texts(9, 2, 60), strict=True)]
     predict(folder, write(tmp_path / "new.csv", rows), tmp_path / "out.csv", batch_size=4)
     for row, found in zip(rows, read(tmp_path / "out.csv"), strict=True):
@@ -123,6 +127,29 @@ def test_answers(tmp_path, model_of):
         assert found["prediction"] == row["c"][start:end] != ""
         assert float(found["prediction:score"]) == pytest.approx(max(spans.values()), abs=1e-4)
         assert spans[start, end] == pytest.approx(max(spans.values()), abs=1e-4)
+
+
+def test_no_answer_is_given_where_the_data_had_some(tmp_path, model_of):
+    folder, *_ = model_of("question_answering")
+    rows = [{"question": q, "context": c} for q, c in zip(texts(30, 1, 6), texts(30, 2, 30), strict=True)]
+    table, columns = write(tmp_path / "new.csv", rows), {"question": "question", "context": "context"}
+    for unanswerable in ("refused", "allowed"):
+        Inputs(columns=columns, seq_len=48, stride=4, max_question_tokens=12, unanswerable=unanswerable).save(folder)
+        predict(folder, table, tmp_path / f"{unanswerable}.csv")
+    given, found = (read(tmp_path / f"{name}.csv") for name in ("refused", "allowed"))
+    none = [float(row["prediction:no_answer_score"]) > 0 for row in given]
+    assert any(none) and not all(none) and all(row["prediction"] for row in given)
+    assert [row["prediction"] for row in found] == [
+        "" if empty else row["prediction"] for row, empty in zip(given, none, strict=True)
+    ]
+
+
+def test_a_table_without_rows(tmp_path, model_of):
+    folder, *_ = model_of("token_classification", num_labels=2, label_names=("B", "O"))
+    empty = pyarrow.table({"words": pyarrow.array([], pyarrow.list_(pyarrow.string()))})
+    pyarrow.parquet.write_table(empty, tmp_path / "new.parquet")
+    assert predict(folder, tmp_path / "new.parquet", tmp_path / "out.parquet") == 0
+    assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == ["words", "prediction"]
 
 
 def test_choices(tmp_path, model_of):

@@ -3,12 +3,15 @@
 """A run of each head, from its config file to predictions, whose scores are those that the run's evaluator gave."""
 
 import importlib
+import json
 
+import numpy as np
 import pytest
 
 from zoo.data.columns import open_table
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.evals.entities import entity_scores
+from zoo.evals.glue_metrics import glue_metrics
 from zoo.evals.squad_metric import squad_scores
 from zoo.predict import predict
 from zoo.train.config import RunConfig
@@ -72,12 +75,41 @@ def test_choices(tmp_path):
     assert scores["accuracy"] == pytest.approx(right) and right > 0.5
 
 
+def test_choices_in_lists_without_names(tmp_path):
+    """What the data call the options is remembered, and their tokens count in the speed."""
+    lines = tmp_path / "rows.jsonl"
+    rows = [{"text": "go", "options": ["yes it is", "no", "rain"], "label": index % 3} for index in range(40)]
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = config("choice", evals={"copa": {"type": "glue", "task": "copa"}}, keep_best="copa/accuracy")
+    found.data.update({"source": str(lines), "text": "text", "question": "", "options": ("options",)})
+    found.update(num_steps=4, batch_size=8, log_every=1)
+    summary = train(RunConfig.from_dict(found), tmp_path / "run")
+    assert summary["copa"].keys() == {"step", "accuracy"}
+    timing = json.loads((tmp_path / "run" / "timing.jsonl").read_text().splitlines()[-1])
+    assert timing["tokens_per_second"] * timing["seconds"] == pytest.approx(8 * 3 * 32)
+    assert predict(tmp_path / "run" / "model", lines, tmp_path / "out.jsonl") == 40
+    assert {row.values["prediction"] for row in open_table(tmp_path / "out.jsonl")} <= {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("task", ["mrpc", "cola"])
+def test_glue_is_the_metric_of_the_predictions(tmp_path, task):
+    found = config("finetune", evals={"glue": {"type": "glue", "task": task}}, keep_best="")
+    found.data.update(halves(tmp_path, "table"))
+    found.num_steps = 4
+    summary = train(RunConfig.from_dict(found), tmp_path / "run")
+    predict(tmp_path / "run" / "model", found.data.validation, tmp_path / "out.csv")
+    rows = [row.values for row in open_table(tmp_path / "out.csv")]
+    labels, predicted = (np.array([row[name] == "positive" for row in rows], int) for name in ("label", "prediction"))
+    scores = {key: value for key, value in summary["glue"].items() if key != "step"}
+    assert scores == pytest.approx(glue_metrics(task, labels, predicted))
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
         ("tagging", {"objective": {"type": "sequence_classification"}}, "reads 'label', which the examples lack"),
-        ("squad", {"evals": {"a": {"type": "token_classification"}}}, "needs the objective token_classification"),
-        ("tagging", {"evals": {"a": {"type": "question_answering"}}}, "needs the objective question_answering"),
+        ("squad", {"evals": {"a": {"type": "token_classification"}}}, "needs the objective TokenClassification"),
+        ("tagging", {"evals": {"a": {"type": "question_answering"}}}, "needs the objective QuestionAnswering"),
         ("squad", {"evals": {"a": {"type": "question_answering", "num_batches": 2}}}, "needs whole contexts"),
         ("choice", {"evals": {"a": {"type": "glue", "task": "copy"}}}, "Unknown GLUE or SuperGLUE task 'copy'"),
     ],
@@ -86,3 +118,12 @@ def test_refused(tmp_path, name, changes, message):
     values = {**config(name).to_dict(), "keep_best": "", **changes}
     with pytest.raises(ConfigError, match=message):
         train(RunConfig.from_dict(values), tmp_path / "run")
+
+
+def test_tags_of_an_unknown_scheme_are_refused_before_training(tmp_path):
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text((json.dumps({"words": ["Anna", "runs"], "tags": ["X-PER", "O"]}) + "\n") * 20)
+    found = config("tagging")
+    found.data.source = str(lines)
+    with pytest.raises(InputError, match="as its prefix; found 'X-PER'"):
+        train(RunConfig.from_dict(found), tmp_path / "run")

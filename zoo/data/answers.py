@@ -72,7 +72,7 @@ def read_answers(
 
 
 def texts_above(answers: Mapping[str, Span], threshold: float) -> dict[str, str]:
-    """The answers by id; "" where "no answer" scores more than the answer by at least the threshold."""
+    """The answers by id; "" where "no answer" scores more than the answer by more than the threshold."""
     return {name: "" if no_answer_score(found) > threshold else found.text for name, found in answers.items()}
 
 

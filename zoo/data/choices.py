@@ -5,7 +5,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class ChoicesConfig(SupervisedConfig):
       labels: what that column calls the options in order; () is 0, 1, 2 and so on.
     """
 
+    embedded: ClassVar = EMBEDDED
+    labels_in: ClassVar = ("label",)
     text: str = "text"
     question: str = ""
     options: tuple[str, ...] = ("options",)
@@ -54,15 +56,6 @@ class ChoicesConfig(SupervisedConfig):
     def columns(self) -> dict[str, str]:
         options = {f"{OPTION}{index}": name for index, name in enumerate(self.options)}
         return {"text": self.text, "question": self.question, **options, "label": self.label}
-
-    @property
-    def embedded(self) -> Path:
-        return EMBEDDED
-
-    @property
-    def inputs(self) -> Inputs:
-        columns = {role: name for role, name in self.used_columns.items() if role != "label"}
-        return Inputs(columns=columns, seq_len=self.seq_len, labels=self.labels)
 
     @property
     def outlined(self) -> Schema:
@@ -89,6 +82,9 @@ class ChoicesConfig(SupervisedConfig):
             check_known(part.table, self.label, part.lines, found, names, "there is no option with the label")
             rows[number] = part.replace(label=np.array([index[name] for name in found], np.int32))
         return _schema(names, ()), rows
+
+    def inputs(self, features: Schema) -> Inputs:
+        return dataclasses.replace(super().inputs(features), labels=features["label"].classes)
 
     def strata(self, rows: Rows) -> np.ndarray:
         return rows["label"]

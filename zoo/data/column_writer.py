@@ -165,7 +165,8 @@ def _conll(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, type
     def write(rows: Sequence[Row], values: Mapping[str, _Values]) -> None:
         for row, record in _records(rows, values, like, new):
             fields = [record.get(name) for name in columns]
-            if len({len(field) if isinstance(field, list) else -1 for field in fields} | {0}) != 2:
+            lengths = {len(field) if isinstance(field, list) else None for field in fields}
+            if None in lengths or len(lengths) > 1:
                 raise FormatError(
                     f"{like.location(row.line)}: a .conll file holds a list of words and lists as long; choose an "
                     "output that ends in .jsonl."
@@ -201,8 +202,10 @@ def _parquet(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, ty
     writer, pending = None, []
 
     def added() -> list[Any]:
-        kinds = {name: types.get(kind) or pyarrow.array([pending[0][name]]).type for name, kind in new.items()}
-        return [pyarrow.field(name, kind) for name, kind in kinds.items()]
+        """The new columns; the values of one whose type is `object` decide what it is."""
+        lists = pyarrow.list_(pyarrow.string())
+        first = {name: pyarrow.array([pending[0][name]]).type if pending else lists for name in new}
+        return [pyarrow.field(name, types.get(kind, first[name])) for name, kind in new.items()]
 
     def flush() -> None:
         nonlocal writer

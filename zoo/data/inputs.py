@@ -4,6 +4,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 from zoo import checks
 from zoo.files import read_json, write_json
@@ -17,13 +18,15 @@ class Inputs:
 
     Attributes:
       columns: names of the table's columns by what they hold (`text`). seq_len: the longest sequence in tokens.
-      stride: tokens that consecutive windows share, of a model that answers questions.
+      stride, max_question_tokens, unanswerable: as in `QuestionsConfig`, of a model that answers questions.
       labels: what the data call the options, of a model that chooses one.
     """
 
     columns: dict[str, str]
     seq_len: int
     stride: int = 0
+    max_question_tokens: int = 64
+    unanswerable: Literal["refused", "allowed"] = "refused"
     labels: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:

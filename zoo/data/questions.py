@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int32
@@ -17,7 +17,7 @@ from zoo.data.ragged import SequenceExamples, has_token_types
 from zoo.data.rows import Rows, read_rows
 from zoo.data.schema import Batch, Feature, Schema
 from zoo.data.supervised import SupervisedConfig
-from zoo.data.windows import Windows, encode_windows
+from zoo.data.windows import Windows, check_contexts, encode_windows
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 
@@ -44,6 +44,8 @@ class QuestionsConfig(SupervisedConfig):
       max_question_tokens: a longer question is cut.
     """
 
+    embedded: ClassVar = EMBEDDED
+    labels_in: ClassVar = ("id", "answers")
     id: str = "id"
     question: str = "question"
     context: str = "context"
@@ -64,15 +66,6 @@ class QuestionsConfig(SupervisedConfig):
         return {"id": self.id, "question": self.question, "context": self.context, "answers": self.answers}
 
     @property
-    def embedded(self) -> Path:
-        return EMBEDDED
-
-    @property
-    def inputs(self) -> Inputs:
-        columns = {role: name for role, name in self.used_columns.items() if role in ("question", "context")}
-        return Inputs(columns=columns, seq_len=self.seq_len, stride=self.stride)
-
-    @property
     def outlined(self) -> Schema:
         return {"span": Feature(kind="span")}
 
@@ -82,6 +75,14 @@ class QuestionsConfig(SupervisedConfig):
 
     def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
         return self.outlined, [self._read(table) for table in tables]
+
+    def inputs(self, features: Schema) -> Inputs:
+        return dataclasses.replace(
+            super().inputs(features),
+            stride=self.stride,
+            max_question_tokens=self.max_question_tokens,
+            unanswerable=self.unanswerable,
+        )
 
     def strata(self, rows: Rows) -> np.ndarray:
         return np.array([bool(answers) for answers in rows["answers"]], np.int32)
@@ -99,6 +100,7 @@ class QuestionsConfig(SupervisedConfig):
             max_question_tokens=self.max_question_tokens,
             token_types=has_token_types(tokenizer, pairs=True),
         )
+        check_contexts(windows, rows, self.context)
         answers = [rows["answers"][question][:1] for question in windows.question]
         spans = np.stack([find_span(windows, number, answer) for number, answer in enumerate(answers)])
         examples = SequenceExamples(
@@ -211,14 +213,19 @@ def _ids(rows: Rows, column: str) -> list[str]:
 
 
 def _report(windows: Windows, spans: np.ndarray, rows: Rows, split: str) -> None:
-    held = set(windows.question[spans[:, 0] != windows.none])
+    """Logs the size of a split, and which of its answers no window holds, or tokens cannot give."""
+    held, within = set(), set()
+    for number in np.flatnonzero(spans[:, 0] != windows.none):
+        question, offsets, (first, last) = int(windows.question[number]), windows.offsets[number], spans[number]
+        text = rows["context"][question][offsets[first, 0] : offsets[last, 1]]
+        held.add(question)
+        if text.strip() != rows["answers"][question][0].text.strip():
+            within.add(question)
     lost = [index for index, answers in enumerate(rows["answers"]) if answers and index not in held]
     _log.info("%s: %d questions in %d windows", split, len(rows), len(spans))
+    if within:
+        what = "%s: the answers of %d questions begin or end within a token, so that none gives them exactly (%s)"
+        _log.warning(what, split, len(within), rows.where(min(within)))
     if lost:
-        _log.warning(
-            "%s: the answers of %d questions do not fit into a window (the first is in %s); raise data.stride, or "
-            "data.seq_len.",
-            split,
-            len(lost),
-            rows.where(lost[0]),
-        )
+        what = "%s: the answers of %d questions do not fit into a window (the first is in %s); raise data.stride, or "
+        _log.warning(what + "data.seq_len.", split, len(lost), rows.where(lost[0]))

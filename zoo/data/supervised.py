@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,13 +32,16 @@ class SupervisedConfig(DatasetConfig):
     """Labelled rows of a table, or of two.
 
     Attributes:
-      source: a table (`zoo.data.formats`) of training rows, or `embedded`, a small one that comes with the package.
+      embedded: a small table that comes with the package.
+      source: a table (`zoo.data.formats`) of training rows, or `embedded`.
       validation: a file of the same columns; "" holds out `validation_fraction` of the rows, evenly over the labels.
       seq_len: longest sequence in tokens.
       tokenizer: what tokenizer to learn from the texts where the run starts from no model, or `path` of a ready one.
       pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
     """
 
+    embedded: ClassVar[Path]
+    labels_in: ClassVar[tuple[str, ...]]  # what of `columns` a prediction does not read
     source: str
     validation: str = ""
     validation_fraction: float = 0.1
@@ -61,11 +64,6 @@ class SupervisedConfig(DatasetConfig):
     @abc.abstractmethod
     def columns(self) -> dict[str, str]:
         """Names of the table's columns by what they hold; "" where there is none."""
-
-    @property
-    @abc.abstractmethod
-    def embedded(self) -> Path:
-        """The table that `embedded` names."""
 
     @abc.abstractmethod
     def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
@@ -110,7 +108,7 @@ class SupervisedConfig(DatasetConfig):
             splits=splits,
             seq_len=self.seq_len,
             manifest=self._manifest(tables, features, ready),
-            inputs=self.inputs,
+            inputs=self.inputs(features),
         )
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
@@ -122,10 +120,11 @@ class SupervisedConfig(DatasetConfig):
         """The columns that there are."""
         return {role: name for role, name in self.columns.items() if name}
 
-    @property
-    @abc.abstractmethod
-    def inputs(self) -> Inputs:
-        """What a prediction reads."""
+    def inputs(self, features: Schema) -> Inputs:
+        """What a prediction reads, where the labels have these features."""
+        del features
+        columns = {role: name for role, name in self.used_columns.items() if role not in self.labels_in}
+        return Inputs(columns=columns, seq_len=self.seq_len)
 
     def report(self, examples: SequenceExamples, split: str) -> None:
         """Logs the size of a split, and how many sequences were cut."""
@@ -196,9 +195,9 @@ class SupervisedConfig(DatasetConfig):
         }
 
     @property
+    @abc.abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """What else distinguishes these examples from others of the same rows, ready for JSON."""
-        return {}
+        """The type, and what else distinguishes these examples from others of the same rows, ready for JSON."""
 
 
 def _token_features(examples: Examples) -> Schema:

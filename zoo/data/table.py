@@ -6,12 +6,11 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from zoo.data.columns import Table
-from zoo.data.inputs import Inputs
 from zoo.data.labels import check_classes, check_known, check_varied, class_names, distinct_classes, numbers
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.rows import Rows, read_rows
@@ -34,6 +33,8 @@ class TableConfig(SupervisedConfig):
       labels: names of the classes in the order of their indices; () is all of the training file, sorted.
     """
 
+    embedded: ClassVar = EMBEDDED
+    labels_in: ClassVar = ("label",)
     text: str = "text"
     text_pair: str = ""
     label: str = "label"
@@ -48,15 +49,6 @@ class TableConfig(SupervisedConfig):
     @property
     def columns(self) -> dict[str, str]:
         return {"text": self.text, "text_pair": self.text_pair, "label": self.label}
-
-    @property
-    def embedded(self) -> Path:
-        return EMBEDDED
-
-    @property
-    def inputs(self) -> Inputs:
-        columns = {role: name for role, name in self.used_columns.items() if role != "label"}
-        return Inputs(columns=columns, seq_len=self.seq_len)
 
     @property
     def outlined(self) -> Schema:

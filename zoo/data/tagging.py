@@ -7,13 +7,12 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Int32
 
 from zoo.data.columns import Table
-from zoo.data.inputs import Inputs
 from zoo.data.labels import check_classes, check_known, check_varied
 from zoo.data.ragged import SequenceExamples
 from zoo.data.rows import Rows, read_rows
@@ -40,6 +39,8 @@ class TaggingConfig(SupervisedConfig):
         there is such a tag. Scores are of the first alone.
     """
 
+    embedded: ClassVar = EMBEDDED
+    labels_in: ClassVar = ("tags",)
     words: str = "words"
     tags: str = "tags"
     labels: tuple[str, ...] = ()
@@ -53,14 +54,6 @@ class TaggingConfig(SupervisedConfig):
     @property
     def columns(self) -> dict[str, str]:
         return {"words": self.words, "tags": self.tags}
-
-    @property
-    def embedded(self) -> Path:
-        return EMBEDDED
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(columns={"words": self.words}, seq_len=self.seq_len)
 
     @property
     def outlined(self) -> Schema:

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Int32
 
 from zoo.data.ragged import Sequences, join
-from zoo.errors import ConfigError
+from zoo.data.rows import Rows
+from zoo.errors import ConfigError, InputError
 from zoo.text.batch import Window
 from zoo.text.tokenizer import Tokenizer
 
@@ -50,7 +51,7 @@ def encode_windows(
       stride: tokens that consecutive windows share. max_question_tokens: a longer question is cut.
 
     Raises:
-      ConfigError: windows that leave no room for the context.
+      ConfigError: windows too short for a question and its context.
     """
     least = seq_len - max_question_tokens - tokenizer.backend.num_special_tokens_to_add(True)
     if least <= stride:
@@ -77,6 +78,16 @@ def encode_windows(
         [_in_context(window, 0 if context_first else 1) for window in windows],
         np.array([_none(window.tokens, tokenizer) for window in windows], np.int32),
     )
+
+
+def check_contexts(windows: Windows, rows: Rows, column: str) -> None:
+    """InputError for a context in which the tokenizer finds no token, at its place in the table."""
+    empty = [number for number, offsets in enumerate(windows.offsets) if not (offsets[:, 0] >= 0).any()]
+    if empty:
+        raise InputError(
+            f"{rows.where(int(windows.question[empty[0]]), column)}: the tokenizer finds no token in this context; "
+            "remove that row, or use a tokenizer that knows its characters."
+        )
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> Int32[np.ndarray, "M"]:

@@ -27,19 +27,21 @@ class EncodedWords(NamedTuple):
     """Rows of words as tokens; one array a row.
 
     Attributes:
-      tokens: ids. word: the index in its row of the word that each token belongs to, or -1.
+      tokens: ids. token_types: their sentence A/B ids.
+      word: the index in its row of the word that each token belongs to, or -1.
       first: the index in its row of the first token of each word, or -1: of a word behind the longest sequence, or one
         of which the tokenizer makes nothing.
     """
 
     tokens: list[Int32[np.ndarray, "_"]]
+    token_types: list[Int32[np.ndarray, "_"]]
     word: list[Int32[np.ndarray, "_"]]
     first: list[Int32[np.ndarray, "_"]]
 
 
 def encode_words(tokenizer: Tokenizer, rows: Sequence[Sequence[str]], seq_len: int) -> EncodedWords:
     """Each row of words as one sequence of at most `seq_len` tokens."""
-    found = EncodedWords([], [], [])
+    found = EncodedWords([], [], [], [])
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
         texts = [" ".join(words) for words in chunk]
@@ -51,7 +53,8 @@ def encode_words(tokenizer: Tokenizer, rows: Sequence[Sequence[str]], seq_len: i
             first = np.full(len(words), NONE, np.int32)
             inside = np.flatnonzero(word >= 0)[::-1]
             first[word[inside]] = inside  # the last assignment to a word is that of its first token
-            for values, new in zip(found, (encoded.tokens[index][there], word, first), strict=True):
+            row = (encoded.tokens[index][there], encoded.token_types[index][there], word, first)
+            for values, new in zip(found, row, strict=True):
                 values.append(new)
     return found
 
@@ -89,6 +92,8 @@ class WordExamples:
 def word_sequences(encoded: EncodedWords, tags: Sequence[np.ndarray] | None = None) -> Sequences:
     """The tokens of all rows, with the tag of each, if any."""
     fields = {"tokens": np.concatenate(encoded.tokens)}
+    if any(row.any() for row in encoded.token_types):
+        fields["token_types"] = np.concatenate(encoded.token_types)
     if tags is not None:
         fields["tags"] = np.concatenate(tags)
     return join(fields, np.array([len(row) for row in encoded.tokens], np.int64))

@@ -11,11 +11,9 @@ outside: here the whole tag is the type. Prefixes other than B, I, E and S, whic
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from zoo.errors import InputError
-
-Affix = Literal["prefix", "suffix"]
 
 
 class Tag(NamedTuple):
@@ -33,26 +31,26 @@ class Entity(NamedTuple):
     last: int
 
 
-def split_tag(tag: str, *, affix: Affix = "prefix") -> Tag:
-    """The parts of a tag: B-PER is (B, PER), or PER-B with `affix="suffix"`; B is (B, _); PER, without one, (I, PER).
+def split_tag(tag: str) -> Tag:
+    """The parts of a tag: B-PER is (B, PER); B is (B, _); PER, without a prefix, is (I, PER).
 
     Raises:
-      InputError: an empty tag, or one with another prefix, or with a suffix where a prefix is expected and vice versa.
+      InputError: an empty tag, or one with another prefix, or with a suffix in its place.
     """
     if tag == "O":
         return Tag("O", "")
-    letter, hyphen, kind = (tag[:1], tag[1:2], tag[2:]) if affix == "prefix" else (tag[-1:], tag[-2:-1], tag[:-2])
+    letter, hyphen, kind = tag[:1], tag[1:2], tag[2:]
     if letter in ("B", "I", "E", "S") and hyphen in ("", "-"):
         return Tag(letter, kind or "_")
     if not tag or "-" in (tag[1:2], tag[-2:-1]):
         raise InputError(
-            f"Tags must be O, or a type with one of the letters B, I, E and S as its {affix}; found {tag!r}. "
-            "Rename it (BILOU's L and U are E and S here), or change `affix`."
+            f"Tags must be O, or a type with one of the letters B, I, E and S as its prefix; found {tag!r}. Rename it "
+            "(BILOU's L and U are E and S here)."
         )
     return Tag("I", tag)
 
 
-def entities(tags: Sequence[str], *, affix: Affix = "prefix") -> list[Entity]:
+def entities(tags: Sequence[str]) -> list[Entity]:
     """The entities of a sequence of tags by IOB1, IOB2, IOE or IOBES, in order.
 
     A tag other than O begins an entity if its letter is B or S, if it follows O, E, S or another type, or if it is the
@@ -60,7 +58,7 @@ def entities(tags: Sequence[str], *, affix: Affix = "prefix") -> list[Entity]:
     """
     found: list[Entity] = []
     previous = Tag("O", "")
-    for place, tag in enumerate(split_tag(each, affix=affix) for each in tags):
+    for place, tag in enumerate(split_tag(each) for each in tags):
         if tag.letter == "O":
             pass
         elif tag.letter in "BS" or previous.letter in "OES" or tag.type != previous.type:
@@ -71,9 +69,7 @@ def entities(tags: Sequence[str], *, affix: Affix = "prefix") -> list[Entity]:
     return found
 
 
-def entity_scores(
-    golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], *, affix: Affix = "prefix"
-) -> dict[str, float]:
+def entity_scores(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, float]:
     """`precision`, `recall` and `f1` over all entities, `f1:TYPE` of each type, and `accuracy` of tags.
 
     A fraction of nothing is 0. The types are those of `golds` and `predictions` together, in alphabetical order.
@@ -82,7 +78,7 @@ def entity_scores(
       InputError: sequences of unequal number or length, or an invalid tag.
     """
     _check_lengths(golds, predictions)
-    gold, predicted = _located(golds, affix), _located(predictions, affix)
+    gold, predicted = _located(golds), _located(predictions)
     counts = [Counter(entity.type for _, entity in found) for found in (gold & predicted, predicted, gold)]
     precision, recall, score = _scores(*(each.total() for each in counts))
     same = [a == b for pair in zip(golds, predictions, strict=True) for a, b in zip(*pair, strict=True)]
@@ -90,8 +86,8 @@ def entity_scores(
     return {"precision": precision, "recall": recall, "f1": score, "accuracy": _share(sum(same), len(same)), **by_type}
 
 
-def _located(sequences: Iterable[Sequence[str]], affix: Affix) -> set[tuple[int, Entity]]:
-    return {(index, entity) for index, tags in enumerate(sequences) for entity in entities(tags, affix=affix)}
+def _located(sequences: Iterable[Sequence[str]]) -> set[tuple[int, Entity]]:
+    return {(index, entity) for index, tags in enumerate(sequences) for entity in entities(tags)}
 
 
 def _scores(correct: int, predicted: int, gold: int) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -46,11 +46,13 @@ class Evaluator(abc.ABC):
     """An evaluator: its own group of a config, `config.evals.NAME`.
 
     Attributes:
+      evaluates: the objectives that it suits.
       split: of the run's data.
       every: steps between evaluations in training; 0 is the run's `eval_every`. It also happens at the last step.
       num_batches: batches in one evaluation; 0 takes the whole split.
     """
 
+    evaluates: ClassVar[tuple[type[Objective], ...]] = (Objective,)
     split: str = "validation"
     every: int = 0
     num_batches: int = 0
@@ -62,7 +64,13 @@ class Evaluator(abc.ABC):
 
     def check(self, objective: Objective, schema: Schema) -> None:
         """ConfigError, before any device is touched, if it cannot evaluate this objective on these data."""
-        del objective, schema  # anything, by default
+        del schema
+        if not isinstance(objective, self.evaluates):
+            raise ConfigError(
+                f"The evaluator {type(self).__name__} needs the objective "
+                f"{' or '.join(kind.__name__ for kind in self.evaluates)}; found {type(objective).__name__}. The "
+                "evaluator loss suits every objective."
+            )
 
     @abc.abstractmethod
     def metric_names(self, objective: Objective) -> tuple[str, ...]:
@@ -78,8 +86,13 @@ class Evaluator(abc.ABC):
 
 
 def results(model: Evaluated, function: Function, batches: Iterable[Any]) -> Iterator[Any]:
-    """What a compiled function gives of each batch, in host memory; one batch is read while the next one runs."""
-    call, pending = model.compiled(function), None
+    """What a compiled function gives of each batch, in host memory."""
+    return one_ahead(model.compiled(function), batches)
+
+
+def one_ahead(call: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
+    """What a function on the devices gives of each batch, in host memory; one is read while the next one runs."""
+    pending = None
     for batch in batches:
         dispatched = call(batch)
         if pending is not None:

@@ -3,7 +3,7 @@
 """SQuAD's exact match and F1 of predicted answers, of both versions (arXiv:1606.05250, arXiv:1806.03822)."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from zoo.data.answers import no_answer_score, read_answers, texts_above
 from zoo.data.questions import QuestionExamples
@@ -24,15 +24,12 @@ class QuestionAnswering(Evaluator):
       no_answer_threshold: by how much "no answer" must score more than the best answer to be given.
     """
 
+    evaluates: ClassVar = (QuestionAnsweringObjective,)
     max_answer_tokens: int = 30
     no_answer_threshold: float = 0.0
 
     def check(self, objective: Objective, schema: Schema) -> None:
-        if not isinstance(objective, QuestionAnsweringObjective):
-            raise ConfigError(
-                "The evaluator question_answering needs the objective question_answering; use the evaluator loss, "
-                "which every objective has."
-            )
+        super().check(objective, schema)
         if self.num_batches:
             raise ConfigError("The evaluator question_answering needs whole contexts; leave num_batches at 0.")
 
@@ -46,13 +43,10 @@ class QuestionAnswering(Evaluator):
         logits = results(model, _logits, model.batches(self.split))
         found = read_answers(examples.windows, examples.rows["context"], logits, max_tokens=self.max_answer_tokens)
         answers, golds = dict(zip(examples.rows["id"], found, strict=True)), examples.golds
+        texts = {name: answer.text for name, answer in answers.items()}
         if all(golds.values()):
-            return squad_scores({name: answer.text for name, answer in answers.items()}, golds)
-        best = best_threshold(
-            {name: answer.text for name, answer in answers.items()},
-            golds,
-            {name: no_answer_score(answer) for name, answer in answers.items()},
-        )
+            return squad_scores(texts, golds)
+        best = best_threshold(texts, golds, {name: no_answer_score(answer) for name, answer in answers.items()})
         return squad_scores(texts_above(answers, self.no_answer_threshold), golds) | {
             f"best_{name}": value for name, value in best._asdict().items()
         }

@@ -3,7 +3,7 @@
 """Entity-level precision, recall and F1 of tagged words, as CoNLL-2003 counts them (arXiv:cs/0306050)."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.schema import Schema
 from zoo.data.words import WordExamples, word_tags
 from zoo.errors import ConfigError
-from zoo.evals.entities import entity_scores
+from zoo.evals.entities import entity_scores, split_tag
 from zoo.evals.evaluator import Evaluated, Evaluator, results
 from zoo.objectives import Objective
 from zoo.objectives.token_classification import TokenClassification as TokenClassificationObjective
@@ -21,12 +21,12 @@ from zoo.objectives.token_classification import TokenClassification as TokenClas
 class TokenClassification(Evaluator):
     """Over the first token of each word. Words that were cut off are predicted to be outside of all entities."""
 
+    evaluates: ClassVar = (TokenClassificationObjective,)
+
     def check(self, objective: Objective, schema: Schema) -> None:
-        if not isinstance(objective, TokenClassificationObjective):
-            raise ConfigError(
-                "The evaluator token_classification needs the objective token_classification; use the evaluator loss, "
-                "which every objective has."
-            )
+        super().check(objective, schema)
+        for tag in schema["tags"].classes:
+            split_tag(tag)  # an unknown prefix is refused before training
 
     def metric_names(self, objective: Objective) -> tuple[str, ...]:
         return ("precision", "recall", "f1", "accuracy")

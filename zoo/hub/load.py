@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from zoo.errors import ConfigError
 from zoo.hub import generation_config, sentence_transformers
 from zoo.hub.fetch import CONFIG, locate
 from zoo.hub.formats import orbax
+from zoo.hub.generation_config import GenerationConfig
 from zoo.hub.match import Match, NewHead, Source, is_of_head, match
 from zoo.hub.model_config import AUTO, carry, read_config, table_of
 from zoo.hub.parameters import dotted, parameters
@@ -97,25 +98,41 @@ def load(
     config = _adapt(config, named, num_labels, dtype, param_dtype)
     options = _Options(asked, named, head_init, unexpected, seed, str(source))
     model = _load(checkpoint, config, options, mesh, rules)
-    _read_generation_config(model, checkpoint)
+    model.generation_config = _generation_config(checkpoint, model.carried)
     if sentences is not None and named is None:
         model.pooling = sentences.pooling(config)
     return model
 
 
-def carry_over(model: Transformer, source: str | os.PathLike) -> None:
-    """Gives a model that was trained from a checkpoint what the checkpoint's folder declares beside its architecture.
+class Declared(NamedTuple):
+    """What a checkpoint's folder declares beside its architecture; a model that is trained from it keeps it.
 
-    These are its settings for generation, and the keys of config.json that no field here holds, which `zoo.save` writes
-    again; not what its head was trained for (`problem_type`). A checkpoint of another family gives nothing.
+    Attributes:
+      carried: the keys of config.json that no field here holds, as JSON; not what its head was trained for
+        (`problem_type`). generation_config: its settings for generation.
+    """
+
+    family: str
+    carried: str
+    generation_config: GenerationConfig | None
+
+    def give(self, model: Transformer) -> None:
+        """Gives them to a model of the same family, for `zoo.save` to write."""
+        if model.config.family == self.family:
+            model.carried, model.generation_config = self.carried, self.generation_config
+
+
+def declared(source: str | os.PathLike) -> Declared:
+    """What the folder of a checkpoint declares.
+
+    Raises:
+      ConfigError, FormatError: a folder that is absent or damaged.
     """
     path = locate(source)
     sentences = sentence_transformers.read(path)
     checkpoint = find(path if sentences is None else sentences.transformer)
-    if read_config(checkpoint, None, None)[0].family != model.config.family:
-        return
-    model.carried = carry(checkpoint, new_head=True)
-    _read_generation_config(model, checkpoint)
+    carried = carry(checkpoint, new_head=True)
+    return Declared(read_config(checkpoint, None)[0].family, carried, _generation_config(checkpoint, carried))
 
 
 @suggest_arguments()
@@ -175,10 +192,11 @@ class _Options:
         return "refused" if self.head == AUTO or self.head_init == "required" else "allowed"
 
 
-def _read_generation_config(model: Transformer, checkpoint: Checkpoint) -> None:
-    model.generation_config = generation_config.read(checkpoint.folder)
-    if model.generation_config is None and model.carried:  # config.json had these settings before there was that file
-        model.generation_config = generation_config.parse(json.loads(model.carried), checkpoint.folder / CONFIG)
+def _generation_config(checkpoint: Checkpoint, carried: str) -> GenerationConfig | None:
+    found = generation_config.read(checkpoint.folder)
+    if found is None and carried:  # config.json had these settings before there was that file
+        return generation_config.parse(json.loads(carried), checkpoint.folder / CONFIG)
+    return found
 
 
 def _load(

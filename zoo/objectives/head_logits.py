@@ -13,6 +13,6 @@ from zoo.objectives.objective import Batch
 
 def head_logits(module: Any, batch: Batch, *, dropout_key: jax.Array | None = None) -> Float[Array, "B ..."]:
     """What the head answers, in float32; token types are given to the models that have them."""
-    types = batch.get("token_types") if module.config.num_token_types else None
+    types = batch.get("token_types") if module.config.num_token_types > 1 else None
     out = module(batch["tokens"], token_types=types, segments=batch["segments"], dropout_key=dropout_key)
     return out.logits.astype(jnp.float32)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions of fine-tuned models for new rows of a table, written next to the table's columns.
 
-A new head is a file with a subclass of `Predictor`, and a row in `PREDICTORS`.
+A new head is a file with a subclass of `Predictor`, and a row in `PREDICTORS` (`table.py`).
 """
 
 from zoo.predict.answers import Answers

@@ -23,13 +23,10 @@ class Choices(Predictor):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the options, where they are known before a row is read."""
-        count = sum(role.startswith(OPTION) for role in self.inputs.columns)
-        if not self.inputs.labels and count < 2:
-            raise ConfigError(
-                "The number of options is not known: name the column of each one (--options=a,b,c), or use a model "
-                "that was trained with data.labels."
-            )
-        return self.inputs.labels or tuple(map(str, range(count)))
+        count, labels = sum(role.startswith(OPTION) for role in self.inputs.columns), self.inputs.labels
+        if count < 2 and not labels:
+            raise ConfigError("The number of options is not known: name the column of each one (--options=a,b,c).")
+        return labels if count in (1, len(labels)) else tuple(map(str, range(count)))
 
     @property
     def columns(self) -> dict[str, type]:

@@ -3,11 +3,13 @@
 """Predictions for the rows of a table, written next to the table's columns in the order of its rows."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import tqdm
 from flax import nnx
 
@@ -16,9 +18,10 @@ from zoo.data.choices import OPTION
 from zoo.data.column_writer import check_output, write_table
 from zoo.data.columns import open_table
 from zoo.data.inputs import Inputs
-from zoo.data.new_rows import CHUNK, chunks, run
 from zoo.data.rows import collect
+from zoo.data.schema import Examples
 from zoo.errors import ConfigError
+from zoo.evals.evaluator import one_ahead
 from zoo.hub.load import head_name
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
@@ -29,6 +32,7 @@ from zoo.predict.labels import Labels
 from zoo.predict.predictor import Predictor
 from zoo.predict.tags import Tags
 
+_CHUNK = 1024  # rows in memory at a time
 PREDICTORS: dict[str, type[Predictor]] = {kind.head: kind for kind in (Answers, Choices, Labels, Tags)}
 
 
@@ -80,10 +84,11 @@ def predict(
         write_table(output, rows, predictor.columns, overwrite=overwrite) as write,
         tqdm.tqdm(desc="predicting", unit=" rows", disable=None) as bar,
     ):
-        for chunk in chunks(rows, CHUNK):
+        remaining = iter(rows)
+        while chunk := [*itertools.islice(remaining, _CHUNK)]:
             part = collect(rows, chunk, predictor.inputs.columns, texts=predictor.texts)
             examples, lengths = predictor.encode(part)
-            write(chunk, predictor.values(part, examples, run(examples, lengths, batch_size, logits)))
+            write(chunk, predictor.values(part, examples, _run(logits, examples, lengths, batch_size)))
             count += len(chunk)
             bar.update(len(chunk))
     return count
@@ -110,6 +115,18 @@ def _inputs(
     each = enumerate(named.pop("options", "").split(","))
     named |= {f"{OPTION}{index}": name for index, name in each if name}
     return dataclasses.replace(found, columns=named, seq_len=seq_len or found.seq_len)
+
+
+def _run(
+    logits: Callable[[Any], jax.Array], examples: Examples, lengths: np.ndarray, batch_size: int
+) -> list[np.ndarray]:
+    """The logits of each example, in their order, from batches of similar lengths [N]; the last one is filled up."""
+    order = np.argsort(lengths, kind="stable")[::-1]  # the longest first: what runs out of memory does so at once
+    indices = np.append(order, np.full(-len(order) % batch_size, -1)).reshape(-1, batch_size)
+    found: dict[int, np.ndarray] = {}
+    for rows, values in zip(indices, one_ahead(logits, map(examples.read, indices)), strict=True):
+        found |= dict(zip(rows.tolist(), values, strict=True))
+    return [found[index] for index in range(len(order))]
 
 
 def _logits(model: Transformer) -> Callable[[Any], jax.Array]:

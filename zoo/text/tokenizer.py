@@ -123,7 +123,7 @@ class Tokenizer:
           max_length: tokens of a window, special tokens included. stride: tokens that consecutive windows share.
 
         Raises:
-          InputError: not text, or a text that leaves no room for its context.
+          InputError: not text, or a text so long that a window holds nothing of its context.
         """
         pairs = list(zip(self._ready(texts), self._ready(contexts), strict=True))
         strategy: Truncation = "only_second"

@@ -93,7 +93,7 @@ class Best:
         except Exception as error:  # Orbax raises whatever its storage layers raise
             raise IntegrityError(
                 f"{self._record.parent / FOLDER / str(best['step'])}, the best step by {best['metric']}, cannot be "
-                f"read ({error}); with keep_best='' the last step is exported instead."
+                f"read ({error}); delete {self._record}, and the same command exports the last step instead."
             ) from error
         _log.info("the best step by %s is %d (%.4g)", best["metric"], best["step"], best["value"])
         return state._replace(**kept)

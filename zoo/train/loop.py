@@ -23,7 +23,7 @@ from zoo.cost.chips import peak_flops_per_second
 from zoo.data.pipeline import train_batches
 from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
-from zoo.hub.load import carry_over
+from zoo.hub.load import Declared, declared
 from zoo.multihost import watch
 from zoo.multihost.processes import Consensus, is_primary, primary_first
 from zoo.train.best import Best
@@ -76,6 +76,7 @@ def train(
             check_vocabulary(config, dataset.tokenizer)
             pin_data(workdir, dataset.manifest)
         spec = RunSpec.create(config, dataset.info)
+        kept = declared(spec.source) if spec.source else None
         # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)
         _log.info("%s", learner.describe())
@@ -99,7 +100,7 @@ def train(
             _log.info(what, step, config.early_stopping, config.keep_best)
         summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
-            _export(learner, dataset, best.restore(state), workdir / MODEL)
+            _export(learner, dataset, best.restore(state), kept, workdir / MODEL)
     if signalled:
         if is_primary():
             name = signal.Signals(signalled).name
@@ -223,19 +224,20 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
         return Silence(start)
     config = learner.spec.config
     peak = peak_flops_per_second(list(learner.mesh.devices.flat))
+    sequences = math.prod(learner.spec.batch_shapes(config.batch_size)["tokens"].shape[:-1])  # a row of choices has C
 
     def work(length: int) -> Work:
         operations = learner.spec.forward_flops(config.batch_size, length)
-        return Work(tokens=config.batch_size * length, flops=flops.TRAINING * operations, peak=peak)
+        return Work(tokens=sequences * length, flops=flops.TRAINING * operations, peak=peak)
 
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 
-def _export(learner: Learner, dataset: Dataset, state: TrainState, folder: Path) -> None:
-    """The model as Transformers would save it, with its tokenizer."""
+def _export(learner: Learner, dataset: Dataset, state: TrainState, kept: Declared | None, folder: Path) -> None:
+    """The model as Transformers would save it, with its tokenizer and what its checkpoint declared."""
     model = learner.spec.objective.export(learner.module(state))
-    if learner.spec.source:
-        carry_over(model, learner.spec.source)
+    if kept is not None:
+        kept.give(model)
     zoo.save(model, folder)
     if is_primary():
         dataset.tokenizer.save(folder)
