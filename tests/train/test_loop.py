@@ -125,7 +125,7 @@ def test_masked_language_modelling(tmp_path):
         ({"init_from": "gpt2"}, "decides the model by itself"),
         ({"keep_best": "validation/acuracy"}, "validation/accuracy"),
         ({"keep_best": "mnli/accuracy"}, "no evaluator reports"),
-        ({"evals": {"labels": SequenceClassification()}}, "needs the objective sequence_classification"),
+        ({"evals": {"labels": SequenceClassification()}}, "needs the objective SequenceClassification"),
         ({"data": dataclasses.replace(CONFIG.data, source="elsewhere")}, "launch.prepare"),
         ({"data": dataclasses.replace(CONFIG.data, validation_fraction=0.1)}, "prepared with other settings"),
     ],
