@@ -28,7 +28,5 @@ def get_config(variant: str = "swag") -> ml_collections.ConfigDict:
     tiny = common.choose({"swag": False, "tiny": True}, variant)
     options = tuple(f"ending{index}" for index in range(4))
     data = dict(type="choices", source="train.csv", text="sent1", question="sent2", options=options, label="label")
-    steps = dict(batch_size=16, num_steps=13800, eval_every=2000, checkpoint_every=1000)  # 3 epochs of SWAG
-    config = common.fine_tuning("multiple_choice", data, "", keep_best="validation/accuracy", **steps)
-    config.optimizer.warmup_steps = 1380
+    config = common.fine_tuning("multiple_choice", data, "", keep_best="validation/accuracy", batch_size=16)
     return (common.tiny_fine_tuning(config, text="text", question="") if tiny else config).lock()

@@ -31,7 +31,7 @@ def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, An
 def adamw(learning_rate: float, **changes: Any) -> dict[str, Any]:
     """AdamW with the values that most papers share."""
     common = dict(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01, clip_norm=1.0, schedule="linear", end_fraction=0.0)
-    return {"learning_rate": learning_rate, "warmup_steps": 0, **common, **changes}
+    return {"learning_rate": learning_rate, "warmup_steps": 0, "warmup_fraction": 0.0, **common, **changes}
 
 
 def experiment(**fields: Any) -> ml_collections.ConfigDict:
@@ -66,8 +66,8 @@ def fine_tuning(objective: str, data: dict[str, Any], metrics: str, **fields: An
     """
     data = {"validation": "", "validation_fraction": 0.1, "seq_len": 128, "tokenizer": _LEARNED, **data}
     evals = {"validation": {"type": "loss"}} | ({"metrics": {"type": metrics}} if metrics else {})
-    recipe = dict(batch_size=32, num_steps=1000, eval_every=200, checkpoint_every=200, log_every=20)
-    optimizer = adamw(2e-5, warmup_steps=100, eps=1e-6)
+    recipe = dict(batch_size=32, num_epochs=3.0, num_steps=0, eval_every=0, checkpoint_every=0, log_every=20)
+    optimizer = adamw(2e-5, warmup_fraction=0.1, eps=1e-6)
     given = dict(objective={"type": objective}, model=model("", dtype="float32"), data=data, optimizer=optimizer)
     return experiment(**{**given, "evals": evals, **recipe, **fields})
 

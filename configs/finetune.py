@@ -9,7 +9,8 @@ Command    python -m launch.train --config=configs/finetune.py --config.init_fro
              --config.data.source=train.csv --config.data.text=text --config.data.label=label --workdir=DIR
            A pair: --config.data.text_pair=COLUMN. A number as label: --config.data.label_type=float. CSV, TSV, JSON
            lines and Parquet are read by their suffix. A validation file: --config.data.validation=dev.csv; without one,
-           a tenth of the rows is held out. Set the number of steps: rows / batch_size is one epoch.
+           a tenth of the rows is held out. It trains 3 epochs; others by --config.num_epochs=, or
+           --config.num_steps=.
            python -m launch.predict --model=DIR/model --input=new.csv --output=out.csv
 Hardware   One accelerator; BERT-base fits in 8 GB at 32 x 128.
 Expected   Depends on the data. The last model is exported, or the best one with --config.keep_best=metrics/accuracy.

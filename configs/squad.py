@@ -28,9 +28,8 @@ def get_config(variant: str = "v1") -> ml_collections.ConfigDict:
     columns = dict(id="id", question="question", context="context", answers="answers")
     windows = dict(seq_len=384, stride=128, max_question_tokens=64, unanswerable=unanswerable)
     data = dict(type="questions", source="train-v1.1.json", **columns, **windows)
-    steps = dict(num_steps=8300, eval_every=2000, checkpoint_every=1000, log_every=100)  # 3 epochs of SQuAD 1.1
-    config = common.fine_tuning("question_answering", data, "question_answering", keep_best="metrics/f1", **steps)
-    config.optimizer.update(learning_rate=5e-5, warmup_steps=830)
+    config = common.fine_tuning("question_answering", data, "question_answering", keep_best="metrics/f1", log_every=100)
+    config.optimizer.learning_rate = 5e-5
     if variant == "tiny":
         common.tiny_fine_tuning(config, seq_len=96, stride=16, max_question_tokens=24)
         config.num_steps = 200

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from zoo.data import column_writer
 from zoo.data.column_writer import prediction_columns, write_table
-from zoo.data.columns import open_table
 from zoo.data.formats import Row
 from zoo.data.schema import Feature
+from zoo.data.tables import open_table
 from zoo.errors import ConfigError, FormatError, InputError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)

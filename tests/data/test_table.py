@@ -225,7 +225,7 @@ BAD = [
     ([*FRACTIONS, ("fine", "nan")], {"label_type": "float"}, PLACE.format(10, "label") + "expected a finite number"),
     ([*FRACTIONS, ("fine", "1e39")], {"label_type": "float"}, PLACE.format(10, "label") + "expected a finite number"),
     ([*FRACTIONS, ("fine", "")], {"label_type": "float"}, PLACE.format(10, "label") + "the label is missing"),
-    ([], {}, r"train\.csv has a header and no rows"),
+    ([], {}, r"train\.csv has no rows"),
     (MORE, {"validation_fraction": 0.01}, r"has 8 rows, of which data\.validation_fraction 0\.01 leaves 0"),
 ]  # fmt: skip
 
@@ -242,7 +242,7 @@ def test_bad_rows(tmp_path, rows, fields, match):
         ([("fine", "odd")], {}, r"validation\.csv, line 2, column 'label': no training row has the label 'odd'"),
         ([("fine", "odd")], {"labels": ("neg", "odd", "pos")}, "line 2, column 'label': no training row has .* 'odd'"),
         ([("fine", "")], {}, r"validation\.csv, line 2, column 'label': the label is missing"),
-        ([], {}, r"validation\.csv has a header and no rows"),
+        ([], {}, r"validation\.csv has no rows"),
     ],
 )
 def test_bad_validation_rows(tmp_path, rows, fields, match):
@@ -274,8 +274,8 @@ def test_parquet_rows_are_named(tmp_path):
         ({"seq_len": 3}, r"data\.seq_len must be 4 or more"),
         ({"pad_to_multiple_of": 0}, r"data\.pad_to_multiple_of must be 1 or more"),
         ({"validation_fraction": 1.0}, "between 0 and 1"),
-        ({"validation": "train.csv"}, "is the same file as data.source"),
-        ({"validation": "copy.csv"}, "is the same file as data.source"),
+        ({"validation": "train.csv"}, "has the same content as data.source"),
+        ({"validation": "copy.csv"}, "has the same content as data.source"),
     ],
 )
 def test_bad_config(tmp_path, fields, match, monkeypatch, unchecked_types):

@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 
 import zoo
-from zoo.data.columns import open_table
 from zoo.data.inputs import Inputs
+from zoo.data.tables import open_table
 from zoo.errors import ConfigError, InputError
 from zoo.predict import predict
 from zoo.predict.predictor import probabilities

@@ -74,7 +74,7 @@ def test_a_new_tokenizer_has_the_special_tokens_that_the_family_needs(name, kind
         ("num_step", 1, "num_steps"),
         ("num_steps", True, "num_steps"),
         ("num_steps", "10", "num_steps"),
-        ("num_steps", 0, "1 or more"),
+        ("num_steps", 0, "num_steps and num_epochs are both 0"),
         ("optimizer.learning_rate", None, "learning_rate"),
         ("optimizer.learning_rate", "1e-4", "learning_rate"),
         ("optimizer.learning_rate", -1.0, "0 or more"),
@@ -128,3 +128,34 @@ def test_identity_holds_every_leaf_but_what_may_change():
     assert RunConfig.from_dict({**kept, "early_stopping": 2}).digest() == RunConfig.from_dict(kept).digest()
     for path, value in (("seed", 1), ("model.num_layers", 3), ("optimizer.b2", 0.95), ("optimizer.layer_decay", 0.9)):
         assert RunConfig.from_dict(changed(path, value)).digest() != config.digest()
+
+
+@pytest.mark.parametrize(
+    ("fields", "examples", "expected"),
+    [
+        ({"num_steps": 10}, 100, (10, 2, 1000, 1000)),
+        ({"num_steps": 0, "num_epochs": 3.0}, 100, (38, 2, 1000, 1000)),  # 12.5 steps an epoch
+        ({"num_steps": 0, "num_epochs": 3.0, "eval_every": 0, "checkpoint_every": 0}, 100, (38, 2, 12, 12)),
+        ({"num_steps": 0, "num_epochs": 2.5, "eval_every": 0}, 3, (1, 1, 1, 1000)),
+        ({"num_steps": 20, "num_epochs": 3.0, "eval_every": 0}, 100, (20, 2, 12, 1000)),
+        ({"num_steps": 0, "num_epochs": 0.5}, None, (500, 2, 1000, 1000)),
+    ],
+)
+def test_the_length_in_epochs(fields, examples, expected):
+    values = {**GOOD, **fields, "optimizer": {"learning_rate": 1e-3, "warmup_steps": min(2, expected[0])}}
+    found = RunConfig.from_dict(values).in_steps(examples)
+    assert (found.num_steps, found.optimizer.warmup_steps, found.eval_every, found.checkpoint_every) == expected
+    assert found.in_steps(examples) == found
+
+
+def test_the_warm_up_as_a_fraction():
+    values = {**GOOD, "num_steps": 0, "num_epochs": 4.0}
+    optimizer = {"learning_rate": 1e-3, "warmup_fraction": 0.1}
+    assert RunConfig.from_dict({**values, "optimizer": optimizer}).in_steps(100).optimizer.warmup_steps == 5
+    assert RunConfig.from_dict({**GOOD, "optimizer": optimizer}).in_steps(100).optimizer.warmup_steps == 1
+    given = {**optimizer, "warmup_steps": 7}
+    assert RunConfig.from_dict({**values, "optimizer": given}).in_steps(100).optimizer.warmup_steps == 7
+    with pytest.raises(ConfigError, match=r"optimizer\.warmup_fraction must be between 0 and 1"):
+        RunConfig.from_dict({**values, "optimizer": {**optimizer, "warmup_fraction": 1.5}})
+    with pytest.raises(ConfigError, match="are both 0"):
+        RunConfig.from_dict({**values, "num_epochs": 0.0})

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from zoo.data.columns import open_table
+from zoo.data.tables import open_table
 from zoo.errors import ConfigError, InputError
 from zoo.evals.entities import entity_scores
 from zoo.evals.glue_metrics import glue_metrics

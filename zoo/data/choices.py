@@ -13,7 +13,7 @@ from zoo.data.columns import Table
 from zoo.data.inputs import Inputs
 from zoo.data.labels import check_classes, check_known, class_names
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
-from zoo.data.rows import Rows, read_rows
+from zoo.data.rows import Rows, read_rows, without_labels
 from zoo.data.schema import Batch, Feature, Schema
 from zoo.data.supervised import SupervisedConfig
 from zoo.errors import ConfigError, InputError
@@ -66,22 +66,26 @@ class ChoicesConfig(SupervisedConfig):
     def settings(self) -> Mapping[str, Any]:
         return {"type": "choices"}
 
-    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
-        rows, count = [], 0
-        for table in tables:
-            columns = self.used_columns
-            part = with_options(read_rows(table, columns, texts=option_texts(columns)), columns)
-            count = count or len(part["options"][0])
-            rows.append(check_count(part, count))
+    def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
+        columns = self.used_columns
+        read = {split: read_rows(table, columns, texts=option_texts(columns)) for split, table in tables.items()}
+        rows = {split: with_options(part, columns) for split, part in read.items()}
+        count = len(rows["train"]["options"][0])
         names = self.labels or tuple(map(str, range(count)))
         if len(names) != count:
             raise ConfigError(f"data.labels has {len(names)} names, and a row has {count} options; name each of them.")
+        return _schema(names, ()), {
+            split: self._index(split, check_count(part, count), names) for split, part in rows.items()
+        }
+
+    def _index(self, split: str, rows: Rows, names: Sequence[str]) -> Rows:
+        """The rows with the indices of the right options."""
+        if without_labels(split, rows, "label", names):
+            return rows.unlabelled(label=np.full(len(rows), -1, np.int32))
+        found = class_names(rows.table, self.label, rows.lines, rows["label"])
+        check_known(rows.table, self.label, rows.lines, found, names, "there is no option with the label")
         index = {name: number for number, name in enumerate(names)}
-        for number, part in enumerate(rows):
-            found = class_names(part.table, self.label, part.lines, part["label"])
-            check_known(part.table, self.label, part.lines, found, names, "there is no option with the label")
-            rows[number] = part.replace(label=np.array([index[name] for name in found], np.int32))
-        return _schema(names, ()), rows
+        return rows.replace(label=np.array([index[name] for name in found], np.int32))
 
     def inputs(self, features: Schema) -> Inputs:
         return dataclasses.replace(super().inputs(features), labels=features["label"].classes)

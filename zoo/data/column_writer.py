@@ -78,12 +78,12 @@ def check_output(path: str | Path, like: Table, new: Mapping[str, type], *, over
         raise ConfigError(f"{path}: files of SQuAD's form are not written; choose an output that ends in .jsonl.")
     if clashes := [name for name in new if name in like.columns]:
         raise ConfigError(
-            f"{like.path} has a column {clashes[0]!r} already, which is the name of a new column; rename "
+            f"{like} has a column {clashes[0]!r} already, which is the name of a new column; rename "
             "that column in the input, or leave it out."
         )
     if not path.parent.is_dir():
         raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
-    if path.exists() and like.path.exists() and path.samefile(like.path):
+    if path.exists() and like.file is not None and like.file.exists() and path.samefile(like.file):
         raise ConfigError(f"{path} is the input itself; write to another file.")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it.")
@@ -215,7 +215,7 @@ def _parquet(path: Path, file: BufferedIOBase, like: Table, new: Mapping[str, ty
             writer.write_table(pyarrow.Table.from_pylist(pending, schema=writer.schema))
         except (pyarrow.ArrowException, TypeError, ValueError) as error:
             raise FormatError(
-                f"{like.path}: values of one column differ in type ({error}); choose an output that ends in .jsonl."
+                f"{like}: values of one column differ in type ({error}); choose an output that ends in .jsonl."
             ) from error
         pending.clear()
 
@@ -240,7 +240,7 @@ def _schema(like: Table, records: list[dict[str, Any]], added: list) -> Any:
     import pyarrow
 
     schema = like.arrow_schema
-    if schema is None and table_format(like.path) in (".csv", ".tsv"):
+    if schema is None and like.file is not None and table_format(like.file) in (".csv", ".tsv"):
         schema = pyarrow.schema([(name, pyarrow.string()) for name in like.columns])
     elif schema is None:
         inferred = {name: pyarrow.array([record.get(name) for record in records]).type for name in like.columns}

@@ -1,7 +1,8 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tables in files, opened and read again as often as is needed, with the position of every fault."""
+"""Tables, opened and read again as often as is needed, with the position of every fault; those of files."""
 
+import abc
 import contextlib
 import dataclasses
 import hashlib
@@ -10,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from zoo.data.formats import ADVICE, HEADERS, READERS, SUFFIXES, Row, table_format
+from zoo.data.formats import ADVICE, HEADERLESS, HEADERS, READERS, SUFFIXES, Row, table_format
 from zoo.data.lines import format_suffix
 from zoo.data.stamp import stamp
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
@@ -18,27 +19,50 @@ from zoo.files import open_regular
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
-    """A table in a file, which can be read any number of times while the file stays as it is.
+class Table(abc.ABC):
+    """Rows with named columns, which can be read any number of times while they stay as they are.
 
     Attributes:
-      columns: names, in the file's order; of JSON lines those of the first record, and later ones may have others.
-      arrow_schema: `pyarrow.Schema` of a Parquet file.
+      columns: names, in the table's order; of JSON lines those of the first record, and later ones may have others.
     """
 
-    path: Path
     columns: tuple[str, ...]
-    arrow_schema: Any
-    _stamp: tuple[int, ...]
 
+    @abc.abstractmethod
     def __iter__(self) -> Iterator[Row]:
-        with self._open() as file:
-            yield from READERS[table_format(self.path)](self.path, file, self.columns)
+        """The rows in order."""
+
+    @abc.abstractmethod
+    def __str__(self) -> str:
+        """What messages call it."""
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What it is called wherever it stands, without a folder."""
+
+    @abc.abstractmethod
+    def sha256(self) -> str:
+        """The hash of its content."""
+
+    @property
+    @abc.abstractmethod
+    def counted(self) -> str:
+        """What `Row.line` counts."""
+
+    @property
+    def file(self) -> "Path | None":
+        """The file that it is, if it is one."""
+        return None
+
+    @property
+    def arrow_schema(self) -> Any:
+        """The `pyarrow.Schema` of its columns, where it has one."""
+        return None
 
     def location(self, line: int, column: str = "") -> str:
         """Where a value stands, for messages."""
-        counted = {".parquet": "row", ".json": "question"}.get(table_format(self.path), "line")
-        return f"{self.path}, {counted} {line}" + (f", column {column!r}" if column else "")
+        return f"{self}, {self.counted} {line}" + (f", column {column!r}" if column else "")
 
     def text(self, row: Row, column: str) -> str:
         """The text of a row's column; InputError if it is empty, or not text."""
@@ -50,8 +74,45 @@ class Table:
             f"{self.location(row.line, column)}: expected text; found {found}. Fill it in, or remove that row."
         )
 
+
+@dataclasses.dataclass(frozen=True)
+class FileTable(Table):
+    """A table in a file.
+
+    Attributes:
+      has_header: whether its first line names the columns.
+    """
+
+    path: Path
+    has_header: bool
+    _arrow_schema: Any
+    _stamp: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        readers = READERS if self.has_header else HEADERLESS
+        with self._open() as file:
+            yield from readers[table_format(self.path)](self.path, file, self.columns)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def file(self) -> Path:
+        return self.path
+
+    @property
+    def arrow_schema(self) -> Any:
+        return self._arrow_schema
+
+    @property
+    def counted(self) -> str:
+        return {".parquet": "row", ".json": "question"}.get(table_format(self.path), "line")
+
     def sha256(self) -> str:
-        """The hash of the file's bytes."""
         with self._open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -75,8 +136,11 @@ class Table:
             )
 
 
-def open_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
-    """Opens a table and reads its header.
+def open_file(path: str | Path, *, required: Sequence[str] = (), names: Sequence[str] = ()) -> FileTable:
+    """Opens a table in a file and reads its header.
+
+    Args:
+      required: columns that it must have. names: of the columns, if the file has no line that names them.
 
     Raises:
       ConfigError: no such file, an unknown suffix, or a file without the columns `required`. FormatError: no header.
@@ -84,11 +148,16 @@ def open_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
     path = Path(path).expanduser()
     _check_is_file(path)
     suffix = table_format(path)
+    if names and suffix not in HEADERLESS:
+        raise ConfigError(
+            f"{path}: the columns of a {suffix} file are named in the file itself; leave out the names "
+            f"{', '.join(names)}, which are for {' and '.join(HEADERLESS)} files without a header."
+        )
     with open_regular(path) as file:
         before = stamp(path)
-        columns, arrow_schema = HEADERS[suffix](path, file)
+        columns, arrow_schema = (tuple(names), None) if names else HEADERS[suffix](path, file)
     _check_names(path, columns, required)
-    return Table(path, columns, arrow_schema, before)
+    return FileTable(columns, path, not names, arrow_schema, before)
 
 
 def _check_is_file(path: Path) -> None:
@@ -125,8 +194,8 @@ def _advise(path: Path, columns: tuple[str, ...]) -> str:
     if len(columns) == 1 and any(char in columns[0] for char in ",;\t"):
         return f"A {suffix} file must be separated by {'commas' if suffix == '.csv' else 'tabs'}; convert it."
     if any(map(_is_number, columns)):
-        return "They look like data: add a first line of column names."
-    return "Name one of these, or add a first line of column names if there is none."
+        return "They look like data: add a first line of column names, or name the columns in data.column_names."
+    return "Name one of these; if there is no line of column names, give them in data.column_names."
 
 
 def _is_number(name: str) -> bool:

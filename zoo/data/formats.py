@@ -84,9 +84,11 @@ def _delimited_header(records: Callable, path: Path, file: BufferedReader) -> tu
     return tuple(first[1]), None
 
 
-def _delimited_rows(records: Callable, path: Path, file: BufferedReader, columns: tuple[str, ...]) -> Iterator[Row]:
+def _delimited_rows(
+    records: Callable, path: Path, file: BufferedReader, columns: tuple[str, ...], *, first: int = 1
+) -> Iterator[Row]:
     with read_lines(path, file) as lines:
-        for line, fields in itertools.islice(records(path, lines), 1, None):
+        for line, fields in itertools.islice(records(path, lines), first, None):
             if len(fields) != len(columns):
                 raise FormatError(
                     f"{path}, line {line}: expected {len(columns)} columns ({', '.join(columns)}); found "
@@ -215,4 +217,8 @@ READERS: dict[str, Callable] = {
     ".conll": _conll_rows,
     ".json": _squad_rows,
     ".parquet": _parquet_rows,
+}
+HEADERLESS: dict[str, Callable] = {
+    ".csv": functools.partial(_delimited_rows, _csv_records, first=0),
+    ".tsv": functools.partial(_delimited_rows, _tsv_records, first=0),
 }

@@ -55,7 +55,7 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
             )
     if len(classes) == len(names) > _ALL_DIFFERENT:
         raise InputError(
-            f"{table.path}, column {column!r}: expected classes; found {len(names)} rows with as many different labels "
+            f"{table}, column {column!r}: expected classes; found {len(names)} rows with as many different labels "
             f"({_list(classes)}). Name the column of labels in data.label, or set data.label_type='float' to predict a "
             "number."
         )
@@ -75,7 +75,7 @@ def check_varied(table: Table, column: str, names: Sequence[str]) -> None:
     """InputError if there are fewer than two classes."""
     if len(found := set(names)) < 2:
         raise InputError(
-            f"{table.path}, column {column!r}: expected two classes or more in the training rows; found {_list(found)} "
+            f"{table}, column {column!r}: expected two classes or more in the training rows; found {_list(found)} "
             f"in all {len(names)} of them. Name another column in data.label, or add rows of other classes."
         )
 
@@ -93,6 +93,24 @@ def check_known(
             + (f"; so are {_list([*unknown][1:])}" if len(unknown) > 1 else "")
             + f"); expected one of {_list(classes)}. Correct the label, remove its rows, or name it in data.labels and "
             "train with rows that have it."
+        )
+
+
+def by_index(names: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The names of classes, where all that is given are whole numbers, none of which names a class: their indices."""
+    if not classes or {*names} & {*classes} or not all(name.isdecimal() and int(name) < len(classes) for name in names):
+        return [*names]
+    return [classes[int(name)] for name in names]
+
+
+def check_range(table: Table, column: str, lines: Sequence[int], found: np.ndarray, limits: Sequence[float]) -> None:
+    """InputError for a number out of `limits`, the least and the largest."""
+    if len(outside := np.flatnonzero((found < limits[0]) | (found > limits[1]))):
+        first = int(outside[0])
+        raise InputError(
+            f"{table.location(lines[first], column)}: expected a number from {limits[0]:g} to {limits[1]:g} "
+            f"(data.label_range); found {found[first]:g}, and {len(outside) - 1} more outside. Correct the labels, or "
+            "the range."
         )
 
 

@@ -73,8 +73,8 @@ class QuestionsConfig(SupervisedConfig):
     def settings(self) -> Mapping[str, Any]:
         return {"type": "questions", "stride": self.stride, "max_question_tokens": self.max_question_tokens}
 
-    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
-        return self.outlined, [self._read(table) for table in tables]
+    def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
+        return self.outlined, {split: self._read(table) for split, table in tables.items()}
 
     def inputs(self, features: Schema) -> Inputs:
         return dataclasses.replace(

@@ -4,7 +4,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,13 @@ class Rows:
 
     Attributes:
       lines: where each stands in the table. columns: lists or arrays of one value a row, by what they hold (`text`).
+      labelled: whether they have labels, which those of a test split may lack.
     """
 
     table: Table
     lines: Sequence[int]
     columns: Mapping[str, Any]
+    labelled: bool = True
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -45,13 +47,18 @@ class Rows:
         """The rows with other columns, or more of them."""
         return dataclasses.replace(self, columns={**self.columns, **columns})
 
+    def unlabelled(self, **placeholders: Any) -> "Rows":
+        """The rows as ones without labels, with what stands for the labels."""
+        return dataclasses.replace(self.replace(**placeholders), labelled=False)
+
     def take(self, chosen: np.ndarray) -> "Rows":
         """The rows at which `chosen`, Boolean [N], is true."""
 
         def part(values: Any) -> Any:
             return values[chosen] if isinstance(values, np.ndarray) else [*itertools.compress(values, chosen)]
 
-        return Rows(self.table, part(self.lines), {name: part(values) for name, values in self.columns.items()})
+        columns = {name: part(values) for name, values in self.columns.items()}
+        return dataclasses.replace(self, lines=part(self.lines), columns=columns)
 
 
 def read_rows(table: Table, columns: Mapping[str, str], *, texts: Sequence[str]) -> Rows:
@@ -62,7 +69,7 @@ def read_rows(table: Table, columns: Mapping[str, str], *, texts: Sequence[str])
     """
     rows = collect(table, table, columns, texts=texts)
     if not len(rows):
-        raise InputError(f"{table.path} has a header and no rows; expected labelled rows. Is it the right file?")
+        raise InputError(f"{table} has no rows; expected labelled rows. Is it the right file?")
     return rows
 
 
@@ -78,6 +85,18 @@ def collect(table: Table, rows: Iterable[Row], columns: Mapping[str, str], *, te
         for role, name in columns.items():
             found[role].append(table.text(row, name) if role in texts else row.values.get(name))
     return Rows(table, lines, found)
+
+
+def without_labels(split: str, rows: Rows, role: str, classes: Collection[str] = ()) -> bool:
+    """Whether this is a split that may lack labels, and no row of it has one.
+
+    A label is missing where the column is, where it is empty, or where it is -1 and no class is called so, as the
+    labels that a benchmark keeps secret are in its files.
+    """
+    if split in ("train", "validation"):
+        return False
+    missing = (None, "") if "-1" in classes else (None, "", -1, "-1")
+    return all(type(value) is not bool and value in missing for value in rows[role])
 
 
 def hold_out(labels: np.ndarray, fraction: float, *, classes: bool) -> np.ndarray:

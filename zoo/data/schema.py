@@ -76,13 +76,15 @@ class Vocabulary(Protocol):
 class DataInfo:
     """What an objective and a model are fitted to, known without reading an example.
 
-    Attributes: as those of `Dataset`.
+    Attributes: as those of `Dataset`; `splits` holds the number of examples of each, and nothing where that is unknown.
     """
 
     vocabulary: Vocabulary
     schema: Schema
     seq_len: int
     bytes_per_token: float | None = None
+    splits: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    unlabelled: tuple[str, ...] = ()
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -123,6 +125,7 @@ class Dataset:
       manifest: what distinguishes these data from others, ready for JSON; a workdir is tied to it.
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
       inputs: the columns that a prediction reads, of data that come from a table.
+      unlabelled: splits whose examples have no labels, but only what stands for them.
     """
 
     tokenizer: Tokenizer
@@ -132,6 +135,7 @@ class Dataset:
     manifest: Mapping[str, Any]
     bytes_per_token: float | None = None
     inputs: Inputs | None = None
+    unlabelled: tuple[str, ...] = ()
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -148,6 +152,8 @@ class Dataset:
             schema=self.schema,
             seq_len=self.seq_len,
             bytes_per_token=self.bytes_per_token,
+            splits={name: len(examples) for name, examples in self.splits.items()},
+            unlabelled=self.unlabelled,
         )
 
 

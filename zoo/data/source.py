@@ -7,7 +7,7 @@ import glob
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from zoo.data.columns import Table, open_table
+from zoo.data.columns import Table, open_file
 from zoo.data.lines import format_suffix
 from zoo.data.text_file import TextFile, Unit, document
 from zoo.data.tfds_source import read_tfds
@@ -90,7 +90,7 @@ def _open(path: Path, field: str) -> TextFile | Table:
     suffix = format_suffix(path)
     if suffix in _REFUSED:
         raise ConfigError(f"data.source holds {path}: {_REFUSED[suffix]}.")
-    return open_table(path, required=(field,)) if suffix in _RECORDS else TextFile(path)
+    return open_file(path, required=(field,)) if suffix in _RECORDS else TextFile(path)
 
 
 def _column(table: Table, field: str) -> Iterator[str]:

@@ -7,18 +7,20 @@ import collections
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo.checks import check_fields
-from zoo.data.columns import Table, open_table
+from zoo.data.columns import Table
 from zoo.data.inputs import Inputs
 from zoo.data.ragged import SequenceExamples
 from zoo.data.rows import Rows, hold_out
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, Vocabulary
+from zoo.data.tables import is_tfds, open_table
+from zoo.data.tfds_table import splits_of
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
@@ -33,8 +35,11 @@ class SupervisedConfig(DatasetConfig):
 
     Attributes:
       embedded: a small table that comes with the package.
-      source: a table (`zoo.data.formats`) of training rows, or `embedded`.
-      validation: a file of the same columns; "" holds out `validation_fraction` of the rows, evenly over the labels.
+      source: a table of training rows: a file (`zoo.data.formats`), `tfds:NAME#SPLIT`, or `embedded`.
+      validation: a table of the same columns; "" is the split `validation` of a TFDS dataset that has one, and else
+        holds out `validation_fraction` of the rows, evenly over the labels.
+      splits: other tables for evaluators and predictions, `NAME=SOURCE` each, whose labels may be missing as a whole.
+      column_names: of .csv and .tsv files whose first line does not name their columns; () is files that have it.
       seq_len: longest sequence in tokens.
       tokenizer: what tokenizer to learn from the texts where the run starts from no model, or `path` of a ready one.
       pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
@@ -45,6 +50,8 @@ class SupervisedConfig(DatasetConfig):
     source: str
     validation: str = ""
     validation_fraction: float = 0.1
+    splits: tuple[str, ...] = ()
+    column_names: tuple[str, ...] = ()
     pad_to_multiple_of: int = 32
 
     def __post_init__(self):
@@ -55,7 +62,10 @@ class SupervisedConfig(DatasetConfig):
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(f"data.validation_fraction must be between 0 and 1; found {self.validation_fraction!r}.")
         if not self.source:
-            raise ConfigError("data.source must name a table (.csv, .tsv, .jsonl, .parquet), or be 'embedded'.")
+            raise ConfigError(
+                "data.source must name a table (.csv, .tsv, .jsonl, .parquet, tfds:NAME), or be 'embedded'."
+            )
+        self._check_splits()
         self._check_columns()
 
     # What the types of labelled rows differ in.
@@ -66,8 +76,11 @@ class SupervisedConfig(DatasetConfig):
         """Names of the table's columns by what they hold; "" where there is none."""
 
     @abc.abstractmethod
-    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
-        """The features of the labels, and the rows of each table with labels as arrays.
+    def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
+        """The features of the labels, and the rows of each split with labels as arrays.
+
+        Args:
+          tables: by the split, `train` first; splits other than that and `validation` may lack labels as a whole.
 
         Raises:
           InputError: rows that cannot be used.
@@ -99,13 +112,14 @@ class SupervisedConfig(DatasetConfig):
             raise ConfigError("A table needs no preparation; leave out --data_dir, or use data of another type.")
         tables = self._open_tables()
         features, rows = self.read(tables)
-        rows = dict(zip(("train", "validation"), self._hold_out(rows), strict=True))
+        rows = self._hold_out(rows)
         ready = self._open_tokenizer(tokenizer, rows["train"])
         splits = {name: self.encode(ready, split, features, name) for name, split in rows.items()}
         return Dataset(
             tokenizer=ready,
             schema={**_token_features(splits["train"]), **features},
             splits=splits,
+            unlabelled=tuple(name for name, split in rows.items() if not split.labelled),
             seq_len=self.seq_len,
             manifest=self._manifest(tables, features, ready),
             inputs=self.inputs(features),
@@ -144,34 +158,59 @@ class SupervisedConfig(DatasetConfig):
             if not self.columns[role]:
                 raise ConfigError(f"data.{role} must name a column of data.source; found ''.")
 
-    def _open_tables(self) -> list[Table]:
-        """The table of training rows, and that of validation rows if there is one."""
-        required = [*self.used_columns.values()]
-        tables = [open_table(self.embedded if self.source == "embedded" else self.source, required=required)]
-        if self.validation:
-            tables.append(open_table(self.validation, required=required))
-            if tables[0].sha256() == tables[1].sha256():
+    def _check_splits(self) -> None:
+        names = [name for name, _ in self._named_splits]
+        for given, (name, source) in zip(self.splits, self._named_splits, strict=True):
+            if not name.isidentifier() or not source:
+                raise ConfigError(f"data.splits must be NAME=SOURCE each, such as test=test.tsv; found {given!r}.")
+            if name in ("train", "validation") or names.count(name) > 1:
+                raise ConfigError(f"data.splits names {name!r}, and there is a split of this name; choose another one.")
+
+    @property
+    def _named_splits(self) -> list[tuple[str, str]]:
+        return [(name, source) for name, _, source in (given.partition("=") for given in self.splits)]
+
+    def _open_tables(self) -> dict[str, Table]:
+        """The tables by the split, that of training rows first; `validation` is missing if rows are to be held out."""
+        required, names = [*self.used_columns.values()], self.column_names
+        texts = [name for role, name in self.used_columns.items() if role not in self.labels_in]
+        if self.source == "embedded":
+            tables: dict[str, Table] = {"train": open_table(self.embedded, required=required)}
+        else:
+            tables = {"train": open_table(self.source, required=required, names=names)}
+        if validation := self._validation:
+            tables["validation"] = open_table(validation, required=required, names=names)
+            if tables["train"].sha256() == tables["validation"].sha256():
                 raise ConfigError(
-                    f"data.validation {self.validation!r} is the same file as data.source; a model is validated on "
+                    f"data.validation {validation!r} has the same content as data.source; a model is validated on "
                     "rows that it was not trained on. Name another, or '' to hold out data.validation_fraction."
                 )
-        return tables
+        others = {name: open_table(source, required=texts, names=names) for name, source in self._named_splits}
+        return {**tables, **others}
 
-    def _hold_out(self, rows: list[Rows]) -> list[Rows]:
-        """The rows for training and those for validation."""
-        if len(rows) == 2:
+    @property
+    def _validation(self) -> str:
+        """The table of validation rows; "" if rows are to be held out."""
+        if self.validation or not is_tfds(self.source):
+            return self.validation
+        return f"{self.source.partition('#')[0]}#validation" if "validation" in splits_of(self.source) else ""
+
+    def _hold_out(self, rows: dict[str, Rows]) -> dict[str, Rows]:
+        """The rows of all splits, with some of the training rows for validation if it has no table."""
+        if "validation" in rows:
             return rows
-        labels = self.strata(rows[0])
-        spread = np.arange(len(rows[0])) if labels is None else labels
+        train = rows["train"]
+        labels = self.strata(train)
+        spread = np.arange(len(train)) if labels is None else labels
         is_class = labels is not None and np.issubdtype(labels.dtype, np.integer)
         chosen = hold_out(spread, self.validation_fraction, classes=is_class)
         if not 0 < chosen.sum() < len(chosen):
             raise InputError(
-                f"{rows[0].table.path} has {len(chosen)} rows, of which data.validation_fraction "
+                f"{train.table} has {len(chosen)} rows, of which data.validation_fraction "
                 f"{self.validation_fraction} leaves {chosen.sum()} for validation; expected one or more there and "
                 "in training. Change the fraction, add rows, or name a file in data.validation."
             )
-        return [rows[0].take(~chosen), rows[0].take(chosen)]
+        return {**rows, "train": train.take(~chosen), "validation": train.take(chosen)}
 
     def _open_tokenizer(self, source: str, train: Rows) -> Tokenizer:
         if source := self.tokenizer.path or source:
@@ -182,11 +221,10 @@ class SupervisedConfig(DatasetConfig):
         settings = {name: getattr(self.tokenizer, name) for name in ("kind", "vocab_size", "lower_case", "special")}
         return train_tokenizer(self.texts(train), **settings)
 
-    def _manifest(self, tables: list[Table], features: Schema, tokenizer: Tokenizer) -> dict[str, Any]:
-        files = [{"name": table.path.name, "sha256": table.sha256()} for table in tables]
+    def _manifest(self, tables: Mapping[str, Table], features: Schema, tokenizer: Tokenizer) -> dict[str, Any]:
         return {
-            "files": dict(zip(("train", "validation"), files, strict=False)),
-            "validation_fraction": None if self.validation else self.validation_fraction,
+            "files": {split: {"name": table.name, "sha256": table.sha256()} for split, table in tables.items()},
+            "validation_fraction": None if "validation" in tables else self.validation_fraction,
             "columns": self.used_columns,
             "labels": {name: [feature.kind, *feature.classes] for name, feature in features.items()},
             "seq_len": self.seq_len,

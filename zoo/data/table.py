@@ -4,16 +4,25 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from zoo.data.columns import Table
-from zoo.data.labels import check_classes, check_known, check_varied, class_names, distinct_classes, numbers
+from zoo.data.labels import (
+    by_index,
+    check_classes,
+    check_known,
+    check_range,
+    check_varied,
+    class_names,
+    distinct_classes,
+    numbers,
+)
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
-from zoo.data.rows import Rows, read_rows
+from zoo.data.rows import Rows, read_rows, without_labels
 from zoo.data.schema import Feature, Schema
 from zoo.data.supervised import SupervisedConfig
 from zoo.errors import ConfigError
@@ -29,17 +38,22 @@ class TableConfig(SupervisedConfig):
 
     Attributes:
       text, text_pair, label: names of columns; "" for `text_pair` is one text per row.
+      prefix: name of a column that is put before `text` with a colon, such as the word of WiC; "" for none.
       label_type: whether a label is the name of a class, or a number.
-      labels: names of the classes in the order of their indices; () is all of the training file, sorted.
+      labels: names of the classes in the order of their indices; () is all of the training file, sorted. A table whose
+        labels are whole numbers, none of them such a name, has the indices.
+      label_range: the least and the largest label that is a number; () is any.
     """
 
     embedded: ClassVar = EMBEDDED
     labels_in: ClassVar = ("label",)
     text: str = "text"
     text_pair: str = ""
+    prefix: str = ""
     label: str = "label"
     label_type: Literal["class", "float"] = "class"
     labels: tuple[str, ...] = ()
+    label_range: tuple[float, ...] = ()
 
     def __post_init__(self):
         super().__post_init__()
@@ -48,7 +62,7 @@ class TableConfig(SupervisedConfig):
 
     @property
     def columns(self) -> dict[str, str]:
-        return {"text": self.text, "text_pair": self.text_pair, "label": self.label}
+        return {"text": self.text, "text_pair": self.text_pair, "prefix": self.prefix, "label": self.label}
 
     @property
     def outlined(self) -> Schema:
@@ -60,25 +74,31 @@ class TableConfig(SupervisedConfig):
     def settings(self) -> Mapping[str, Any]:
         return {"type": "table"}
 
-    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
+    def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
         texts = [role for role in self.used_columns if role != "label"]
-        rows = [read_rows(table, self.used_columns, texts=texts) for table in tables]
+        rows = {split: read_rows(table, self.used_columns, texts=texts) for split, table in tables.items()}
         if self.label_type == "float":
-            parts = [part.replace(label=numbers(part.table, self.label, part.lines, part["label"])) for part in rows]
-            return {"label": Feature(kind="float")}, parts
-        classes, parts = self._classify(rows)
-        return {"label": Feature(kind="class", classes=classes)}, parts
+            return {"label": Feature(kind="float")}, {split: self._number(split, part) for split, part in rows.items()}
+        train = self._names(rows["train"])
+        classes = self.labels or distinct_classes(train.table, self.label, train.lines, train["label"])
+        check_varied(train.table, self.label, train["label"])
+        seen = {*train["label"]}
+        if unused := sorted({*classes} - seen):
+            shown = ", ".join(map(repr, unused))
+            _log.warning("No row of %s has the label %s of data.labels.", train.table, shown)
+        found = {split: self._classify(split, part, classes, seen) for split, part in rows.items()}
+        return {"label": Feature(kind="class", classes=classes)}, found
 
     def strata(self, rows: Rows) -> np.ndarray:
         return rows["label"]
 
     def texts(self, rows: Rows) -> list[str]:
-        return [*rows["text"], *(rows.get("text_pair") or ())]
+        return [*first_texts(rows), *(rows.get("text_pair") or ())]
 
     def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> SequenceExamples:
         pairs = rows.get("text_pair")
         types = has_token_types(tokenizer, pairs=pairs is not None)
-        sequences = encode(tokenizer, rows["text"], pairs, self.seq_len, token_types=types)
+        sequences = encode(tokenizer, first_texts(rows), pairs, self.seq_len, token_types=types)
         check_tokens(
             sequences, tokenizer, pairs=pairs is not None, table=rows.table, lines=rows.lines, column=self.text
         )
@@ -93,19 +113,39 @@ class TableConfig(SupervisedConfig):
         if self.labels and self.label_type == "float":
             raise ConfigError("data.labels names classes, but data.label_type is 'float'; leave one of them out.")
         check_classes(self.labels)
+        if self.label_range and (len(self.label_range) != 2 or self.label_range[0] >= self.label_range[1]):
+            raise ConfigError(f"data.label_range must be the least and the largest label; found {self.label_range}.")
+        if self.label_range and self.label_type == "class":
+            raise ConfigError("data.label_range is for labels that are numbers; set data.label_type='float'.")
 
-    def _classify(self, rows: list[Rows]) -> tuple[tuple[str, ...], list[Rows]]:
-        names = [class_names(part.table, self.label, part.lines, part["label"]) for part in rows]
-        train, why = rows[0], ("data.labels lacks the label", "no training row has the label")
-        classes = self.labels or distinct_classes(train.table, self.label, train.lines, names[0])
-        check_varied(train.table, self.label, names[0])
-        if unused := sorted(set(classes) - set(names[0])):
-            _log.warning(
-                "No row of %s has the label %s of data.labels.", train.table.path, ", ".join(map(repr, unused))
-            )
-        for part, found, reason in zip(rows, names, why, strict=False):
-            seen = [name for name in classes if part is train or name in names[0]]
-            check_known(part.table, self.label, part.lines, found, seen, reason)
+    def _number(self, split: str, rows: Rows) -> Rows:
+        if without_labels(split, rows, "label"):
+            return rows.unlabelled(label=np.full(len(rows), np.nan, np.float32))
+        found = numbers(rows.table, self.label, rows.lines, rows["label"])
+        if self.label_range:
+            check_range(rows.table, self.label, rows.lines, found, self.label_range)
+        return rows.replace(label=found)
+
+    def _names(self, rows: Rows) -> Rows:
+        """The rows with the names of their classes."""
+        names = class_names(rows.table, self.label, rows.lines, rows["label"])
+        return rows.replace(label=by_index(names, self.labels))
+
+    def _classify(self, split: str, rows: Rows, classes: Sequence[str], seen: Collection[str]) -> Rows:
+        """The rows with the indices of their classes, each of which some training row must have."""
+        if without_labels(split, rows, "label", classes):
+            return rows.unlabelled(label=np.full(len(rows), -1, np.int32))
+        names = self._names(rows)["label"]
+        known = [name for name in classes if split == "train" or name in seen]
+        why = "data.labels lacks the label" if split == "train" else "no training row has the label"
+        check_known(rows.table, self.label, rows.lines, names, known, why)
         index = {name: index for index, name in enumerate(classes)}
-        labels = [np.array([index[name] for name in found], np.int32) for found in names]
-        return classes, [part.replace(label=found) for part, found in zip(rows, labels, strict=True)]
+        return rows.replace(label=np.array([index[name] for name in names], np.int32))
+
+
+def first_texts(rows: Rows) -> list[str]:
+    """The texts of rows, each with its prefix if there are some."""
+    prefixes = rows.get("prefix")
+    if prefixes is None:
+        return rows["text"]
+    return [f"{prefix}: {text}" for prefix, text in zip(prefixes, rows["text"], strict=True)]

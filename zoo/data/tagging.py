@@ -63,19 +63,22 @@ class TaggingConfig(SupervisedConfig):
     def settings(self) -> Mapping[str, Any]:
         return {"type": "tagging", "tagged_tokens": self.tagged_tokens}
 
-    def read(self, tables: Sequence[Table]) -> tuple[Schema, list[Rows]]:
-        rows = [self._read(table) for table in tables]
-        train = [*itertools.chain.from_iterable(rows[0]["tags"])]
+    def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
+        rows = {split: self._read(table) for split, table in tables.items()}
+        train = [*itertools.chain.from_iterable(rows["train"]["tags"])]
         classes = self.labels or tuple(sorted(set(train)))
-        check_varied(rows[0].table, self.tags, train)
+        check_varied(rows["train"].table, self.tags, train)
         index = {name: index for index, name in enumerate(classes)}
-        for part, why in zip(rows, ("data.labels lacks the tag", "no training row has the tag"), strict=False):
+        for split, part in rows.items():
+            why = "data.labels lacks the tag" if split == "train" else "no training row has the tag"
             lines = [line for line, tags in zip(part.lines, part["tags"], strict=True) for _ in tags]
             found = [*itertools.chain.from_iterable(part["tags"])]
             check_known(part.table, self.tags, lines, found, classes, why)
-        numbered = [[np.array([index[tag] for tag in tags], np.int32) for tags in part["tags"]] for part in rows]
-        features = {"tags": Feature(kind="tags", classes=classes)}
-        return features, [part.replace(tags=tags) for part, tags in zip(rows, numbered, strict=True)]
+
+        def numbered(part: Rows) -> Rows:
+            return part.replace(tags=[np.array([index[tag] for tag in tags], np.int32) for tags in part["tags"]])
+
+        return {"tags": Feature(kind="tags", classes=classes)}, {split: numbered(part) for split, part in rows.items()}
 
     def texts(self, rows: Rows) -> list[str]:
         return [" ".join(words) for words in rows["words"]]

@@ -30,7 +30,7 @@ def read_tfds(name: str, field: str) -> tuple[Mapping[str, Callable[[], Iterable
     Raises:
       ConfigError: no such dataset, field or train split, or a dataset that needs TensorFlow.
     """
-    builder = _prepared(name)
+    builder = prepared(name)
     fields, splits = [*(builder.info.features or {})], [*builder.info.splits]
     if field not in fields or "train" not in splits:
         raise ConfigError(
@@ -40,7 +40,8 @@ def read_tfds(name: str, field: str) -> tuple[Mapping[str, Callable[[], Iterable
     return {split: lambda split=split: _texts(builder, split, field) for split in splits}, builder.info.full_name
 
 
-def _prepared(name: str) -> Any:
+def prepared(name: str) -> Any:
+    """The builder of a dataset, prepared; ConfigError if there is none, or it cannot be prepared here."""
     import tensorflow_datasets as tfds
 
     if (Path(name) / "dataset_info.json").is_file():

@@ -10,6 +10,7 @@ from zoo.data.column_writer import prediction_columns
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.rows import Rows
 from zoo.data.schema import Feature
+from zoo.data.table import first_texts
 from zoo.predict.predictor import MULTIPLE, Predictor, label_names, probabilities, rounded
 
 
@@ -17,7 +18,7 @@ class Labels(Predictor):
     """`prediction`, and for classes `probability:NAME` of each."""
 
     head = "sequence_classification"
-    roles = ("text", "text_pair")
+    roles = ("text", "text_pair", "prefix")
     required = ("text",)
 
     @property
@@ -29,7 +30,7 @@ class Labels(Predictor):
     def encode(self, rows: Rows) -> tuple[SequenceExamples, np.ndarray]:
         pairs = rows.get("text_pair")
         types = has_token_types(self.tokenizer, pairs=pairs is not None)
-        found = encode(self.tokenizer, rows["text"], pairs, self.inputs.seq_len, token_types=types)
+        found = encode(self.tokenizer, first_texts(rows), pairs, self.inputs.seq_len, token_types=types)
         check_tokens(
             found,
             self.tokenizer,

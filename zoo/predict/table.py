@@ -4,7 +4,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from flax import nnx
 import zoo
 from zoo.data.choices import OPTION
 from zoo.data.column_writer import check_output, write_table
-from zoo.data.columns import open_table
 from zoo.data.inputs import Inputs
 from zoo.data.rows import collect
 from zoo.data.schema import Examples
+from zoo.data.tables import open_table
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import one_ahead
 from zoo.hub.load import head_name
@@ -42,6 +42,7 @@ def predict(
     output: str | Path,
     *,
     columns: dict[str, str] | None = None,
+    column_names: Sequence[str] = (),
     seq_len: int | None = None,
     batch_size: int = 32,
     dtype: Any = "float32",
@@ -54,9 +55,11 @@ def predict(
 
     Args:
       source: a Hub folder or registry name of a model with one of the heads of `PREDICTORS`.
-      table, output: .csv, .tsv, .jsonl or .parquet files; of questions also SQuAD's .json, of words also .conll.
+      table, output: .csv, .tsv, .jsonl or .parquet files; of questions also SQuAD's .json, of words also .conll. The
+        table may be `tfds:NAME#SPLIT` as well.
       columns: names of the table's columns by what they hold (`text`, `text_pair`, `words`, `question`, `context`);
         those that it lacks are as the model was trained, else called what they hold.
+      column_names: of a .csv or .tsv table whose first line does not name its columns; the output's first line does.
       seq_len: longest sequence in tokens, None as trained, else what the model takes at most (512).
       batch_size: sequences at a time.
       overwrite: whether an existing output is replaced.
@@ -76,7 +79,7 @@ def predict(
     config, tokenizer = zoo.config(source), zoo.tokenizer(source)
     kind = PREDICTORS[head]
     predictor = kind(config, tokenizer, _inputs(Path(source), config, kind, columns or {}, seq_len))
-    rows = open_table(table, required=[*predictor.inputs.columns.values()])
+    rows = open_table(table, required=[*predictor.inputs.columns.values()], names=column_names)
     check_output(output, rows, predictor.columns, overwrite=overwrite)
     logits = _logits(zoo.load(source, head=head, head_init="required", dtype=dtype))
     count = 0

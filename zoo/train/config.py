@@ -9,6 +9,7 @@ exists, has the right type and fits its neighbours. Each group is a frozen datac
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ from zoo.text.train import USUAL_SPECIAL
 # Fields that may change between two starts of one experiment: they move no parameter by design.
 _FREE = ("checkpoint_every", "early_stopping", "keep_checkpoints", "mesh", "rules", "xla_options")
 
+UNKNOWN_EPOCH = 1000  # steps
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -31,13 +34,15 @@ class OptimizerConfig:
 
     Attributes:
       learning_rate: the highest, reached after `warmup_steps` of linear growth from 0.
+      warmup_fraction: of the run's steps, where `warmup_steps` is 0.
       schedule: the decay from there to `end_fraction` of it, at the last step.
       clip_norm: largest global norm of a gradient; 0 clips nothing.
       layer_decay: factor on the learning rate from each layer to the one below it (`zoo.train.layer_decay`); 1 is none.
     """
 
     learning_rate: float
-    warmup_steps: int
+    warmup_steps: int = 0
+    warmup_fraction: float = 0.0
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     end_fraction: float = 0.0
     b1: float = 0.9
@@ -50,6 +55,8 @@ class OptimizerConfig:
     def __post_init__(self):
         if self.warmup_steps < 0:
             raise ConfigError(f"optimizer.warmup_steps must be 0 or more; found {self.warmup_steps}.")
+        if not 0 <= self.warmup_fraction <= 1:
+            raise ConfigError(f"optimizer.warmup_fraction must be between 0 and 1; found {self.warmup_fraction!r}.")
         for name in ("learning_rate", "weight_decay", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"optimizer.{name} must be 0 or more; found {getattr(self, name)!r}.")
@@ -79,8 +86,10 @@ class RunConfig:
       early_stopping: evaluations by `keep_best` without a new best after which the run ends; 0 is never.
       batch_size: sequences in one optimizer step, over all devices and micro-batches.
       grad_accum_steps: micro-batches in one step.
-      num_steps: optimizer steps in the run.
-      eval_every, checkpoint_every, log_every: in steps; all of them also happen at step `num_steps`.
+      num_steps: optimizer steps in the run; 0 is as many as `num_epochs` passes over the training examples take.
+      num_epochs: see `num_steps`.
+      eval_every, checkpoint_every: in steps; 0 is once an epoch. log_every: in steps. All of them also happen at the
+        last step.
       keep_checkpoints: how many of the latest stay.
       max_skipped: steps in a row without a finite gradient before the run gives up.
       mesh: axes and sizes, such as "data:-1,fsdp:1". rules: the preset of `zoo.sharding.rules`.
@@ -92,7 +101,8 @@ class RunConfig:
     model: ModelConfig
     optimizer: OptimizerConfig
     batch_size: int
-    num_steps: int
+    num_steps: int = 0
+    num_epochs: float = 0.0
     init_from: str = ""
     evals: dict[str, Evaluator] = dataclasses.field(default_factory=dict, metadata=checks.types(lambda: EVALUATORS))
     keep_best: str = ""
@@ -109,12 +119,14 @@ class RunConfig:
     xla_options: str = ""
 
     def __post_init__(self):
-        positive = ("batch_size", "num_steps", "grad_accum_steps", "eval_every", "checkpoint_every", "log_every")
-        for name in (*positive, "keep_checkpoints", "max_skipped"):
+        for name in ("batch_size", "grad_accum_steps", "log_every", "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
-        if self.early_stopping < 0:
-            raise ConfigError(f"early_stopping must be 0 or more; found {self.early_stopping}.")
+        for name in ("num_steps", "num_epochs", "eval_every", "checkpoint_every", "early_stopping"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be 0 or more; found {getattr(self, name)}.")
+        if not self.num_steps and not self.num_epochs:
+            raise ConfigError("num_steps and num_epochs are both 0; one of them says how long the run is.")
         if self.early_stopping and not self.keep_best:
             raise ConfigError(
                 f"early_stopping is {self.early_stopping} and keep_best is empty, so that no metric decides when to "
@@ -127,7 +139,7 @@ class RunConfig:
                 f"batch_size {self.batch_size} is not divisible by grad_accum_steps {self.grad_accum_steps}; change "
                 "one of them."
             )
-        if self.optimizer.warmup_steps > self.num_steps:
+        if self.optimizer.warmup_steps > self.num_steps > 0:
             raise ConfigError(
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
             )
@@ -159,6 +171,28 @@ class RunConfig:
             return config
         tokenizer = dataclasses.replace(tokenizer, special=special)
         return dataclasses.replace(config, data=dataclasses.replace(config.data, tokenizer=tokenizer))
+
+    def in_steps(self, examples: int | None) -> "RunConfig":
+        """The same run with its length, its warm-up and its periods in steps.
+
+        Args:
+          examples: for training; None is unknown, as where steps are compiled ahead of time. `UNKNOWN_EPOCH` steps then
+            stand for an epoch, on which nothing but the values of the learning rate depends.
+        """
+        epoch = UNKNOWN_EPOCH if examples is None else max(1, round(examples / self.batch_size))
+        passes = self.num_epochs * (UNKNOWN_EPOCH if examples is None else examples / self.batch_size)
+        num_steps = self.num_steps or max(1, math.ceil(passes))
+        optimizer = self.optimizer
+        if optimizer.warmup_fraction and not optimizer.warmup_steps:
+            warmup_steps = round(optimizer.warmup_fraction * num_steps)
+            optimizer = dataclasses.replace(optimizer, warmup_steps=warmup_steps)
+        return dataclasses.replace(
+            self,
+            num_steps=num_steps,
+            eval_every=self.eval_every or epoch,
+            checkpoint_every=self.checkpoint_every or epoch,
+            optimizer=optimizer,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain, nested, ready for JSON."""

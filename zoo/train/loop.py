@@ -52,7 +52,7 @@ def train(
     damaged: OnDamage = "refuse",
     profile: Span | None = None,
 ) -> dict[str, Any]:
-    """Trains to `config.num_steps`, from the workdir's latest checkpoint if it has one; returns the summary.
+    """Trains to the config's last step, from the workdir's latest checkpoint if it has one; returns the summary.
 
     With `config.early_stopping` it may end before; the summary then has that step as `stopped_early`.
 
@@ -76,6 +76,7 @@ def train(
             check_vocabulary(config, dataset.tokenizer)
             pin_data(workdir, dataset.manifest)
         spec = RunSpec.create(config, dataset.info)
+        config = spec.config
         kept = declared(spec.source) if spec.source else None
         # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)

@@ -32,6 +32,7 @@ class RunSpec(NamedTuple):
     """A run's config, its objective for its data, and its model's config.
 
     Attributes:
+      config: as given, with its length in steps.
       source: the registry name or folder whose weights the run starts from; "" is random ones.
     """
 
@@ -47,6 +48,7 @@ class RunSpec(NamedTuple):
         Raises:
           ConfigError: for anything that would fail later.
         """
+        config = config.in_steps(info.splits.get("train"))
         objective = config.objective.bind(info)
         source = source_of(config.init_from)
         model = objective.configure(model_config(config, info, source))
@@ -167,7 +169,16 @@ def model_config(config: RunConfig, info: DataInfo, source: str) -> TransformerC
 
 def check_evals(config: RunConfig, objective: Objective, info: DataInfo) -> None:
     """ConfigError for an evaluator that does not suit the objective, or a `keep_best` that no evaluator gives."""
-    for evaluator in config.evals.values():
+    for name, evaluator in config.evals.items():
+        if info.splits and evaluator.split not in info.splits:
+            raise ConfigError(
+                f"evals.{name}.split is {evaluator.split!r}, which the data lack; they have {', '.join(info.splits)}."
+            )
+        if evaluator.split in info.unlabelled:
+            raise ConfigError(
+                f"evals.{name} evaluates the split {evaluator.split!r}, which has no labels; remove the evaluator, and "
+                "predict that split with launch.predict."
+            )
         evaluator.check(objective, info.schema)
     if config.keep_best:
         best_by(config, objective)

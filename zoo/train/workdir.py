@@ -131,21 +131,23 @@ def _check_experiment(workdir: Path, config: RunConfig) -> None:
         raise IntegrityError(f"{workdir} holds checkpoints, but its {CONFIG} is missing; choose another --workdir.")
     before = read_config(workdir)
     there, here = before.identity(), config.identity()
-    if config.num_steps > before.num_steps:
-        there["num_steps"] = config.num_steps
-        _say_extended(before, config)
+    length = "num_steps" if config.num_steps else "num_epochs"
+    if getattr(config, length) > getattr(before, length) > 0:
+        there[length] = getattr(config, length)
+        _say_extended(before, config, length)
     _compare(there, here, f"{workdir} holds checkpoints of another experiment")
 
 
-def _say_extended(before: RunConfig, config: RunConfig) -> None:
-    schedule = config.optimizer.schedule
+def _say_extended(before: RunConfig, config: RunConfig, length: str) -> None:
+    schedule, unit = config.optimizer.schedule, length.removeprefix("num_")
+    start, end = getattr(before, length), getattr(config, length)
     meaning = (
         "its learning rate is the same at any step"
         if schedule == "constant"
-        else f"from here on its learning rate follows a {schedule} schedule that ends at step {config.num_steps}, "
-        f"while its steps so far followed one that ends at step {before.num_steps}"
+        else f"from here on its learning rate follows a {schedule} schedule that ends after {end:g} {unit}, while its "
+        f"steps so far followed one that ends after {start:g}"
     )
-    _log.warning("the run is extended from %d to %d steps: %s.", before.num_steps, config.num_steps, meaning)
+    _log.warning("the run is extended from %g to %g %s: %s.", start, end, unit, meaning)
 
 
 def has_checkpoints(workdir: Path) -> bool:

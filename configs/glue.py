@@ -1,0 +1,123 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning on a task of GLUE: cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli.
+
+Paper      Wang et al. 2018, arXiv:1804.07461 (the tasks and their metrics). The recipes:
+           `bert`     Devlin et al. 2018, arXiv:1810.04805, section 4.1; of its learning rates the lowest.
+           `roberta`  Liu et al. 2019, arXiv:1907.11692, table 10; the values of each task are those of its code.
+           `electra`  Clark et al. 2020, arXiv:2003.10555, table 7, base; small has a learning rate of 3e-4, and large
+                      5e-5 with --config.optimizer.layer_decay=0.9.
+           `albert`   Lan et al. 2019, arXiv:1909.11942, table 14, for the models of version 1.
+Command    python -m launch.train --config=configs/glue.py:sst2 --config.init_from=bert-base-uncased --workdir=DIR
+           Another recipe: --config=configs/glue.py:sst2,electra. Several seeds: --seeds=5. Sentences that share a row:
+           --config.data.packing=8.
+           From the benchmark's own files in place of TensorFlow Datasets, whose columns have other names:
+           --config=configs/glue.py:cola,files --config.data.source=CoLA/train.tsv
+             --config.data.validation=CoLA/dev.tsv, and for mnli --config.data.splits=mismatched=MNLI/dev_mismatched.tsv
+           python -m launch.predict --model=DIR/model --input=tfds:glue/sst2#test --output=predictions.tsv
+Hardware   One accelerator; BERT-base fits in 8 GB at 32 x 128.
+Expected   On the development sets, medians over seeds: BERT-base mnli 84.6, qnli 88.4 to 91.8, sst2 92.7, mrpc 86.7 to
+           88.6; RoBERTa-large mnli 90.2, qnli 94.7, qqp 92.2, rte 86.6, sst2 96.4, mrpc 90.9, cola 68.0, stsb 92.4;
+           ELECTRA-base 85.0 on average. rte, cola and stsb vary by several points between seeds.
+"""
+
+from typing import Any
+
+import ml_collections
+
+from configs import common
+
+# The columns and classes of TensorFlow Datasets, and how the columns of the benchmark's own files differ from them.
+_PAIR = dict(text="sentence1", text_pair="sentence2")
+_TASKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "cola": (
+        dict(text="sentence", labels=("unacceptable", "acceptable")),
+        dict(column_names=("source", "label", "original_label", "sentence")),
+    ),
+    "sst2": (dict(text="sentence", labels=("negative", "positive")), {}),
+    "mrpc": (
+        dict(_PAIR, labels=("not_equivalent", "equivalent")),
+        dict(text="#1 String", text_pair="#2 String", label="Quality"),
+    ),
+    "stsb": (dict(_PAIR, label_type="float", label_range=(0.0, 5.0)), dict(label="score")),
+    "qqp": (
+        dict(text="question1", text_pair="question2", labels=("not_duplicate", "duplicate")),
+        dict(label="is_duplicate"),
+    ),
+    "mnli": (
+        dict(text="premise", text_pair="hypothesis", labels=("entailment", "neutral", "contradiction")),
+        dict(_PAIR, label="gold_label"),
+    ),
+    "qnli": (dict(text="question", text_pair="sentence", labels=("entailment", "not_entailment")), {}),
+    "rte": (dict(_PAIR, labels=("entailment", "not_entailment")), {}),
+    "wnli": (dict(_PAIR, labels=("not_entailment", "entailment")), {}),
+}
+_SMALL = ("cola", "mrpc", "stsb", "rte", "wnli")
+
+# RoBERTa's learning rates and batches; ALBERT's learning rate, batch, steps, warm-up steps and dropout.
+_ROBERTA_RATES = dict.fromkeys(_TASKS, 1e-5) | dict(rte=2e-5, stsb=2e-5)
+_ALBERT = {
+    "cola": (1e-5, 16, 5336, 320, 0.0),
+    "sst2": (1e-5, 32, 20935, 1256, 0.0),
+    "mrpc": (2e-5, 32, 800, 200, 0.0),
+    "stsb": (2e-5, 16, 3598, 214, 0.0),
+    "qqp": (5e-5, 128, 14000, 1000, 0.1),
+    "mnli": (3e-5, 128, 10000, 1000, 0.0),
+    "qnli": (1e-5, 32, 33112, 1986, 0.0),
+    "rte": (3e-5, 32, 800, 200, 0.1),
+    "wnli": (2e-5, 16, 2000, 250, 0.1),
+}
+
+
+def get_config(variant: str = "sst2") -> ml_collections.ConfigDict:
+    """`TASK`, `TASK,RECIPE`, and with `,files` behind it the columns of the benchmark's own files."""
+    task, *options = variant.split(",")
+    columns, in_files = common.choose(_TASKS, task)
+    data = dict(type="table", text_pair="", label="label", label_type="class", **_sources(task)) | columns
+    if "files" in options:
+        data.update(source="train.tsv", validation="dev.tsv", splits=_files(task), **in_files)
+        options.remove("files")
+    config = common.fine_tuning("sequence_classification", data, "glue")
+    config.evals.metrics.task = task
+    if task == "mnli":
+        config.evals.mismatched = {"type": "glue", "task": task, "split": "mismatched"}
+    for option in options:
+        common.choose({"bert": _bert, "roberta": _roberta, "electra": _electra, "albert": _albert}, option)(
+            config, task
+        )
+    return config.lock()
+
+
+def _sources(task: str) -> dict[str, Any]:
+    if task == "mnli":
+        validation, splits = "tfds:glue/mnli#validation_matched", ("mismatched=tfds:glue/mnli#validation_mismatched",)
+        return dict(source="tfds:glue/mnli#train", validation=validation, splits=splits)
+    return dict(source=f"tfds:glue/{task}#train", validation=f"tfds:glue/{task}#validation", splits=())
+
+
+def _files(task: str) -> tuple[str, ...]:
+    return ("mismatched=dev_mismatched.tsv",) if task == "mnli" else ()
+
+
+def _bert(config: ml_collections.ConfigDict, task: str) -> None:
+    """The recipe as it stands."""
+
+
+def _roberta(config: ml_collections.ConfigDict, task: str) -> None:
+    rates = dict(learning_rate=_ROBERTA_RATES[task], warmup_fraction=0.06)
+    config.optimizer.update(weight_decay=0.1, b2=0.98, clip_norm=0.0, **rates)
+    config.update(num_epochs=10.0, batch_size=16 if task in _SMALL else 32)
+
+
+def _electra(config: ml_collections.ConfigDict, task: str) -> None:
+    config.optimizer.update(learning_rate=1e-4, layer_decay=0.8, weight_decay=0.0)
+    config.num_epochs = 10.0 if task in ("rte", "stsb") else 3.0
+
+
+def _albert(config: ml_collections.ConfigDict, task: str) -> None:
+    rate, batch_size, num_steps, warmup_steps, dropout = _ALBERT[task]
+    config.model = common.model("", dropout=dropout, dtype="float32", classifier_dropout=0.1)
+    config.data.seq_len = 512
+    config.optimizer.update(learning_rate=rate, warmup_steps=warmup_steps)
+    every = max(1, num_steps // 10)
+    config.update(batch_size=batch_size, num_steps=num_steps, eval_every=every, checkpoint_every=every)

@@ -1,0 +1,130 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The configs of GLUE and SuperGLUE: each task trains from its files, and is evaluated on each of its sets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import glue, superglue
+from zoo.errors import ConfigError
+from zoo.train.config import RunConfig
+from zoo.train.evaluate import evaluate_workdir
+from zoo.train.loop import train
+
+TEXTS = [f"the film number {index} was {'good' if index % 3 else 'bad'}" for index in range(24)]
+HALF = [f"it was number {index % 5}" for index in range(24)]
+LABELS = ("label", "Quality", "score", "is_duplicate", "gold_label")
+COLUMNS = {  # of the benchmark's own files, with the values of the row `index`
+    "cola": lambda i: {"source": "gj04", "label": i % 2, "original_label": "", "sentence": TEXTS[i]},
+    "sst2": lambda i: {"sentence": TEXTS[i], "label": i % 2},
+    "mrpc": lambda i: {"Quality": i % 2, "#1 ID": i, "#2 ID": i, "#1 String": TEXTS[i], "#2 String": HALF[i]},
+    "stsb": lambda i: {"index": i, "sentence1": TEXTS[i], "sentence2": HALF[i], "score": f"{i % 5}.250"[:3]},
+    "qqp": lambda i: {"id": i, "question1": TEXTS[i], "question2": HALF[i], "is_duplicate": i % 2},
+    "mnli": lambda i: {
+        "sentence1": TEXTS[i],
+        "sentence2": HALF[i],
+        "gold_label": ["neutral", "entailment", "contradiction"][i % 3],
+    },
+    "qnli": lambda i: {"question": TEXTS[i], "sentence": HALF[i], "label": ["entailment", "not_entailment"][i % 2]},
+    "rte": lambda i: {"sentence1": TEXTS[i], "sentence2": HALF[i], "label": ["not_entailment", "entailment"][i % 2]},
+    "wnli": lambda i: {"sentence1": TEXTS[i], "sentence2": HALF[i], "label": i % 2},
+}
+RECORDS = {
+    "boolq": lambda i: {"passage": TEXTS[i], "question": HALF[i], "label": i % 2 == 0, "idx": i},
+    "cb": lambda i: {
+        "premise": TEXTS[i],
+        "hypothesis": HALF[i],
+        "label": ["neutral", "entailment", "contradiction"][i % 3],
+    },
+    "copa": lambda i: {"premise": TEXTS[i], "choice1": HALF[i], "choice2": "no", "question": "cause", "label": i % 2},
+    "rte": lambda i: {"premise": TEXTS[i], "hypothesis": HALF[i], "label": ["not_entailment", "entailment"][i % 2]},
+    "wic": lambda i: {"word": "film", "sentence1": TEXTS[i], "sentence2": HALF[i], "label": i % 2 == 0, "start1": 4},
+}
+
+
+def write(path, rows):
+    """A file as the benchmarks have it: JSON lines, or TSV with a header, which CoLA's files lack."""
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        header = [] if "original_label" in rows[0] else [[*rows[0]]]
+        path.write_text("".join("\t".join(map(str, row)) + "\n" for row in [*header, *(row.values() for row in rows)]))
+    return str(path)
+
+
+def tiny(config, folder, rows, suffix, **fields):
+    """The config with rows of its own and a tiny random BERT, for two steps."""
+    values = config.to_dict()
+    values["data"].update(
+        source=write(folder / f"train{suffix}", rows[:16]),
+        validation=write(folder / f"dev{suffix}", rows[16:21]),
+        seq_len=32,
+        tokenizer={"kind": "wordpiece", "vocab_size": 200, "lower_case": True},
+    )
+    if values["data"].get("splits"):
+        values["data"]["splits"] = (f"mismatched={write(folder / f'mismatched{suffix}', rows[21:])}",)
+    values["model"] |= {"name": "bert-tiny", "num_layers": 1}
+    return RunConfig.from_dict(
+        {**values, "batch_size": 8, "num_epochs": 1.0, "num_steps": 0, "keep_best": "", **fields}
+    )
+
+
+def first(data):
+    """The first row of the validation set."""
+    return {name: values[0] for name, values in data.split("validation").read(np.arange(1)).items()}
+
+
+@pytest.mark.parametrize("task", COLUMNS)
+def test_glue_from_the_benchmarks_files(tmp_path, task):
+    rows = [COLUMNS[task](index) for index in range(24)]
+    config = tiny(glue.get_config(f"{task},electra,files"), tmp_path, rows, ".tsv")
+    data = config.data.open(cache_dir=tmp_path)
+    assert [len(data.split(name)) for name in ("train", "validation")] == [16, 5]
+    row, label = first(data), next(rows[16][name] for name in LABELS if name in rows[16])
+    text = data.tokenizer.decode(row["tokens"].tolist())
+    assert TEXTS[16] in text and (HALF[16] in text or task in ("cola", "sst2"))
+    if task == "stsb":
+        assert row["label"] == float(label)
+    else:
+        assert str(label) in (data.schema["label"].classes[row["label"]], str(row["label"]))
+
+
+@pytest.mark.parametrize("task", RECORDS)
+def test_superglue_from_the_benchmarks_files(tmp_path, task):
+    rows = [RECORDS[task](index) for index in range(24)]
+    data = tiny(superglue.get_config(task), tmp_path, rows, ".jsonl").data.open(cache_dir=tmp_path)
+    name = data.schema["label"].classes[first(data)["label"]]
+    assert json.loads(name) == rows[16]["label"] if name in ("true", "false", "0", "1") else name == rows[16]["label"]
+
+
+@pytest.mark.parametrize("recipe", ["", ",bert", ",roberta", ",electra", ",albert"])
+@pytest.mark.parametrize("task", COLUMNS)
+def test_recipes_are_configs(task, recipe):
+    config = RunConfig.from_dict({**glue.get_config(task + recipe).to_dict(), "init_from": "bert-base-uncased"})
+    steps = config.in_steps(5749).num_steps  # of STS-B
+    published = {"stsb,albert": 3598, "stsb,electra": 1797, "stsb,roberta": 3594, "stsb": 539}
+    assert steps == published.get(task + recipe, steps) and config.evals["metrics"].task == task
+
+
+def test_a_run_has_the_metrics_of_both_sets(tmp_path):
+    rows = [COLUMNS["mnli"](index) for index in range(24)]
+    train(tiny(glue.get_config("mnli,files"), tmp_path, rows, ".tsv"), tmp_path / "run")
+    result = evaluate_workdir(tmp_path / "run")
+    assert result["step"] == 2
+    assert {*result["metrics"]} == {*result["mismatched"]} == {"accuracy"}
+
+
+def test_splits_are_checked_before_a_device_is_touched(tmp_path):
+    rows = [COLUMNS["sst2"](index) for index in range(24)]
+    hidden = write(tmp_path / "test.tsv", [{"index": 0, "sentence": TEXTS[0]}])
+    config = glue.get_config("sst2,files").unlock()
+    config.evals.test = {"type": "glue", "task": "sst2", "split": "test"}
+    with pytest.raises(ConfigError, match=r"evals\.test\.split is 'test', which the data lack; they have train, valid"):
+        train(tiny(config, tmp_path, rows, ".tsv"), tmp_path / "run")
+    values = tiny(config, tmp_path, rows, ".tsv").to_dict()
+    values["data"]["splits"] = (f"test={hidden}",)
+    with pytest.raises(ConfigError, match=r"evals\.test evaluates the split 'test', which has no labels"):
+        train(RunConfig.from_dict(values), tmp_path / "run2")
+    assert not (tmp_path / "run2" / "checkpoints").exists()
