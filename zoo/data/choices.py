@@ -31,7 +31,8 @@ class ChoicesConfig(SupervisedConfig):
     before the option, as in Transformers' examples for SWAG and RACE.
 
     Attributes:
-      text, question: names of columns; "" for none.
+      text, question: names of columns; "" for none. Where a row's `question` is a list, its `options` and its `label`
+        are lists of as many, as RACE has all questions about an article in one row.
       options: names of the columns of the options in order, or the one of a column with lists of them.
       label: name of the column that says which option is right.
       labels: what that column calls the options in order; () is 0, 1, 2 and so on.
@@ -68,8 +69,9 @@ class ChoicesConfig(SupervisedConfig):
 
     def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
         columns = self.used_columns
-        read = {split: read_rows(table, columns, texts=option_texts(columns)) for split, table in tables.items()}
-        rows = {split: with_options(part, columns) for split, part in read.items()}
+        texts = [role for role in option_texts(columns) if role != "question"]
+        read = {split: read_rows(table, columns, texts=texts) for split, table in tables.items()}
+        rows = {split: with_options(one_question_each(part, columns), columns) for split, part in read.items()}
         count = len(rows["train"]["options"][0])
         names = self.labels or tuple(map(str, range(count)))
         if len(names) != count:
@@ -136,6 +138,47 @@ def option_texts(columns: Mapping[str, str]) -> list[str]:
     """Which columns of a table with options must be text."""
     options = [role for role in columns if role.startswith(OPTION)]
     return [role for role in columns if role in ("text", "question") or (role in options and len(options) > 1)]
+
+
+def one_question_each(rows: Rows, columns: Mapping[str, str]) -> Rows:
+    """The rows, of which one with a list of questions becomes a row for each of them.
+
+    Raises:
+      InputError: a question that is not text, or lists of different lengths.
+    """
+    if "question" not in columns:
+        return rows
+    chosen, places = [], []
+    for index, value in enumerate(rows["question"]):
+        questions = value if isinstance(value, list) else [value]
+        if not questions or not all(isinstance(question, str) and question.strip() for question in questions):
+            raise InputError(
+                f"{rows.where(index, columns['question'])}: expected a question, or a list of them; found "
+                f"{value!r:.80}. Correct or remove that row."
+            )
+        chosen += [index] * len(questions)
+        places += [*range(len(questions))] if isinstance(value, list) else [None]
+    if not any(place is not None for place in places):
+        return rows
+    split = ("question", "label", *(role for role in columns if role.startswith(OPTION)))
+    found = {role: [] for role in rows.columns}
+    for index, place in zip(chosen, places, strict=True):
+        for role, values in rows.columns.items():
+            value = values[index]
+            if role in split and place is not None and value is not None:
+                value = _at(rows, index, columns[role], value, place)
+            found[role].append(value)
+    return dataclasses.replace(rows, lines=[rows.lines[index] for index in chosen], columns=found)
+
+
+def _at(rows: Rows, index: int, column: str, value: Any, place: int) -> Any:
+    count = len(rows["question"][index])
+    if not isinstance(value, list) or len(value) != count:
+        raise InputError(
+            f"{rows.where(index, column)}: expected a list of {count}, one for each question of that row; found "
+            f"{value!r:.80}. Correct that row."
+        )
+    return value[place]
 
 
 def with_options(rows: Rows, columns: Mapping[str, str]) -> Rows:
