@@ -37,6 +37,15 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         yield workdir
         return
     _check_is_workdir(workdir)
+    with hold(workdir):
+        _check_experiment(workdir, config)
+        write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
+        yield workdir
+
+
+@contextlib.contextmanager
+def hold(workdir: Path) -> Iterator[None]:
+    """Makes the folder and locks it against other jobs; ConfigError if it cannot be written, or another holds it."""
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         lock = open(workdir / "lock", "a+")
@@ -46,9 +55,7 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         ) from error
     with lock:
         _acquire(lock, workdir)
-        _check_experiment(workdir, config)
-        write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
-        yield workdir
+        yield
 
 
 def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
@@ -57,6 +64,11 @@ def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
         _compare(_read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on other data")
     if is_primary():
         write_json(workdir / MANIFEST, manifest)
+
+
+def read_manifest(workdir: Path) -> dict[str, Any]:
+    """What `pin_data` tied the workdir to."""
+    return _read_json(workdir / MANIFEST)
 
 
 def read_config(workdir: Path) -> RunConfig:
