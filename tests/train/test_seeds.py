@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
+from tests.multihost.jobs import Job
 from tests.train.test_finetune import config
+from tests.train.test_processes import OVERRIDES
 from zoo.errors import ConfigError, IntegrityError
 from zoo.evals import Findings
 from zoo.train import seeds as module
@@ -181,3 +183,23 @@ def test_interrupted_in_the_second_of_three_it_ends_the_same(tmp_path, monkeypat
     assert len({*metrics["validation/loss"]["values"].values()}) == 3
     best = {str(seed): json.loads((run / f"seed-{seed}" / "best.json").read_text())["value"] for seed in (7, 8, 9)}
     assert metrics["metrics/accuracy"]["values"] == best
+
+
+@pytest.mark.slow
+def test_an_error_that_all_processes_meet_hides_no_other_seed(tmp_path):
+    """In two processes, whose gradients are not finite; both go on to the next seed."""
+    fields = {
+        **OVERRIDES,
+        "num_steps": 6,
+        "mesh": "data:2",
+        "max_skipped": 2,
+        "optimizer.warmup_steps": 0,
+        "optimizer.clip_norm": 0.0,
+        "optimizer.learning_rate": 1e30,
+    }
+    flags = [f"--config.{name}={value}" for name, value in fields.items()]
+    command = ["--config=configs/gpt2_pretrain.py:tiny", *flags, f"--workdir={tmp_path / 'run'}", "--seeds=2"]
+    with Job(tmp_path / "log", "launch.train", command, count=2, devices=1) as job:
+        assert job.wait(180) == [2, 2], job.output(0) + job.output(1)
+        assert "0 of 2 seeds have finished" in job.output(0) and "seeds have finished" not in job.output(1)
+    assert [*read(tmp_path / "run")["failed"]] == ["0", "1"]

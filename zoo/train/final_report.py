@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zoo.evals.evaluator import Evaluator, Findings
 from zoo.train.config import RunConfig
-from zoo.train.workdir import write_json
+from zoo.train.workdir import read_json, write_json
 
 REPORT, PAGE, METRICS = "report", "report.md", "metrics.json"
 
@@ -44,12 +44,19 @@ def write_report(
 def is_finished(workdir: Path, config: RunConfig) -> bool:
     """Whether a run of this very config has ended there: its report is written last."""
     path = workdir / REPORT / METRICS
-    return path.exists() and json.loads(path.read_text()).get("config") == _digest(config)
+    return path.exists() and read_json(path).get("config") == _digest(config)
+
+
+def drop_stale_report(workdir: Path, config: RunConfig) -> None:
+    """Removes the page and the metrics of a run that now goes on, such as one with more steps. One process does it."""
+    if not is_finished(workdir, config):
+        for name in (PAGE, METRICS):
+            (workdir / REPORT / name).unlink(missing_ok=True)
 
 
 def read_metrics(workdir: Path) -> dict[str, float | None]:
     """The metrics of a finished run's model by EVALUATOR/METRIC; None stands for a number that is not finite."""
-    found = json.loads((workdir / REPORT / METRICS).read_text())["metrics"]
+    found = read_json(workdir / REPORT / METRICS)["metrics"]
     return {f"{name}/{metric}": value for name, metrics in found.items() for metric, value in metrics.items()}
 
 

@@ -30,7 +30,7 @@ from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import Evaluation
-from zoo.train.final_report import REPORT, write_report
+from zoo.train.final_report import REPORT, drop_stale_report, write_report
 from zoo.train.learner import Learner
 from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
@@ -77,6 +77,8 @@ def train(
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
             check_vocabulary(config, dataset.tokenizer)
             pin_data(workdir, dataset.manifest)
+            if is_primary():
+                drop_stale_report(workdir, config)
         spec = RunSpec.create(config, dataset.info)
         kept = declared(spec.source) if spec.source else None
         # 2. The devices, and the shardings of everything on them.

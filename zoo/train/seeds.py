@@ -7,7 +7,6 @@ Fine-tuning on a small dataset is known to depend on the seed (Dodge et al. 2020
 
 import contextlib
 import dataclasses
-import json
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from zoo.train.final_report import is_finished, read_metrics
 from zoo.train.loop import SIGNALLED, train
 from zoo.train.profile import Span
 from zoo.train.report import METRICS, SUMMARY
-from zoo.train.workdir import CONFIG, hold, read_manifest, write_json
+from zoo.train.workdir import CONFIG, hold, read_json, read_manifest, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -198,8 +197,9 @@ def draw_seeds(metrics: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _failure(error: Exception, seed: int) -> Failure:
     message = f"{type(error).__name__}: {error}"
     is_crash = not isinstance(error, ZooError)
-    details = "".join(traceback.format_exception(error)) if is_crash else message
-    _log.error("seed %d failed: %s", seed, details)
+    if is_primary():
+        details = "".join(traceback.format_exception(error)) if is_crash else message
+        _log.error("seed %d failed: %s", seed, details)
     return Failure(message.splitlines()[0] if is_crash else message, is_crash)
 
 
@@ -207,7 +207,7 @@ def _divergence(folder: Path) -> str:
     """Whether the last training loss of a finished run, which process 0 knows, is not finite: "" if it is."""
     if not is_primary():
         return ""
-    train_split = json.loads((folder / SUMMARY).read_text()).get("train", {})
+    train_split = read_json(folder / SUMMARY).get("train", {})
     return "diverged" if "loss" in train_split and train_split["loss"] is None else ""
 
 
