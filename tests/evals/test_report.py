@@ -29,7 +29,7 @@ from zoo.evals.squad_metric import best_threshold, squad_scores
 from zoo.evals.token_classification import TagFindings
 from zoo.objectives import OBJECTIVES
 from zoo.objectives import SequenceClassification as SequenceClassificationObjective
-from zoo.train.final_report import is_finished, read_metrics, write_report
+from zoo.train.final_report import drop_stale_report, is_finished, read_metrics, write_report
 
 LABELS = (*(schema for _, schema in KINDS.values()), info().schema)
 
@@ -306,6 +306,15 @@ def test_the_page_and_its_mark(tmp_path):
     with pytest.raises(ConfigError):
         write_report(folder, run, {"metrics": Broken(metrics={})}, {"step": 12})
     assert not is_finished(tmp_path, run) and (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_that_goes_on_has_no_report(tmp_path):
+    run = config()
+    write_report(tmp_path / "report", run, {}, {"step": 20})
+    drop_stale_report(tmp_path, run)
+    assert is_finished(tmp_path, run)
+    drop_stale_report(tmp_path, config(num_steps=30))
+    assert not [*(tmp_path / "report").iterdir()]
 
 
 def test_the_default_is_the_metrics_alone(tmp_path):

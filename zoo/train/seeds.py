@@ -56,8 +56,8 @@ def train_seeds(
 
     Finished seeds are not trained again, and an interrupted one continues. `seeds.json`, `seeds.png` and a printed
     table summarize the metrics of the models that were exported. A run that fails does not keep the others from
-    training; it is named with its error, and tried again by the same command. A signal ends everything as it ends
-    `train`.
+    training; it is named with its error, and tried again by the same command, unless it went to its end and its loss
+    is not finite. A signal ends everything as it ends `train`.
 
     Args:
       seeds: how many. data_dir, damaged, profile: as of `train`, for every seed.
