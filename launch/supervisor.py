@@ -8,7 +8,6 @@ of the user (exit code 2), and SIGTERM or Ctrl-C, which are forwarded.
 
 import ctypes
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -23,10 +22,10 @@ _TICK = 0.1  # seconds
 
 
 class Supervisor:
-    """Gives up after `max_restarts` in a row without a new step in the folder `checkpoints`."""
+    """Gives up after `max_restarts` in a row without a new checkpoint in the workdir, of any seed."""
 
-    def __init__(self, command: list[str], checkpoints: Path, max_restarts: int, pause: float = _PAUSE):
-        self._command, self._checkpoints, self._max_restarts, self._pause = command, checkpoints, max_restarts, pause
+    def __init__(self, command: list[str], workdir: Path, max_restarts: int, pause: float = _PAUSE):
+        self._command, self._workdir, self._max_restarts, self._pause = command, workdir, max_restarts, pause
         self._child: subprocess.Popen | None = None
         self._signal = 0
 
@@ -50,7 +49,7 @@ class Supervisor:
             if tries > self._max_restarts:
                 _log.error("exit code %d; no new checkpoint after %d restarts: giving up", code, self._max_restarts)
                 return code
-            where = "the start" if newest is None else f"step {newest}"
+            where = f"step {', '.join(map(str, newest.values()))}" if newest else "the start"
             _log.warning("exit code %d; restart %d of %d, from %s", code, tries, self._max_restarts, where)
             if self._sleep():
                 return 128 + self._signal
@@ -75,10 +74,15 @@ class Supervisor:
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(number)
 
-    def _newest(self) -> int | None:
-        """The last complete checkpoint's step, from the names of the folders alone."""
-        names = os.listdir(self._checkpoints) if self._checkpoints.is_dir() else []
-        return max((int(name) for name in names if name.isdecimal()), default=None)
+    def _newest(self) -> dict[str, int]:
+        """The last complete checkpoint's step, of each seed that has one, from the names of the folders alone."""
+        found: dict[str, int] = {}
+        for pattern in ("checkpoints/*", "seed-*/checkpoints/*"):
+            for path in sorted(self._workdir.glob(pattern)):
+                if path.name.isdecimal():
+                    folder = str(path.parent)
+                    found[folder] = max(int(path.name), found.get(folder, 0))
+        return found
 
 
 def _die_with_parent() -> None:

@@ -4,14 +4,16 @@
 
 python -m launch.train --config=configs/gpt2_pretrain.py:tiny --workdir=DIR
 
+With --seeds=N it trains N models, from config.seed and the seeds after it, and summarizes their metrics.
+
 Several hosts: the same command on each, with a shared workdir. On TPU VM pods, GKE and SLURM that is all;
 elsewhere add --coordinator_address=HOST:PORT --num_processes=N --process_id=I. `launch/tpu_vm.sh`, `launch/gke.sh` and
 `launch/slurm.sh` are scripts for clusters.
 
 Exit codes, of every process:
   0    trained to the end
-  1    a crash; see the traceback
-  2    an error that the user can fix; one line tells how
+  1    a crash, of any of several seeds; see the traceback
+  2    an error that the user can fix, of any of several seeds; one line tells how
   75   another process died or hangs, or did not join; the last line names it. The same command continues from the
        latest checkpoint, and --max_restarts=N does so by itself.
   130  Ctrl-C, and 143 SIGTERM, to any one process: all have saved the same step
@@ -34,6 +36,13 @@ _DATA_DIR = flags.DEFINE_string(
 )
 flags.register_validator("workdir", bool, message="must name a folder")
 flags.adopt_module_key_flags(hosts)
+_SEEDS = flags.DEFINE_integer(
+    "seeds",
+    1,
+    "How many seeds to train with, from config.seed on: each in WORKDIR/seed-N, one after the other, and a table of "
+    "their metrics in WORKDIR/seeds.json.",
+    lower_bound=1,
+)
 _MAX_RESTARTS = flags.DEFINE_integer(
     "max_restarts",
     0,
@@ -58,7 +67,7 @@ def main(argv: list[str]) -> None:
     del argv
     if _MAX_RESTARTS.value:
         supervise()
-    from zoo.train import RunConfig, train
+    from zoo.train import RunConfig, train, train_seeds
     from zoo.train.profile import Span
     from zoo.train.run_spec import check_names
 
@@ -68,7 +77,12 @@ def main(argv: list[str]) -> None:
     damaged: Any = _DAMAGED.value
     with hosts.joined():
         data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-        train(config, Path(_WORKDIR.value), data_dir, damaged=damaged, profile=span)
+        workdir, options = Path(_WORKDIR.value), {"damaged": damaged, "profile": span}
+        if _SEEDS.value == 1:
+            train(config, workdir, data_dir, **options)
+        else:
+            code = train_seeds(config, workdir, data_dir, seeds=_SEEDS.value, **options)
+            sys.exit(code)
 
 
 def supervise() -> NoReturn:
@@ -76,7 +90,7 @@ def supervise() -> NoReturn:
     from launch.supervisor import Supervisor
 
     command = [sys.executable, *sys.orig_argv[1:], "--max_restarts=0", "--damaged_checkpoint=set_aside"]
-    sys.exit(Supervisor(command, Path(_WORKDIR.value) / "checkpoints", _MAX_RESTARTS.value).run())
+    sys.exit(Supervisor(command, Path(_WORKDIR.value), _MAX_RESTARTS.value).run())
 
 
 if __name__ == "__main__":

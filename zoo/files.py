@@ -5,9 +5,10 @@
 import collections
 import io
 import json
+import math
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Writes an object or an array."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """One line of JSON lines; JSON has no NaN, so a number that is not finite becomes null."""
+    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return json.dumps(plain, ensure_ascii=False) + "\n"
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes JSON lines."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(map(json_line, rows))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -38,23 +38,26 @@ time.sleep(60)
 
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # here JAX may be imported, in a supervisor it is not
 @pytest.mark.parametrize(
-    ("ends", "starts", "code"),
+    ("ends", "starts", "code", "workdir"),
     [
-        (["0"], 1, 0),
-        (["2"], 1, 2),  # the user's mistake
-        (["143"], 1, 143),  # a peer was told to stop
-        (["75", "1", "0"], 3, 0),
-        (["kill", "0"], 2, 0),
-        (["75"], 3, 75),  # no step in two restarts
-        (["kill"], 3, 137),
-        (["3:75", "6:75", "9:75", "12:75", "15:75", "0"], 6, 0),  # each restart has brought a step
-        (["3:75", "75", "75", "0"], 3, 75),
+        (["0"], 1, 0, ""),
+        (["2"], 1, 2, ""),  # the user's mistake
+        (["143"], 1, 143, ""),  # a peer was told to stop
+        (["75", "1", "0"], 3, 0, ""),
+        (["kill", "0"], 2, 0, ""),
+        (["75"], 3, 75, ""),  # no step in two restarts
+        (["kill"], 3, 137, ""),
+        (["3:75", "6:75", "9:75", "12:75", "15:75", "0"], 6, 0, ""),  # each restart has brought a step
+        (["3:75", "75", "75", "0"], 3, 75, ""),
+        (["3:75", "6:75", "9:75", "12:75", "0"], 5, 0, "seed-4"),
     ],
 )
-def test_restarts(tmp_path, ends, starts, code):
-    supervisor = Supervisor([sys.executable, "-c", CHILD, str(tmp_path), *ends], tmp_path, 2, pause=0.01)
+def test_restarts(tmp_path, ends, starts, code, workdir):
+    folder = tmp_path / workdir / "checkpoints"
+    folder.mkdir(parents=True)
+    supervisor = Supervisor([sys.executable, "-c", CHILD, str(folder), *ends], tmp_path, 2, pause=0.01)
     assert supervisor.run() == code
-    assert len((tmp_path / "count").read_text()) == starts
+    assert len((folder / "count").read_text()) == starts
 
 
 def supervise(tmp_path, child: str) -> subprocess.Popen:

@@ -127,6 +127,13 @@ def test_it_learns_and_keeps_the_best(trained):
     assert best["step"] == min(step for step, value in by_step.items() if value == best["value"])
     found = evaluate_workdir(workdir, model=str(workdir / "model"))
     assert found["metrics"]["accuracy"] == pytest.approx(best["value"])
+    report, evaluation = (
+        json.loads((workdir / name / "metrics.json").read_text()) for name in ("report", "evaluation")
+    )
+    assert report["step"] == best["step"] and report["metrics"]["metrics"]["accuracy"] == best["value"]
+    assert (
+        evaluation["model"] == str(workdir / "model") and (workdir / "evaluation" / "metrics" / "classes.png").exists()
+    )
 
 
 def test_a_model_with_its_columns_predicts(trained, tmp_path):

@@ -56,10 +56,18 @@ def run(tmp_path, name, data):
     ]
 
 
+def errors(tmp_path, evaluator="metrics"):
+    """The worst predictions that the run's report lists."""
+    path = tmp_path / "run" / "report" / evaluator / "errors.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def test_tags(tmp_path):
     scores, rows = run(tmp_path, "tagging", "tagging")
     expected = entity_scores([row["tags"] for row in rows], [row["prediction"] for row in rows])
     assert scores == pytest.approx(expected) and scores["accuracy"] > 0.5
+    wrong = [(row["words"], row["tags"], row["prediction"]) for row in rows if row["tags"] != row["prediction"]]
+    assert sorted((row["words"], row["tags"], row["predicted"]) for row in errors(tmp_path)) == sorted(wrong) != []
 
 
 def test_answers(tmp_path):
@@ -67,6 +75,10 @@ def test_answers(tmp_path):
     golds = {row["id"]: row["answers"]["text"] for row in rows}
     expected = squad_scores({row["id"]: row["prediction"] for row in rows}, golds)
     assert scores == pytest.approx(expected) and scores["f1"] > 0.05
+    predictions = json.loads((tmp_path / "run" / "report" / "metrics" / "predictions.json").read_text())
+    assert predictions == {row["id"]: row["prediction"] for row in rows}
+    questions = {row["id"]: row["question"] for row in rows}
+    assert all(row["question"] == questions[row["id"]] for row in errors(tmp_path))
 
 
 def test_choices(tmp_path):
@@ -85,6 +97,10 @@ def test_choices_in_lists_without_names(tmp_path):
     found.update(num_steps=4, batch_size=8, log_every=1)
     summary = train(RunConfig.from_dict(found), tmp_path / "run")
     assert summary["copa"].keys() == {"step", "accuracy"}
+    for row in (wrong := errors(tmp_path, "copa")):  # the rows differ by their labels alone
+        line = int(row["where"].rpartition(" ")[2])
+        assert row["options"] == rows[0]["options"] and row["label"] == str((line - 1) % 3) != row["predicted"]
+    assert wrong
     timing = json.loads((tmp_path / "run" / "timing.jsonl").read_text().splitlines()[-1])
     assert timing["tokens_per_second"] * timing["seconds"] == pytest.approx(8 * 3 * 32)
     assert predict(tmp_path / "run" / "model", lines, tmp_path / "out.jsonl") == 40

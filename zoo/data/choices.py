@@ -103,7 +103,7 @@ class ChoicesConfig(SupervisedConfig):
         examples = encode_options(tokenizer, rows, self.seq_len, self.pad_to_multiple_of)
         label = np.append(rows["label"], np.int32(0))
         self.report(examples.sequences, split)
-        return dataclasses.replace(examples, columns={"label": label})
+        return dataclasses.replace(examples, columns={"label": label}, rows=self.kept(rows, split))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,12 +111,13 @@ class ChoiceExamples:
     """Examples of C sequences each, `[B, C, T]`.
 
     Attributes:
-      sequences: all sequences, those of one example behind one another. columns: as of `SequenceExamples`.
+      sequences: all sequences, those of one example behind one another. columns, rows: as of `SequenceExamples`.
     """
 
     sequences: SequenceExamples
     count: int
     columns: Mapping[str, np.ndarray]
+    rows: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.sequences) // self.count

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from zoo.data.columns import Table
+from zoo.data.rows import Rows
 from zoo.data.schema import Batch
 from zoo.errors import InputError
 from zoo.text.tokenizer import Tokenizer
@@ -43,6 +44,7 @@ class SequenceExamples:
       columns: other fields by name, [N + 1, ...] each, whose last value stands for the index -1.
       seq_len: the longest batch. multiple: batches are padded to a multiple of this many tokens, up to `seq_len`.
       fill_id: the token that stands behind the end of a sequence; of tags it is -1, of other fields 0.
+      rows: where each sequence comes from, of splits that are evaluated; None where the texts are not kept.
     """
 
     sequences: Sequences
@@ -50,6 +52,7 @@ class SequenceExamples:
     seq_len: int
     multiple: int
     fill_id: int
+    rows: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.sequences)

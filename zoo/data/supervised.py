@@ -146,6 +146,11 @@ class SupervisedConfig(DatasetConfig):
         cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
         _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
 
+    @staticmethod
+    def kept(rows: Rows, split: str) -> Rows | None:
+        """The rows that examples keep, for reports: those of training would hold all its texts in memory."""
+        return None if split == "train" else rows
+
     def _check_columns(self) -> None:
         counts = collections.Counter(self.used_columns.values())
         for role, name in self.used_columns.items():

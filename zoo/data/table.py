@@ -103,9 +103,8 @@ class TableConfig(SupervisedConfig):
             sequences, tokenizer, pairs=pairs is not None, table=rows.table, lines=rows.lines, column=self.text
         )
         label = np.append(rows["label"], np.zeros(1, rows["label"].dtype))
-        examples = SequenceExamples(
-            sequences, {"label": label}, self.seq_len, self.pad_to_multiple_of, tokenizer.fill_id
-        )
+        length, multiple, kept = self.seq_len, self.pad_to_multiple_of, self.kept(rows, split)
+        examples = SequenceExamples(sequences, {"label": label}, length, multiple, tokenizer.fill_id, kept)
         self.report(examples, split)
         return examples
 

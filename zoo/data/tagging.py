@@ -87,9 +87,8 @@ class TaggingConfig(SupervisedConfig):
         encoded, classes = encode_words(tokenizer, rows["words"], self.seq_len), features["tags"].classes
         after = _after_the_first(classes) if self.tagged_tokens == "all" else np.full(len(classes), NONE, np.int32)
         tags = [_token_tags(word, gold, after) for word, gold in zip(encoded.word, rows["tags"], strict=True)]
-        examples = SequenceExamples(
-            word_sequences(encoded, tags), {}, self.seq_len, self.pad_to_multiple_of, tokenizer.fill_id
-        )
+        length, multiple, kept = self.seq_len, self.pad_to_multiple_of, self.kept(rows, split)
+        examples = SequenceExamples(word_sequences(encoded, tags), {}, length, multiple, tokenizer.fill_id, kept)
         self.report(examples, split)
         _report_lost(encoded, rows, self.words, split)
         return WordExamples(examples, encoded.first, rows["tags"])

@@ -5,7 +5,7 @@
 A new evaluator is a file with a subclass of `Evaluator`, and a row in `EVALUATORS`.
 """
 
-from zoo.evals.evaluator import Evaluated, Evaluator
+from zoo.evals.evaluator import Evaluated, Evaluator, Findings
 from zoo.evals.glue import Glue
 from zoo.evals.loss import Loss
 from zoo.evals.question_answering import QuestionAnswering
@@ -24,6 +24,7 @@ __all__ = [
     "EVALUATORS",
     "Evaluated",
     "Evaluator",
+    "Findings",
     "Glue",
     "Loss",
     "QuestionAnswering",

@@ -15,6 +15,14 @@ from typing import NamedTuple
 
 from zoo.errors import InputError
 
+DEFINITIONS = {
+    "precision": "Share of the predicted entities whose type, first and last word are right.",
+    "recall": "Share of the labelled entities that are predicted with the right type, first and last word.",
+    "f1": "Harmonic mean of `precision` and `recall` over all entities, as CoNLL-2003 counts them.",
+    "f1:": "The same of the entities of this type alone.",
+    "accuracy": "Share of the words whose tag is right, those outside of entities included.",
+}
+
 
 class Tag(NamedTuple):
     """A tag in its parts: `letter` is one of O, B, I, E and S, and `type` is empty for O."""
@@ -29,6 +37,16 @@ class Entity(NamedTuple):
     type: str
     first: int
     last: int
+
+
+class TypeScores(NamedTuple):
+    """Scores of the entities of one type; `labelled` and `predicted` are how many there are."""
+
+    precision: float
+    recall: float
+    f1: float
+    labelled: int
+    predicted: int
 
 
 def split_tag(tag: str) -> Tag:
@@ -77,13 +95,35 @@ def entity_scores(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence
     Raises:
       InputError: sequences of unequal number or length, or an invalid tag.
     """
-    _check_lengths(golds, predictions)
-    gold, predicted = _located(golds), _located(predictions)
-    counts = [Counter(entity.type for _, entity in found) for found in (gold & predicted, predicted, gold)]
+    counts = _counts(golds, predictions)
     precision, recall, score = _scores(*(each.total() for each in counts))
     same = [a == b for pair in zip(golds, predictions, strict=True) for a, b in zip(*pair, strict=True)]
-    by_type = {f"f1:{kind}": _scores(*(each[kind] for each in counts))[2] for kind in sorted({*counts[1], *counts[2]})}
+    by_type = {f"f1:{kind}": scores.f1 for kind, scores in _by_type(counts).items()}
     return {"precision": precision, "recall": recall, "f1": score, "accuracy": _share(sum(same), len(same)), **by_type}
+
+
+def type_scores(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, TypeScores]:
+    """The scores of each type of `entity_scores`, in alphabetical order.
+
+    Raises:
+      InputError: as `entity_scores`.
+    """
+    return _by_type(_counts(golds, predictions))
+
+
+def _counts(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> list[Counter[str]]:
+    """How many entities of each type are right, predicted and labelled."""
+    _check_lengths(golds, predictions)
+    gold, predicted = _located(golds), _located(predictions)
+    return [Counter(entity.type for _, entity in found) for found in (gold & predicted, predicted, gold)]
+
+
+def _by_type(counts: Sequence[Counter[str]]) -> dict[str, TypeScores]:
+    right, predicted, gold = counts
+    return {
+        kind: TypeScores(*_scores(right[kind], predicted[kind], gold[kind]), gold[kind], predicted[kind])
+        for kind in sorted({*predicted, *gold})
+    }
 
 
 def _located(sequences: Iterable[Sequence[str]]) -> set[tuple[int, Entity]]:

@@ -5,6 +5,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
@@ -41,18 +42,35 @@ class Evaluated(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Findings:
+    """What an evaluator found of a model: its metrics and, in subclasses, what else belongs in a report."""
+
+    metrics: dict[str, float]
+
+    def write(self, folder: Path) -> str:
+        """Writes its files into `folder`, which exists; one process does it. Touches no device.
+
+        Returns: Markdown about them, whose links begin with the folder's name; "" without files.
+        """
+        del folder
+        return ""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluator(abc.ABC):
     """An evaluator: its own group of a config, `config.evals.NAME`.
 
     Attributes:
       evaluates: the objectives that it suits.
+      definitions: what its metrics are, in a sentence each, by their names.
       split: of the run's data.
       every: steps between evaluations in training; 0 is the run's `eval_every`. It also happens at the last step.
       num_batches: batches in one evaluation; 0 takes the whole split.
     """
 
     evaluates: ClassVar[tuple[type[Objective], ...]] = (Objective,)
+    definitions: ClassVar[Mapping[str, str]] = {}
     split: str = "validation"
     every: int = 0
     num_batches: int = 0
@@ -79,6 +97,17 @@ class Evaluator(abc.ABC):
     @abc.abstractmethod
     def run(self, model: Evaluated) -> dict[str, float]:
         """The metrics, over the whole split."""
+
+    def examine(self, model: Evaluated) -> Findings:
+        """The same metrics, with what a report of the finished model shows beside them; by default nothing.
+
+        All processes take part. An evaluator with a report overrides this, and its `run` gives the metrics of it.
+        """
+        return Findings(metrics=self.run(model))
+
+    def define(self, metric: str) -> str:
+        """What a metric that `run` gives is, in a sentence; "" for one that nothing defines."""
+        return self.definitions.get(metric, "")
 
     def lower_is_better(self, metric: str) -> bool:
         """Whether a model is better if this metric is smaller."""

@@ -3,15 +3,24 @@
 """The objective's own metrics over a split: loss, and what goes with it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from zoo.evals.evaluator import Evaluated, Evaluator, results, total
 from zoo.objectives import Objective
+
+DEFINITIONS = {
+    "loss": "Mean of what training minimizes, without dropout: of cross-entropies in nats, or of squared errors.",
+    "accuracy": "Share of the predictions (tokens, labels or spans) that are right.",
+    "perplexity": "Exponential of the mean cross-entropy of a token.",
+    "bits_per_byte": "Cross-entropy of a token in bits, divided by the mean length of the text's tokens in bytes.",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loss(Evaluator):
     """Sums over batches, so that the batch size does not matter."""
+
+    definitions: ClassVar = DEFINITIONS
 
     def metric_names(self, objective: Objective) -> tuple[str, ...]:
         return objective.metric_names

@@ -16,6 +16,24 @@ from typing import NamedTuple
 
 from zoo.errors import InputError
 
+_EXACT = "Share of the questions whose answer equals one of the right ones, without case, punctuation and articles{}."
+_F1 = "Mean over the questions of the highest F1 score of the answer's words with those of a right answer{}."
+DEFINITIONS = {
+    f"{name}{suffix}": sentence.format(which)
+    for name, sentence in (("exact_match", _EXACT), ("f1", _F1))
+    for suffix, which in (
+        ("", ""),
+        ("_answerable", ", over the questions that have an answer"),
+        ("_unanswerable", ", over the questions that have none"),
+    )
+} | {
+    f"best_{name}{suffix}": sentence.format(name)
+    for name in ("exact_match", "f1")
+    for suffix, sentence in (
+        ("", "The highest `{}` that any threshold of the no-answer score gives."),
+        ("_threshold", "The no-answer score above which the answer is empty for the best `{}`."),
+    )
+}
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)  # ASCII alone: the script keeps dashes and curly quotes
 

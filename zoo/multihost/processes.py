@@ -211,6 +211,33 @@ def failures(point: str, failed: bool) -> list[int]:
     return sorted(int(key.rpartition("/")[2]) for key, _ in client().key_value_dir_get(f"zoo/{folder}/"))
 
 
+def from_primary(value: str) -> str:
+    """The value that process 0 has, in all processes; the others' own do not count."""
+    if count() == 1:
+        return value
+    name = f"from_primary/{next(_barriers)}"
+    if is_primary():
+        publish(name, value)
+        return value
+    return look_up(name, _A_DAY / 1000)
+
+
+def all_arrive(point: str, timeout: float) -> bool:
+    """Whether every process comes to this point within so many seconds, after an error that may be one's own.
+
+    Args:
+      point: a name that no other call has; errors may have made the processes count differently.
+    """
+    if count() == 1:
+        return True
+    watch.heartbeat(point, grace_period=True)
+    try:
+        client().wait_at_barrier(f"zoo/{point}", round(timeout * 1000))
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def primary_first(point: str) -> Iterator[None]:
     """Lets process 0 run the block first, so that the others find what it has written."""
@@ -241,6 +268,11 @@ class Consensus:
         values = jax.make_array_from_callback(shape, self._sharding, lambda _: np.array([value], np.int32))
         self._pending = self._highest(values)
         return agreed
+
+    def settle(self, value: int) -> int:
+        """The highest value that any process gives now; all wait for it."""
+        self(value)
+        return self(value)
 
 
 class BatchBlocks(NamedTuple):

@@ -78,6 +78,10 @@ class Best:
         best = 0 if self._best is None else self._best["step"]
         return step // self._every - best // self._every >= self._patience
 
+    def step(self, state: TrainState) -> int:
+        """The step of whose parameters `restore` gives the state."""
+        return int(state.step) if self._best is None else self._best["step"]
+
     def restore(self, state: TrainState) -> TrainState:
         """The state with the parameters of the best step; the state itself if none was kept.
 

@@ -14,12 +14,13 @@ import zoo
 from zoo.data.pipeline import evaluation_batches
 from zoo.data.schema import Dataset, Examples
 from zoo.errors import ConfigError
-from zoo.evals.evaluator import Function
+from zoo.evals.evaluator import Findings, Function
 from zoo.multihost import watch
 from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Objective
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
+from zoo.train.final_report import write_report
 from zoo.train.learner import Learner
 from zoo.train.run_spec import RunSpec, check_names, source_of
 from zoo.train.step import EvalStep
@@ -27,7 +28,7 @@ from zoo.train.workdir import DATA, has_checkpoints, read_config, write_json
 
 _log = logging.getLogger(__name__)
 
-EVALUATION = "evaluation.json"
+EVALUATION, REPORT = "evaluation.json", "evaluation"
 
 
 class Evaluation:
@@ -73,11 +74,18 @@ class Evaluation:
         evals = self._learner.spec.config.evals
         return {name: evals[name].run(self) for name in (evals if names is None else names)}
 
+    def examine(self, params: Any, frozen: Any) -> dict[str, Findings]:
+        """What a report shows of a model, by the evaluator's name; all processes take part."""
+        self._params = params, frozen
+        return {name: each.examine(self) for name, each in self._learner.spec.config.evals.items()}
+
 
 def evaluate_workdir(
     workdir: Path, *, config: RunConfig | None = None, data_dir: Path | None = None, model: str | None = None
 ) -> dict[str, Any]:
     """The metrics of each evaluator by its name, also written to `evaluation.json` in the workdir.
+
+    What else the evaluators report of the model goes into the folder `evaluation` there (`zoo.train.final_report`).
 
     Args:
       config: None is the one that the workdir was trained with.
@@ -99,11 +107,14 @@ def evaluate_workdir(
         dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source_of(config.init_from))
     learner = Learner.create(RunSpec.create(config, dataset.info))
     origin, graphdef, params, frozen = _latest(workdir, learner) if model is None else _load(model, learner, dataset)
-    result = {**origin, **Evaluation(learner, dataset, graphdef).run(params, frozen)}
+    findings = Evaluation(learner, dataset, graphdef).examine(params, frozen)
+    watch.heartbeat("the report", grace_period=True)
+    result = {**origin, **{name: found.metrics for name, found in findings.items()}}
     if is_primary():
         workdir.mkdir(parents=True, exist_ok=True)
+        page = write_report(workdir / REPORT, config, findings, origin)
         write_json(workdir / EVALUATION, result)
-        _log.info("evaluation: %s", workdir / EVALUATION)
+        _log.info("evaluation: %s and %s", workdir / EVALUATION, page)
     return result
 
 

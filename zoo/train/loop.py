@@ -30,6 +30,7 @@ from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import Evaluation
+from zoo.train.final_report import REPORT, drop_stale_report, write_report
 from zoo.train.learner import Learner
 from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
@@ -54,7 +55,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains to the config's last step, from the workdir's latest checkpoint if it has one; returns the summary.
 
-    With `config.early_stopping` it may end before; the summary then has that step as `stopped_early`.
+    With `config.early_stopping` it may end before; the summary then has that step as `stopped_early`. A signal that
+    came too late to stop it is there as `signal`, its number, for a caller that would train on.
 
     If that one cannot be read, `damaged="set_aside"` renames it and continues from the one before. A trace of the steps
     of `profile` goes into the workdir.
@@ -75,8 +77,9 @@ def train(
             dataset = config.data.open(cache_dir=workdir / DATA, data_dir=data_dir, tokenizer=source)
             check_vocabulary(config, dataset.tokenizer)
             pin_data(workdir, dataset.manifest)
+            if is_primary():
+                drop_stale_report(workdir, config)
         spec = RunSpec.create(config, dataset.info)
-        config = spec.config
         kept = declared(spec.source) if spec.source else None
         # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)
@@ -93,15 +96,21 @@ def train(
         # 4. The steps.
         run = _Run(learner, dataset, checkpoints, best, report, stack.enter_context(Profile(workdir, profile)))
         state, signalled = run.steps(state, batches)
-        # 5. What is left behind: curves, and the model as a Hub folder with its tokenizer.
-        step = int(state.step)
-        is_early = step < config.num_steps and not signalled
+        # 5. What is left behind: curves, the model as a Hub folder with its tokenizer, and a report of this model.
+        step, last = int(state.step), spec.config.num_steps
+        late, signalled = (signalled, 0) if best.is_over(step) or step == last else (0, signalled)
+        is_early = step < last and not signalled
         if is_early and is_primary():
             what = "stopped early after step %d: %d evaluations without a better %s."
             _log.info(what, step, config.early_stopping, config.keep_best)
         summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
-            _export(learner, dataset, best.restore(state), kept, workdir / MODEL)
+            exported = best.restore(state)
+            _export(learner, dataset, exported, kept, workdir / MODEL)
+            findings = run.evaluation.examine(exported.params, exported.frozen)
+            watch.heartbeat("the report", grace_period=True)
+            if is_primary():
+                write_report(workdir / REPORT, config, findings, {"step": best.step(state)})
     if signalled:
         if is_primary():
             name = signal.Signals(signalled).name
@@ -109,7 +118,7 @@ def train(
         raise SystemExit(SIGNALLED + signalled)
     if is_primary():
         print(describe(summary, workdir))
-    return summary
+    return summary | ({"signal": late} if late else {})
 
 
 class _Run:
@@ -132,7 +141,7 @@ class _Run:
         self.skipped, self.skipped_in_a_row = 0, 0
 
     def steps(self, state: TrainState, batches) -> tuple[TrainState, int]:
-        """Runs to the last step, to an early end or to a signal; returns the state and the signal's number, or 0."""
+        """Runs to the last step, to an early end or to a signal; returns the state and a signal's number, or 0."""
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
         pending, signalled, is_over = None, 0, self.best.is_over(int(state.step))
@@ -169,8 +178,9 @@ class _Run:
                     self.report.restart_clock()
                 if signalled or is_over:
                     break
+            signalled = signalled or self.consensus.settle(received[0] if received else 0)
         watch.heartbeat("the end of the steps", grace_period=True)
-        return state, signalled if signalled and not is_over and step < config.num_steps else 0
+        return state, signalled
 
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps

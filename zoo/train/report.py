@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from tensorboardX import SummaryWriter
 
 from zoo.errors import IntegrityError
+from zoo.files import json_line
+from zoo.train.final_report import PAGE, REPORT
 from zoo.train.workdir import MODEL, write_json
 
 METRICS, TIMING, CURVE, SUMMARY, EVENTS = "metrics.jsonl", "timing.jsonl", "loss.png", "summary.json", "tensorboard"
@@ -99,7 +101,9 @@ class Report:
         self._work = _NOTHING  # since the last mark
         for name in (METRICS, TIMING):
             drop_beyond(workdir / name, start)
-        self._metrics, self._timing = (open(workdir / name, "a", buffering=1) for name in (METRICS, TIMING))
+        self._metrics, self._timing = (
+            open(workdir / name, "a", buffering=1, encoding="utf-8") for name in (METRICS, TIMING)
+        )
         self._events = SummaryWriter(str(workdir / EVENTS), purge_step=start + 1, write_to_disk=True)
         interval = 0.2 if sys.stderr.isatty() else 5.0  # seconds; a log file wants fewer lines
         self._bar = tqdm.tqdm(total=num_steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
@@ -128,7 +132,7 @@ class Report:
         status = f"loss {metrics['loss']:.3f}, {speed}"
         self._bar.set_postfix_str(status, refresh=False)
         self._record("train", step, metrics)
-        self._timing.write(_line({"step": step, "seconds": seconds, **speeds}))
+        self._timing.write(json_line({"step": step, "seconds": seconds, **speeds}))
         for name, speed in speeds.items():
             self._events.add_scalar(f"speed/{name}", speed, step)
 
@@ -162,7 +166,7 @@ class Report:
         return summary
 
     def _record(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
-        self._metrics.write(_line({"step": step, "split": split, **metrics}))
+        self._metrics.write(json_line({"step": step, "split": split, **metrics}))
         for name, value in metrics.items():
             self._events.add_scalar(f"{split}/{name}", value, step)
 
@@ -174,7 +178,7 @@ def describe(summary: Mapping[str, Any], workdir: Path) -> str:
     for name, found in groups.items():
         shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
         lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
-    paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "model": MODEL}
+    paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "report": f"{REPORT}/{PAGE}", "model": MODEL}
     return "\n".join(lines + [f"{name + ':':<13}{workdir / path}" for name, path in paths.items()])
 
 
@@ -182,7 +186,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a JSON-lines file; a last line that a killed job left half written is not one."""
     if not path.exists():
         return []
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
     try:
         return [json.loads(line) for line in lines]
     except ValueError as error:
@@ -192,9 +196,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def drop_beyond(path: Path, step: int) -> None:
     """Removes the lines after `step`, which a resumed run writes again."""
     if path.exists():
-        kept = "".join(_line(row) for row in read_lines(path) if row["step"] <= step)
+        kept = "".join(json_line(row) for row in read_lines(path) if row["step"] <= step)
         partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(kept)
+        partial.write_text(kept, encoding="utf-8")
         partial.replace(path)
 
 
@@ -222,9 +226,3 @@ def _ended(stopped_early: int | None) -> dict[str, int]:
 
 def _shown(value: Any) -> bool:
     return value is not None and math.isfinite(value)
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    """One JSON line; JSON has no NaN, so a number that is not finite becomes null."""
-    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-    return json.dumps(plain) + "\n"

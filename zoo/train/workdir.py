@@ -37,6 +37,15 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         yield workdir
         return
     _check_is_workdir(workdir)
+    with hold(workdir):
+        _check_experiment(workdir, config)
+        write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
+        yield workdir
+
+
+@contextlib.contextmanager
+def hold(workdir: Path) -> Iterator[None]:
+    """Makes the folder and locks it against other jobs; ConfigError if it cannot be written, or another holds it."""
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         lock = open(workdir / "lock", "a+")
@@ -46,24 +55,27 @@ def claim(workdir: Path, config: RunConfig) -> Iterator[Path]:
         ) from error
     with lock:
         _acquire(lock, workdir)
-        _check_experiment(workdir, config)
-        write_json(workdir / CONFIG, {"digest": config.digest(), "config": config.to_dict()})
-        yield workdir
+        yield
 
 
 def pin_data(workdir: Path, manifest: Mapping[str, Any]) -> None:
     """Ties the workdir to one prepared text; once it holds checkpoints, another text is an IntegrityError."""
     if has_checkpoints(workdir) and (workdir / MANIFEST).exists():
-        _compare(_read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on other data")
+        _compare(read_json(workdir / MANIFEST), manifest, f"{workdir} holds checkpoints of a run on other data")
     if is_primary():
         write_json(workdir / MANIFEST, manifest)
+
+
+def read_manifest(workdir: Path) -> dict[str, Any]:
+    """What `pin_data` tied the workdir to."""
+    return read_json(workdir / MANIFEST)
 
 
 def read_config(workdir: Path) -> RunConfig:
     """The config of the experiment that the folder holds."""
     if not (workdir / CONFIG).exists():
         raise ConfigError(f"{workdir} holds no {CONFIG}; --workdir must be a folder that launch.train wrote.")
-    return RunConfig.from_dict(_read_json(workdir / CONFIG).get("config"))
+    return RunConfig.from_dict(read_json(workdir / CONFIG).get("config"))
 
 
 def write_json(path: Path, value) -> None:
@@ -73,7 +85,8 @@ def write_json(path: Path, value) -> None:
     partial.replace(path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object that `write_json` wrote; IntegrityError if it is damaged."""
     try:
         value = json.loads(path.read_text())
         if isinstance(value, dict):
@@ -101,7 +114,7 @@ def _acquire(lock, workdir: Path) -> None:
 
 
 def _check_shared(workdir: Path, config: RunConfig) -> None:
-    if not (workdir / CONFIG).exists() or _read_json(workdir / CONFIG).get("digest") != config.digest():
+    if not (workdir / CONFIG).exists() or read_json(workdir / CONFIG).get("digest") != config.digest():
         raise ConfigError(
             f"process {index()} on {socket.gethostname()} does not find in {workdir} what process 0 wrote there; "
             "--workdir must be one folder that all hosts see, and --config the same everywhere."
