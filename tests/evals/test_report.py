@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from tests.objectives.fakes import info
 from tests.train.test_finetune import KINDS, config
-from zoo.data.columns import open_table
+from zoo.data.tables import open_table
 from zoo.data.rows import read_rows
 from zoo.data.table import TableConfig
 from zoo.errors import ConfigError
