@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from configs import glue, superglue
-from zoo.errors import ConfigError
+from zoo.data.table import TableConfig
+from zoo.data.tables import open_table
+from zoo.errors import ConfigError, InputError
+from zoo.predict import predict
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
@@ -114,6 +117,35 @@ def test_a_run_has_the_metrics_of_both_sets(tmp_path):
     result = evaluate_workdir(tmp_path / "run")
     assert result["step"] == 2
     assert {*result["metrics"]} == {*result["mismatched"]} == {"accuracy"}
+
+
+def test_predictions_for_the_benchmarks_site(tmp_path):
+    rows = [COLUMNS["rte"](index) | {"index": index} for index in range(24)]
+    hidden = [{name: row[name] for name in ("index", "sentence1", "sentence2")} for row in rows[21:]][::-1]
+    values = tiny(glue.get_config("rte,files"), tmp_path, rows, ".tsv").to_dict()
+    values["data"] |= {"splits": (f"test={write(tmp_path / 'test.tsv', hidden)}",), "id": "index"}
+    values["evals"]["test"] = {"type": "glue_submission", "task": "rte", "split": "test"}
+    train(RunConfig.from_dict(values), tmp_path / "run")
+    report = tmp_path / "run" / "report"
+    lines = (report / "test" / "RTE.tsv").read_text().splitlines()
+    assert lines[0] == "index\tprediction" and [line.split("\t")[0] for line in lines[1:]] == ["21", "22", "23"]
+    assert {line.split("\t")[1] for line in lines[1:]} <= {"entailment", "not_entailment"}
+    assert [path.name for path in (report / "test").iterdir()] == ["RTE.tsv"]
+    predict(tmp_path / "run" / "model", tmp_path / "test.tsv", tmp_path / "out.tsv")
+    predicted = {row.values["index"]: row.values["prediction"] for row in open_table(tmp_path / "out.tsv")}
+    assert dict(line.split("\t") for line in lines[1:]) == predicted
+    recorded = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {line["split"] for line in recorded} == {"train", "validation", "metrics"}
+
+
+@pytest.mark.parametrize("values", [["a"], [3], [None], ["3", 4], [True]])
+def test_numbers_of_rows_are_checked(tmp_path, values):
+    rows = [{"idx": 3, "text": "a film", "label": 0}, {"idx": 5, "text": "a plot", "label": 1}] + [
+        {"idx": value, "text": "it was", "label": 0} for value in values
+    ]
+    source = write(tmp_path / "train.jsonl", rows)
+    with pytest.raises(InputError, match=r"train\.jsonl, line 3, column 'idx': expected a whole number of its own"):
+        TableConfig(source=source, id="idx", seq_len=16).open(cache_dir=tmp_path)
 
 
 def test_splits_are_checked_before_a_device_is_touched(tmp_path):

@@ -25,7 +25,7 @@ from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_ty
 from zoo.data.rows import Rows, read_rows, without_labels
 from zoo.data.schema import Feature, Schema
 from zoo.data.supervised import SupervisedConfig
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 
 EMBEDDED = Path(__file__).with_name("reviews.csv")
@@ -38,6 +38,7 @@ class TableConfig(SupervisedConfig):
 
     Attributes:
       text, text_pair, label: names of columns; "" for `text_pair` is one text per row.
+      id: name of the column of a row's number, by which files of predictions are sorted; "" for none.
       prefix: name of a column that is put before `text` with a colon, such as the word of WiC; "" for none.
       label_type: whether a label is the name of a class, or a number.
       labels: names of the classes in the order of their indices; () is all of the training file, sorted. A table whose
@@ -46,9 +47,10 @@ class TableConfig(SupervisedConfig):
     """
 
     embedded: ClassVar = EMBEDDED
-    labels_in: ClassVar = ("label",)
+    labels_in: ClassVar = ("label", "id")
     text: str = "text"
     text_pair: str = ""
+    id: str = ""
     prefix: str = ""
     label: str = "label"
     label_type: Literal["class", "float"] = "class"
@@ -62,7 +64,8 @@ class TableConfig(SupervisedConfig):
 
     @property
     def columns(self) -> dict[str, str]:
-        return {"text": self.text, "text_pair": self.text_pair, "prefix": self.prefix, "label": self.label}
+        texts = {"text": self.text, "text_pair": self.text_pair, "prefix": self.prefix}
+        return {**texts, "id": self.id, "label": self.label}
 
     @property
     def outlined(self) -> Schema:
@@ -75,8 +78,9 @@ class TableConfig(SupervisedConfig):
         return {"type": "table"}
 
     def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
-        texts = [role for role in self.used_columns if role != "label"]
+        texts = [role for role in self.used_columns if role not in self.labels_in]
         rows = {split: read_rows(table, self.used_columns, texts=texts) for split, table in tables.items()}
+        rows = {split: part if self.id == "" else _with_ids(part, self.id) for split, part in rows.items()}
         if self.label_type == "float":
             return {"label": Feature(kind="float")}, {split: self._number(split, part) for split, part in rows.items()}
         train = self._names(rows["train"])
@@ -140,6 +144,21 @@ class TableConfig(SupervisedConfig):
         check_known(rows.table, self.label, rows.lines, names, known, why)
         index = {name: index for index, name in enumerate(classes)}
         return rows.replace(label=np.array([index[name] for name in names], np.int32))
+
+
+def _with_ids(rows: Rows, column: str) -> Rows:
+    """The rows with their numbers; InputError for one that has none, or that of another."""
+    found: dict[int, int] = {}
+    for index, value in enumerate(rows["id"]):
+        digits = str(value)
+        if isinstance(value, bool) or not digits.isdecimal() or int(digits) in found:
+            known = f", as in {rows.where(found[int(digits)])}" if digits.isdecimal() else ""
+            raise InputError(
+                f"{rows.where(index, column)}: expected a whole number of its own (data.id); found "
+                f"{value!r:.60}{known}. Correct that row, or set data.id=''."
+            )
+        found[int(digits)] = index
+    return rows.replace(id=[*found])
 
 
 def first_texts(rows: Rows) -> list[str]:

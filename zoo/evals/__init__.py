@@ -6,7 +6,7 @@ A new evaluator is a file with a subclass of `Evaluator`, and a row in `EVALUATO
 """
 
 from zoo.evals.evaluator import Evaluated, Evaluator, Findings
-from zoo.evals.glue import Glue
+from zoo.evals.glue import Glue, GlueSubmission
 from zoo.evals.loss import Loss
 from zoo.evals.question_answering import QuestionAnswering
 from zoo.evals.sequence_classification import SequenceClassification
@@ -14,6 +14,7 @@ from zoo.evals.token_classification import TokenClassification
 
 EVALUATORS: dict[str, type[Evaluator]] = {
     "glue": Glue,
+    "glue_submission": GlueSubmission,
     "loss": Loss,
     "question_answering": QuestionAnswering,
     "sequence_classification": SequenceClassification,
@@ -26,6 +27,7 @@ __all__ = [
     "Evaluator",
     "Findings",
     "Glue",
+    "GlueSubmission",
     "Loss",
     "QuestionAnswering",
     "SequenceClassification",

@@ -64,6 +64,7 @@ class Evaluator(abc.ABC):
     Attributes:
       evaluates: the objectives that it suits.
       definitions: what its metrics are, in a sentence each, by their names.
+      needs_labels: whether its split must have labels.
       split: of the run's data.
       every: steps between evaluations in training; 0 is the run's `eval_every`. It also happens at the last step.
       num_batches: batches in one evaluation; 0 takes the whole split.
@@ -71,6 +72,7 @@ class Evaluator(abc.ABC):
 
     evaluates: ClassVar[tuple[type[Objective], ...]] = (Objective,)
     definitions: ClassVar[Mapping[str, str]] = {}
+    needs_labels: ClassVar[bool] = True
     split: str = "validation"
     every: int = 0
     num_batches: int = 0

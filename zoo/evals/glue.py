@@ -5,6 +5,7 @@
 import dataclasses
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Glue(SequenceClassification):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class GlueFindings(LabelFindings):
-    """Adds the file that the benchmark's site takes, of tasks of GLUE and whole splits.
+    """Adds the file that the benchmark's site takes.
 
     Attributes: as of `Glue`.
     """
@@ -50,9 +51,10 @@ class GlueFindings(LabelFindings):
     num_batches: int
 
     def write(self, folder: Path) -> str:
-        return f"{super().write(folder)}\n{self._write_submission(folder)}"
+        return f"{super().write(folder)}\n{self.write_predictions(folder)}"
 
-    def _write_submission(self, folder: Path) -> str:
+    def write_predictions(self, folder: Path) -> str:
+        """Writes the file, of a whole split of a task of GLUE; returns Markdown about it."""
         name = submission_name(self.task, self.split)
         if not name:
             return f"The task `{self.task}` is none of GLUE's, so that there is no file for its site.\n"
@@ -65,6 +67,30 @@ class GlueFindings(LabelFindings):
             )
             _log.warning("%s: %s", folder, why)
             return f"{why}\n"
+        ids = None if self.rows is None else self.rows.get("id")
         with open(folder / name, "w", encoding="utf-8") as file:
-            file.writelines(submission_lines(self.task, self.predicted, self.classes))
+            file.writelines(submission_lines(self.task, self.predicted, self.classes, ids))
         return f"Predictions in GLUE's format: [{name}]({folder.name}/{name})\n"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GlueSubmission(Glue):
+    """Predictions of a split whose labels the benchmark keeps secret: no metrics, but a file for its site."""
+
+    needs_labels: ClassVar = False
+
+    def metric_names(self, objective: Objective) -> tuple[str, ...]:
+        return ()
+
+    def examine(self, model: Evaluated) -> "SubmissionFindings":
+        return SubmissionFindings(**vars(super().examine(model)))
+
+    def score(self, objective: Objective, labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+        return {}
+
+
+class SubmissionFindings(GlueFindings):
+    """The file alone."""
+
+    def write(self, folder: Path) -> str:
+        return self.write_predictions(folder)

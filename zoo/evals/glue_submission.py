@@ -60,12 +60,15 @@ def submission_labels(task: str, classes: Sequence[str]) -> list[str]:
     return [written[names[int(name)]] for name in classes] if sorted(classes) == numbers else []
 
 
-def submission_lines(task: str, predicted: np.ndarray, classes: Sequence[str]) -> Iterator[str]:
+def submission_lines(
+    task: str, predicted: np.ndarray, classes: Sequence[str], ids: Sequence[int] | None = None
+) -> Iterator[str]:
     """The lines of a task's file with its header.
 
     Args:
-      predicted: classes int [n], or scores float [n] of STS-B, in the order of the benchmark's rows.
+      predicted: classes int [n], or scores float [n] of STS-B.
       classes: the names of the classes, as `submission_labels` takes them.
+      ids: the number of each row, by which the lines are sorted; None is rows in the benchmark's order.
     """
     yield "index\tprediction\n"
     if task == "stsb":
@@ -73,5 +76,5 @@ def submission_lines(task: str, predicted: np.ndarray, classes: Sequence[str]) -
     else:
         labels = submission_labels(task, classes)
         values = [labels[index] for index in predicted]
-    for index, value in enumerate(values):
+    for index, value in sorted(zip(range(len(values)) if ids is None else ids, values, strict=True)):
         yield f"{index}\t{value}\n"

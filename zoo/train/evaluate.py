@@ -69,10 +69,11 @@ class Evaluation:
         return lambda batch: step(params, frozen, batch)
 
     def run(self, params: Any, frozen: Any, names: Iterable[str] | None = None) -> dict[str, dict[str, float]]:
-        """The metrics of the config's evaluators, or of some of them, by the evaluator's name."""
+        """The metrics of the config's evaluators, or of some of them, by the name of each that has metrics."""
         self._params = params, frozen
         evals = self._learner.spec.config.evals
-        return {name: evals[name].run(self) for name in (evals if names is None else names)}
+        chosen = evals if names is None else names
+        return {name: evals[name].run(self) for name in chosen if evals[name].metric_names(self.objective)}
 
     def examine(self, params: Any, frozen: Any) -> dict[str, Findings]:
         """What a report shows of a model, by the evaluator's name; all processes take part."""

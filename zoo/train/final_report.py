@@ -65,7 +65,8 @@ def _table(evaluator: Evaluator, metrics: Mapping[str, float]) -> Iterator[str]:
     yield f"Split `{evaluator.split}`" + (
         f", the first {evaluator.num_batches} batches" if evaluator.num_batches else ""
     )
-    yield from ("", "| metric | value | what it is |", "|---|---|---|")
+    if metrics:
+        yield from ("", "| metric | value | what it is |", "|---|---|---|")
     yield from (f"| `{name}` | {value:.4g} | {evaluator.define(name)} |" for name, value in metrics.items())
 
 

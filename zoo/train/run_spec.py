@@ -174,7 +174,7 @@ def check_evals(config: RunConfig, objective: Objective, info: DataInfo) -> None
             raise ConfigError(
                 f"evals.{name}.split is {evaluator.split!r}, which the data lack; they have {', '.join(info.splits)}."
             )
-        if evaluator.split in info.unlabelled:
+        if evaluator.split in info.unlabelled and evaluator.needs_labels:
             raise ConfigError(
                 f"evals.{name} evaluates the split {evaluator.split!r}, which has no labels; remove the evaluator, and "
                 "predict that split with launch.predict."
