@@ -83,6 +83,7 @@ class DataInfo:
     schema: Schema
     seq_len: int
     bytes_per_token: float | None = None
+    packing: int = 0
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -123,6 +124,7 @@ class Dataset:
       manifest: what distinguishes these data from others, ready for JSON; a workdir is tied to it.
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
       inputs: the columns that a prediction reads, of data that come from a table.
+      packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
     """
 
     tokenizer: Tokenizer
@@ -132,6 +134,7 @@ class Dataset:
     manifest: Mapping[str, Any]
     bytes_per_token: float | None = None
     inputs: Inputs | None = None
+    packing: int = 0
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -148,6 +151,7 @@ class Dataset:
             schema=self.schema,
             seq_len=self.seq_len,
             bytes_per_token=self.bytes_per_token,
+            packing=self.packing,
         )
 
 
