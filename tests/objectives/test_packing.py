@@ -116,7 +116,9 @@ def build(name, objective):
     published = next(iter(registry.FAMILIES[name].sizes.values()))
     decoder = {} if published.decoder_layers is None else {"decoder_layers": 1}
     pad = {"pad_id": None} if published.pad_id is None else {}
-    sizes = SIZES | decoder | pad | dict(embed_width=published.embed_width and 8)
+    window = tuple(window and 3 for window in reversed(published.attention.window))  # so that the one layer has it
+    attention = dataclasses.replace(published.attention, window=window)
+    sizes = SIZES | decoder | pad | dict(embed_width=published.embed_width and 8, attention=attention)
     config = objective.configure(published.replace(**sizes))
     graphdef, shapes = nnx.split(registry.FAMILIES[name].abstract(config, head=objective.head))
     rng = np.random.default_rng(7)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from zoo.data.packing import WEIGHTS
 from zoo.objectives.objective import Batch
@@ -29,9 +29,9 @@ def num_places(batch: Batch) -> int | None:
     return batch[WEIGHTS].shape[1] if WEIGHTS in batch else None
 
 
-def example_weights(batch: Batch) -> Float[Array, "*B"]:
-    """1 for an example and 0 for what only fills up a batch: rows [B], or the places of packed rows [R, K]."""
+def is_example(batch: Batch) -> Bool[Array, "*B"]:
+    """Whether there is an example, of each row [B] or of each place of packed rows [R, K]; the others weigh 0."""
     if WEIGHTS in batch:
-        return batch[WEIGHTS]
+        return batch[WEIGHTS] > 0
     segments = batch["segments"]
-    return jnp.any(segments > 0, axis=tuple(range(1, segments.ndim))).astype(jnp.float32)
+    return jnp.any(segments > 0, axis=tuple(range(1, segments.ndim)))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo.objectives.head_logits import example_weights, head_logits
+from zoo.objectives.head_logits import head_logits, is_example
 from zoo.objectives.loss import cross_entropy, weighted_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -27,5 +27,7 @@ class MultipleChoice(Objective):
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         logits = self.logits(module, batch, dropout_key=dropout_key)
-        losses, correct = cross_entropy(logits, batch["label"]), jnp.argmax(logits, axis=-1) == batch["label"]
-        return weighted_sums(losses, correct, example_weights(batch))
+        weights = is_example(batch).astype(jnp.float32)
+        return weighted_sums(
+            cross_entropy(logits, batch["label"]), jnp.argmax(logits, axis=-1) == batch["label"], weights
+        )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.nn.segments import members
-from zoo.objectives.head_logits import example_weights, head_logits, num_places
+from zoo.objectives.head_logits import head_logits, is_example, num_places
 from zoo.objectives.loss import cross_entropy, weighted_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -39,9 +39,8 @@ class QuestionAnswering(Objective):
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         logits = jnp.swapaxes(self.logits(module, batch, dropout_key=dropout_key), -2, -1)
-        weights = example_weights(batch)
-        # What only fills up a batch has no gradient, where it would be NaN.
-        logits = jnp.where((weights > 0)[..., None, None], logits, 0.0)
+        there = is_example(batch)
+        logits = jnp.where(there[..., None, None], logits, 0.0)  # no gradient of what is not, where it would be NaN
         losses = jnp.mean(cross_entropy(logits, batch["span"]), axis=-1)
         correct = jnp.all(jnp.argmax(logits, axis=-1) == batch["span"], axis=-1)
-        return weighted_sums(losses, correct, weights)
+        return weighted_sums(losses, correct, there.astype(jnp.float32))

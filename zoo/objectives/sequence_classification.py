@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from zoo.data.schema import DataInfo, Feature
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.objectives.head_logits import example_weights, head_logits
+from zoo.objectives.head_logits import head_logits, is_example
 from zoo.objectives.loss import weighted_sum
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -89,7 +89,7 @@ class SequenceClassification(Objective):
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         logits, label = self.logits(module, batch, dropout_key=dropout_key), batch["label"].reshape(-1)
         logits = logits.reshape(-1, logits.shape[-1])
-        real = example_weights(batch).reshape(-1)
+        real = is_example(batch).astype(jnp.float32).reshape(-1)
         weights = ones = jnp.ones_like(real)
         if self.is_regression:
             losses, correct = jnp.square(logits[:, 0] - label), jnp.zeros_like(real)
