@@ -3,6 +3,7 @@
 """Metrics files that a resumed run continues as if it had never stopped."""
 
 import json
+import math
 import time
 
 import pytest
@@ -12,9 +13,10 @@ from zoo.train.report import CURVE, METRICS, SUMMARY, TIMING, Report, Work, desc
 
 
 def report(workdir, start=0):
-    return Report(
-        workdir, start=start, num_steps=4, work=lambda length: Work(tokens=length, flops=50 * length, peak=1e6)
-    )
+    def work(shape):
+        return Work(tokens=math.prod(shape), flops=50 * math.prod(shape), peak=1e6)
+
+    return Report(workdir, start=start, num_steps=4, work=work)
 
 
 def test_speeds():
@@ -26,7 +28,7 @@ def test_speeds():
 def write(workdir, steps, start=0):
     with report(workdir, start) as run:
         for step in steps:
-            run.advance(step, 10)
+            run.advance(step, (2, 5))
             run.train(step, {"loss": 1.0 / step})
             if step % 2 == 0:
                 run.evaluation(step, "validation", {"loss": 2.0 / step})
@@ -79,12 +81,12 @@ def test_resuming_drops_what_is_beyond_the_step(tmp_path):
     assert (resumed / METRICS).read_bytes() == (whole / METRICS).read_bytes()
 
 
-def test_tokens_are_those_of_the_batches_as_long_as_they_were(tmp_path):
+def test_tokens_are_those_of_the_batches_of_the_shapes_that_they_had(tmp_path):
     with report(tmp_path) as run:
-        run.advance(1, 30)
-        run.advance(2, 10)
+        run.advance(1, (2, 15))
+        run.advance(2, (2, 5))
         run.train(2, {"loss": 1.0})
-        run.advance(3, 5)
+        run.advance(3, (1, 5))
         run.train(3, {"loss": 1.0})
     rows = read_lines(tmp_path / TIMING)
     assert [round(row["tokens_per_second"] * row["seconds"]) for row in rows] == [40, 5]
@@ -103,7 +105,7 @@ def test_the_share_of_the_time_spent_waiting_for_input(tmp_path):
 
 def test_numbers_that_are_not_finite_are_valid_json(tmp_path):
     with report(tmp_path) as run:
-        run.advance(1, 10)
+        run.advance(1, (2, 5))
         run.train(1, {"loss": float("nan"), "perplexity": float("inf")})
         run.finish()
     assert read_lines(tmp_path / METRICS)[0]["loss"] is None

@@ -126,8 +126,12 @@ class ChoiceExamples:
         """See `zoo.data.schema.Examples`."""
         indices = np.asarray(indices)
         found = self.sequences.read(self._each(indices), batch=None if batch is None else self._each(batch))
-        shaped = {name: values.reshape(len(indices), self.count, -1) for name, values in found.items()}
+        shaped = {name: values.reshape(len(indices), self.count, values.shape[1]) for name, values in found.items()}
         return {**shaped, **{name: values[indices] for name, values in self.columns.items()}}
+
+    def num_tokens(self, indices: np.ndarray) -> np.ndarray:
+        """See `zoo.data.packing.Packable`."""
+        return self.sequences.num_tokens(self._each(indices)).reshape(len(indices), self.count).max(axis=1)
 
     def _each(self, indices: np.ndarray) -> np.ndarray:
         """The indices of the sequences of some examples."""

@@ -4,8 +4,9 @@
 
 An element of the pipeline is a whole batch: the order is arithmetic (`zoo.data.order`), the examples are read and
 arranged a batch at a time, and random numbers are a function of (seed, step, row). Each process reads the rows of its
-own shard and finds in them what any other process would find. The state of an iterator is the number of its next step,
-so that restoring any step costs one batch.
+own shard and finds in them what any other process would find. Of packed examples, which need fewer rows, every process
+lays out the whole global batch. The state of an iterator is the number of its next step, so that restoring any step
+costs one batch.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from zoo.data import order
+from zoo.data.packing import PackedExamples
 from zoo.data.random import Key
 from zoo.data.schema import Batch, Examples
 from zoo.errors import ConfigError, InputError
@@ -55,13 +57,15 @@ def train_batches(
     batch_size: int,
     seed: int,
     shard: Shard = Shard(),
+    micro_batches: int = 1,
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
     """Endless batches of dicts of [B x blocks / count, ...]; every pass over the examples has an order of its own.
 
     Args:
       arrange: applied to the batch as it was read, with a key that depends on the seed and the step.
-      batch_size: B, rows in a global batch.
+      batch_size: B, examples in a global batch; its rows, unless they are packed.
+      micro_batches: into how many a step splits the rows of a shard; packed rows are filled up to be divisible.
 
     Raises:
       ConfigError: a batch that is not divisible among the processes. InputError: fewer examples than rows in a batch.
@@ -72,7 +76,7 @@ def train_batches(
             f"batch_size is {batch_size}, but the training split has only {len(examples)} examples; lower batch_size, "
             "or data.seq_len where text is packed, or give more data."
         )
-    batches = _Batches(examples, arrange, batch_size, seed, shard, stream=_TRAINING)
+    batches = _Batches(examples, arrange, batch_size, seed, shard, _TRAINING, micro_batches)
     return _read_ahead(_ENDLESS, batches, reading)
 
 
@@ -95,7 +99,7 @@ def evaluation_batches(
     total = -(-len(examples) // batch_size)
     if not total:
         raise InputError("The evaluation split has no examples; give more data, or a larger data.validation_fraction.")
-    batches = _Batches(examples, arrange, batch_size, seed, shard, stream=_EVALUATION)
+    batches = _Batches(examples, arrange, batch_size, seed, shard, _EVALUATION)
     return _read_ahead(min(total, num_batches or total), batches, reading)
 
 
@@ -109,9 +113,13 @@ class _Batches:
     seed: int
     shard: Shard
     stream: int
+    micro_batches: int = 1
 
     def __call__(self, step: int) -> Batch:
-        indices, rows = self._indices(step), self.shard.rows(self.batch_size)
+        indices = self._indices(step)
+        if isinstance(self.examples, PackedExamples):
+            indices = self.examples.layout(indices, multiple=self.shard.count * self.micro_batches)
+        rows = self.shard.rows(len(indices))
         batch = self.examples.read(indices[rows], batch=indices)
         return self.arrange(batch, Key(self.seed, self.stream, step, rows))
 

@@ -145,6 +145,10 @@ class QuestionExamples:
         """See `zoo.data.schema.Examples`."""
         return self.examples.read(indices, batch=batch)
 
+    def num_tokens(self, indices: np.ndarray) -> np.ndarray:
+        """See `zoo.data.packing.Packable`."""
+        return self.examples.num_tokens(indices)
+
     @property
     def golds(self) -> dict[str, list[str]]:
         """The texts of the answers by the question's id."""

@@ -73,6 +73,10 @@ class SequenceExamples:
         found["segments"] = there.astype(np.int32)
         return {**found, **{name: values[indices] for name, values in self.columns.items()}}
 
+    def num_tokens(self, indices: np.ndarray) -> Int64[np.ndarray, "B"]:
+        """See `zoo.data.packing.Packable`."""
+        return self.sequences.lengths[indices]
+
     def _length(self, batch: np.ndarray) -> int:
         longest = int(self.sequences.lengths[batch].max(initial=1))
         return min(-(-longest // self.multiple) * self.multiple, self.seq_len)

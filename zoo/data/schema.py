@@ -85,6 +85,7 @@ class DataInfo:
     bytes_per_token: float | None = None
     splits: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
+    packing: int = 0
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -126,6 +127,7 @@ class Dataset:
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
       inputs: the columns that a prediction reads, of data that come from a table.
       unlabelled: splits whose examples have no labels, but only what stands for them.
+      packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
     """
 
     tokenizer: Tokenizer
@@ -136,6 +138,7 @@ class Dataset:
     bytes_per_token: float | None = None
     inputs: Inputs | None = None
     unlabelled: tuple[str, ...] = ()
+    packing: int = 0
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -154,6 +157,7 @@ class Dataset:
             bytes_per_token=self.bytes_per_token,
             splits={name: len(examples) for name, examples in self.splits.items()},
             unlabelled=self.unlabelled,
+            packing=self.packing,
         )
 
 

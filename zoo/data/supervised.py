@@ -43,6 +43,8 @@ class SupervisedConfig(DatasetConfig):
       seq_len: longest sequence in tokens.
       tokenizer: what tokenizer to learn from the texts where the run starts from no model, or `path` of a ready one.
       pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
+      packing: the most examples in one row of a training batch, whose rows are `seq_len` tokens (`zoo.data.packing`); 0
+        gives each example a padded row of its own, as evaluations do in any case.
     """
 
     embedded: ClassVar[Path]
@@ -53,10 +55,11 @@ class SupervisedConfig(DatasetConfig):
     splits: tuple[str, ...] = ()
     column_names: tuple[str, ...] = ()
     pad_to_multiple_of: int = 32
+    packing: int = 0
 
     def __post_init__(self):
         check_fields(self)
-        for name, least in (("seq_len", 4), ("pad_to_multiple_of", 1)):
+        for name, least in (("seq_len", 4), ("pad_to_multiple_of", 1), ("packing", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"data.{name} must be {least} or more; found {getattr(self, name)}.")
         if not 0 < self.validation_fraction < 1:
@@ -123,10 +126,16 @@ class SupervisedConfig(DatasetConfig):
             seq_len=self.seq_len,
             manifest=self._manifest(tables, features, ready),
             inputs=self.inputs(features),
+            packing=self.packing,
         )
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """See `DatasetConfig.outline`."""
+        if self.packing:
+            raise ConfigError(
+                f"data.packing is {self.packing}: how many rows a step has depends on the texts, which are not read "
+                "where a step is compiled ahead of time; set data.packing=0 for that."
+            )
         return DataInfo(vocabulary=vocabulary, schema={**_TOKENS, **self.outlined}, seq_len=self.seq_len)
 
     @property

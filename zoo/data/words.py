@@ -88,6 +88,10 @@ class WordExamples:
         """See `zoo.data.schema.Examples`."""
         return self.examples.read(indices, batch=batch)
 
+    def num_tokens(self, indices: np.ndarray) -> np.ndarray:
+        """See `zoo.data.packing.Packable`."""
+        return self.examples.num_tokens(indices)
+
 
 def word_sequences(encoded: EncodedWords, tags: Sequence[np.ndarray] | None = None) -> Sequences:
     """The tokens of all rows, with the tag of each, if any."""

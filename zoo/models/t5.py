@@ -77,7 +77,7 @@ class EndClassifier(heads.DenseClassifier):
         super().__init__(config, rngs=rngs)
         self.eos_id = config.eos_id
 
-    def read(self, features: heads.Features) -> Float[Array, "B D"]:
+    def read(self, features: heads.Features) -> Float[Array, "*B D"]:
         return features.at_last_of(features.inputs.tokens == self.eos_id)
 
 

@@ -97,12 +97,13 @@ class XLNet(Transformer):
         logits_at: Array | None = None,
         targets: Ids | None = None,
         return_hidden_states: bool = False,
+        num_segments: int | None = None,
         **unknown: Any,
     ) -> Output:
         """Runs the model.
 
         Args:
-          tokens, segments, dropout_key, logits_at, targets: see `Transformer`.
+          tokens, segments, dropout_key, logits_at, targets, num_segments: see `Transformer`.
           token_types: any numbers; only equality counts.
           positions: have no effect, since only distances count.
           permutation_mask: [B, T, T], 1 where a token (row) may not attend to another (column).
@@ -116,14 +117,17 @@ class XLNet(Transformer):
             permutation_mask=permutation_mask, target_mapping=target_mapping, memory=memory
         )
         options: dict[str, Any] = dict(
-            dropout_key=dropout_key, logits_at=logits_at, return_hidden_states=return_hidden_states
+            dropout_key=dropout_key,
+            logits_at=logits_at,
+            return_hidden_states=return_hidden_states,
+            num_segments=num_segments,
         )
         if is_batch(tokens):
             ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
             return self(**arguments(tokens, **ids, **relations, **options, **unknown))
         if "cache" in unknown:
             raise InputError("XLNet has no cache; it takes `memory`, which a call returns, instead.")
-        refuse(unknown, (*ARGUMENTS[:-1], *relations, "return_hidden_states"))
+        refuse(unknown, (*ARGUMENTS[:-1], *relations, "return_hidden_states", "num_segments"))
         checked = logits_at if target_mapping is None else None
         inputs = XLNetInputs.create(
             self.config, tokens, segments=segments, positions=positions, **{**options, "logits_at": checked}
@@ -247,7 +251,7 @@ class LastClassifier(heads.DenseClassifier):
 
     drops_input = False
 
-    def read(self, features: heads.Features) -> Float[Array, "B D"]:
+    def read(self, features: heads.Features) -> Float[Array, "*B D"]:
         return features.at_last(None)
 
 

@@ -27,10 +27,15 @@ Attends = Literal["itself", "source"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a decoder reads besides its own tokens: an encoder's output, and its segments, 0 for padding."""
+    """What a decoder reads besides its own tokens: an encoder's output, and its segments, 0 for padding.
+
+    Attributes:
+      query_segments: of the decoder's tokens, each of which then reads its own segment alone; None lets them read all.
+    """
 
     hidden: Float[Array, "B S D"]
     segments: Int[Array, "B S"] | None
+    query_segments: Int[Array, "B T"] | None = None
 
 
 class Layer(nnx.Module):
@@ -111,8 +116,10 @@ class Block(Layer):
 
 
 def _sees(source: Source, length: int) -> AttentionMask:
-    """A mask by which every token attends to all of the source but its padding."""
+    """A mask by which every token attends to all of the source but its padding, or to its own segment of it."""
     if source.segments is None:
         return AttentionMask()
+    if source.query_segments is not None:
+        return AttentionMask(query_segments=source.query_segments, key_segments=source.segments)
     real = (source.segments != 0).astype(jnp.int32)
     return AttentionMask(query_segments=jnp.ones((real.shape[0], length), jnp.int32), key_segments=real)

@@ -69,6 +69,26 @@ def check_targets(config: TransformerConfig, targets, positions: tuple[int, ...]
     _check_values("targets", targets, np.iinfo(np.int64).min, config.vocab_size)
 
 
+def check_packed(num_segments, segments, positions, cache) -> None:
+    """Raises InputError unless `num_segments` is None, or the segments are 1 to `num_segments`, with positions."""
+    if num_segments is None:
+        return
+    if not isinstance(num_segments, int) or num_segments < 1:
+        raise InputError(
+            f"num_segments must be a whole number from 1 on that is known when a step is traced; found "
+            f"{num_segments!r:.60}. Give the number of texts that a row may hold."
+        )
+    if cache is not None:
+        raise InputError("num_segments reads whole rows of several texts; leave it or the cache out.")
+    if segments is None or positions is None:
+        missing = "segments" if segments is None else "positions"
+        raise InputError(
+            f"num_segments needs segments (1, 2, ... for the texts of a row) and positions (from 0 in each text); "
+            f"{missing} is None. Give both, or leave num_segments out."
+        )
+    _check_values("segments", segments, 0, num_segments + 1)
+
+
 def _check_ids(name: str, ids, shape: tuple[int, ...], limit: int) -> None:
     if tuple(ids.shape) != tuple(shape):
         raise InputError(f"{name} must have the shape of tokens, {tuple(shape)}; found {tuple(ids.shape)}.")

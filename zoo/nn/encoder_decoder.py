@@ -18,6 +18,7 @@ from zoo.nn.heads import Head
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.norm import Norm
 from zoo.nn.positions import first_token
+from zoo.nn.segments import begins
 from zoo.nn.stack import Stack
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 
@@ -50,6 +51,7 @@ class EncoderDecoder(Transformer):
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
         return_hidden_states: bool = False,
+        num_segments: int | None = None,
         **unknown: Any,
     ) -> Output:
         """Runs encoder and decoder.
@@ -62,6 +64,8 @@ class EncoderDecoder(Transformer):
           decoder_segments: 0 for the decoder's padding; None means none, which is right if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
           targets: what the decoder should predict there, see `Transformer`.
+          num_segments: see `Transformer`; the decoder then reads the same texts, each after a start token and beside
+            its own part of the encoder's output, so that `decoder_tokens` must be None.
 
         Raises:
           InputError: ids out of range, sequence too long, shapes that differ, a sequence of padding alone, an argument
@@ -70,22 +74,29 @@ class EncoderDecoder(Transformer):
         if is_batch(tokens):
             ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
             decoder = dict(decoder_tokens=decoder_tokens, decoder_segments=decoder_segments, logits_at=logits_at)
-            rest = dict(dropout_key=dropout_key, return_hidden_states=return_hidden_states)
+            rest = dict(dropout_key=dropout_key, return_hidden_states=return_hidden_states, num_segments=num_segments)
             return self(**arguments(tokens, **ids, **decoder, **rest, **unknown))
         if "cache" in unknown:
             raise InputError("An encoder-decoder takes a cache in decode(); call encode() first, then decode().")
-        refuse(unknown, (*ARGUMENTS[:-1], "decoder_tokens", "decoder_segments", "return_hidden_states"))
+        refuse(unknown, (*ARGUMENTS[:-1], "decoder_tokens", "decoder_segments", "return_hidden_states", "num_segments"))
         keys = (None,) * 3 if dropout_key is None else jax.random.split(dropout_key, 3)
-        options: dict[str, Any] = dict(return_hidden_states=return_hidden_states)
+        options: dict[str, Any] = dict(return_hidden_states=return_hidden_states, num_segments=num_segments)
         given = Inputs.create(self.config, tokens, token_types, segments, positions, dropout_key=keys[0], **options)
         layers = self._through(self.stack, self.final_norm, given)
-        if decoder_tokens is None:
+        source = Source(hidden=layers.hidden, segments=given.segments)
+        decoder_positions = None
+        if num_segments is not None:
+            _refuse_own_texts(decoder_tokens, decoder_segments)
+            decoder_tokens = _shift_each(self.config, given)
+            decoder_segments, decoder_positions = given.segments, given.positions
+            source = dataclasses.replace(source, query_segments=given.segments)
+        elif decoder_tokens is None:
             decoder_tokens = shift_right(self.config, given.tokens, given.segments)
             if decoder_segments is None and given.segments is not None:
                 decoder_segments = _after_padding(given.segments)
-        options |= dict(source=Source(hidden=layers.hidden, segments=given.segments), logits_at=logits_at)
+        options |= dict(source=source, logits_at=logits_at, dropout_key=keys[1])
         inputs = Inputs.create(
-            self.config, decoder_tokens, segments=decoder_segments, of="decoder_", dropout_key=keys[1], **options
+            self.config, decoder_tokens, None, decoder_segments, decoder_positions, of="decoder_", **options
         )
         targets = self._targets(targets, logits_at, inputs.tokens.shape)
         out = dataclasses.replace(
@@ -129,6 +140,21 @@ def shift_right(config: TransformerConfig, tokens: Ids, segments: Int[Array, "B 
         return shifted
     places = jnp.arange(tokens.shape[-1], dtype=jnp.int32)[None]
     return jnp.where(places == first_token(segments)[:, None], config.decoder_start_id, shifted)
+
+
+def _shift_each(config: TransformerConfig, packed: Inputs) -> Int[Array, "B T"]:
+    """`shift_right` of each text of a row: the start token at the first token of each."""
+    shifted = shift_right(config, packed.tokens)
+    return shifted if packed.segments is None else jnp.where(begins(packed.segments), shifted[:, :1], shifted)
+
+
+def _refuse_own_texts(decoder_tokens: Ids | None, decoder_segments: Ids | None) -> None:
+    """InputError for texts of the decoder's own beside packed ones."""
+    if decoder_tokens is not None or decoder_segments is not None:
+        raise InputError(
+            "With num_segments the decoder reads the encoder's texts; leave decoder_tokens and decoder_segments out, "
+            "or give one text a row without num_segments."
+        )
 
 
 def _after_padding(segments: Int[Array, "B T"]) -> Int[Array, "B T"]:

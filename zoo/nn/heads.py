@@ -1,6 +1,10 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The heads: one small module for each way of reading the output of a stack."""
+"""The heads: one small module for each way of reading the output of a stack.
+
+Heads that read one vector of a sequence read one of each segment where a row holds several, as `Inputs.num_segments`
+tells; `*B` is then `B K`, and `B` otherwise.
+"""
 
 import dataclasses
 from typing import ClassVar, Literal
@@ -21,6 +25,7 @@ from zoo.nn.linear import Linear
 from zoo.nn.mlp import ACTIVATIONS
 from zoo.nn.norm import Norm
 from zoo.nn.positions import first_token
+from zoo.nn.segments import first_of_each, last_of_each
 
 LABEL_HEADS = ("sequence_classification", "token_classification")  # those of the config's number of labels
 Rate = Literal["config", "none"]  # dropout by the config's `classifier_dropout`, or none
@@ -37,7 +42,7 @@ class Features:
     """
 
     hidden: Float[Array, "B T D"]
-    pooled: Float[Array, "B D"] | None
+    pooled: Float[Array, "*B D"] | None
     token: Embedding
     inputs: Inputs
 
@@ -53,13 +58,13 @@ class Features:
             return self.hidden
         return jnp.take_along_axis(self.hidden, positions[:, :, None], axis=1, mode="fill", fill_value=jnp.nan)
 
-    def first(self) -> Float[Array, "B D"]:
+    def first(self) -> Float[Array, "*B D"]:
         """The pooled vector of each sequence's first token; for heads that set `needs_pooler`."""
         if self.pooled is None:
             raise ConfigError("This head reads the pooled first token and the model has no pooler; set needs_pooler.")
         return self.pooled
 
-    def at_last(self, pad_id: int | None) -> Float[Array, "B D"]:
+    def at_last(self, pad_id: int | None) -> Float[Array, "*B D"]:
         """The hidden vector of each sequence's last non-padding token, by `segments` or, without them, by `pad_id`.
 
         Without either it is that of the last position.
@@ -69,18 +74,29 @@ class Features:
             return self.at_last_of(segments != 0)
         return self.at_last_of(jnp.ones_like(tokens, bool) if pad_id is None else tokens != pad_id)
 
-    def at_last_of(self, chosen: Bool[Array, "B T"]) -> Float[Array, "B D"]:
+    def at_last_of(self, chosen: Bool[Array, "B T"]) -> Float[Array, "*B D"]:
         """The hidden vector at the last chosen position of each sequence, the first position if none is."""
+        segments, count = self.inputs.segments, self.inputs.num_segments
+        if segments is not None and count is not None:
+            return _at_each(self.hidden, last_of_each(chosen, segments, count))
         positions = jnp.arange(chosen.shape[1], dtype=jnp.int32)[None]
         last = jnp.max(jnp.where(chosen, positions, 0), axis=1)
         return jnp.take_along_axis(self.hidden, last[:, None, None], axis=1).squeeze(1)
 
 
-def at_first(hidden: Float[Array, "B T D"], segments: Int[Array, "B T"] | None) -> Float[Array, "B D"]:
-    """The hidden vector of each row's first token that is not padding."""
+def at_first(
+    hidden: Float[Array, "B T D"], segments: Int[Array, "B T"] | None, num_segments: int | None = None
+) -> Float[Array, "*B D"]:
+    """The hidden vector of each row's first token that is not padding; of `num_segments`, that of each segment's."""
     if segments is None:
         return hidden[:, 0]
+    if num_segments is not None:
+        return _at_each(hidden, first_of_each(segments, num_segments))
     return jnp.take_along_axis(hidden, first_token(segments)[:, None, None], axis=1).squeeze(1)
+
+
+def _at_each(hidden: Float[Array, "B T D"], positions: Int[Array, "B K"]) -> Float[Array, "B K D"]:
+    return jnp.take_along_axis(hidden, positions[:, :, None], axis=1)
 
 
 class Head(nnx.Module):
@@ -244,7 +260,7 @@ class PooledClassifier(Classifier):
 
     needs_pooler = True
 
-    def vectors(self, features: Features) -> Float[Array, "B D"]:
+    def vectors(self, features: Features) -> Float[Array, "*B D"]:
         return features.first()
 
 
@@ -258,13 +274,13 @@ class DenseClassifier(Classifier):
         super().__init__(config, rngs=rngs)
         self.dense = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs)
 
-    def vectors(self, features: Features) -> Float[Array, "B D"]:
+    def vectors(self, features: Features) -> Float[Array, "*B D"]:
         key = features.dropout_key if self.drops_input else None
         key = None if key is None else jax.random.fold_in(key, 1)  # the base class drops with the key itself
         return ACTIVATIONS[self.activation](self.dense(dropout(self.read(features), self.rate, key)))
 
-    def read(self, features: Features) -> Float[Array, "B D"]:
-        return at_first(features.hidden, features.inputs.segments)
+    def read(self, features: Features) -> Float[Array, "*B D"]:
+        return at_first(features.hidden, features.inputs.segments, features.inputs.num_segments)
 
 
 class LastTokenClassifier(Classifier):
@@ -276,7 +292,7 @@ class LastTokenClassifier(Classifier):
         super().__init__(config, rngs=rngs)
         self.pad_id = config.pad_id
 
-    def vectors(self, features: Features) -> Float[Array, "B D"]:
+    def vectors(self, features: Features) -> Float[Array, "*B D"]:
         return features.at_last(self.pad_id)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 
 from zoo.errors import InputError
 from zoo.nn.cache import Cache
-from zoo.nn.check import check_inputs
+from zoo.nn.check import check_inputs, check_packed
 from zoo.nn.config import TransformerConfig
 from zoo.nn.field_names import suggest
 
@@ -52,6 +52,7 @@ class Inputs:
       logits_at, targets: what a head with a vocabulary computes, see `Transformer`.
       source: what a decoder attends to besides its own tokens.
       choices: C, where tokens were `[B, C, T]` and are `[B * C, T]` here.
+      num_segments: K, the most texts in a row; None is one text a row, or packed text that is read as a whole.
     """
 
     tokens: Int[Array, "B T"]
@@ -65,6 +66,7 @@ class Inputs:
     targets: Int[Array, "B M"] | None = None
     return_hidden_states: bool = False
     choices: int | None = None
+    num_segments: int | None = None
 
     @classmethod
     def create(
@@ -81,9 +83,11 @@ class Inputs:
         """The inputs as arrays of rows; `of` is `decoder_` for the messages about a decoder's.
 
         Raises:
-          InputError: ids out of range, sequence too long, shapes that differ, a sequence that is all padding.
+          InputError: ids out of range, sequence too long, shapes that differ, a sequence that is all padding; segments
+            or positions that are missing beside `num_segments`.
         """
         check_inputs(config, tokens, token_types, segments, positions, of=of, logits_at=rest.get("logits_at"))
+        check_packed(rest.get("num_segments"), segments, positions, rest.get("cache"))
         return cls(
             tokens=flat(tokens),
             token_types=None if token_types is None or not config.num_token_types else flat(token_types),

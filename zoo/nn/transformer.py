@@ -38,22 +38,24 @@ class Output:
 
     Attributes:
       hidden: the stack's output; `[B * C, T, D]` for a `multiple_choice` head.
-      pooled: the first token's vector through the pooler.
-      logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head.
+      pooled: the first token's vector through the pooler; `[B, K, D]` with `num_segments`.
+      logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head; `[B, K, C]` in
+        place of `[B, C]` with `num_segments`.
       losses: nats at each position that has vocabulary logits, in place of them when targets were given; NaN where the
         target is outside the vocabulary. predicted: the most likely id there.
-      pair_logits: of the sentence pair. lm_logits: vocabulary logits where `logits` are a choice's.
+      pair_logits: of the sentence pair; `[B, K, 2]` with `num_segments`.
+      lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
       memory: the input of each layer, for the next call (XLNet).
       encoder_hidden, encoder_hidden_states: of an encoder-decoder, whose other fields are the decoder's.
     """
 
     hidden: Float[Array, "B T D"]
-    pooled: Float[Array, "B D"] | None = None
+    pooled: Float[Array, "*B D"] | None = None
     logits: Float[Array, "..."] | None = None
     losses: Float[Array, "B M"] | None = None
     predicted: Int[Array, "B M"] | None = None
-    pair_logits: Float[Array, "B 2"] | None = None
+    pair_logits: Float[Array, "*B 2"] | None = None
     lm_logits: Float[Array, "..."] | None = None
     hidden_states: tuple[Float[Array, "B _ D"], ...] | None = None
     cache: Cache | None = None
@@ -116,6 +118,7 @@ class Transformer(nnx.Module):
         targets: Ids | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
+        num_segments: int | None = None,
         **unknown: Any,
     ) -> Output:
         """Runs the model.
@@ -131,16 +134,21 @@ class Transformer(nnx.Module):
           targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
             `losses` and `predicted` in place of logits.
           cache: keys and values of the tokens before these.
+          num_segments: K, where a row is several texts, segments 1 to K, of which some may have no token: what a head
+            gives of a sequence it then gives of each of them, `[B, K, ...]`. It needs `positions` that begin at 0 in
+            each; what belongs to a segment without a token means nothing.
 
         Raises:
           InputError: ids out of range, sequence too long, shapes that differ, a sequence of padding alone, an argument
             that does not exist.
         """
-        options: dict[str, Any] = dict(logits_at=logits_at, cache=cache, return_hidden_states=return_hidden_states)
+        options: dict[str, Any] = dict(
+            logits_at=logits_at, cache=cache, return_hidden_states=return_hidden_states, num_segments=num_segments
+        )
         if is_batch(tokens):
             ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
             return self(**arguments(tokens, **ids, **options, dropout_key=dropout_key, **unknown))
-        refuse(unknown, (*ARGUMENTS, "return_hidden_states"))
+        refuse(unknown, (*ARGUMENTS, "return_hidden_states", "num_segments"))
         inputs = Inputs.create(
             self.config, tokens, token_types, segments, positions, dropout_key=dropout_key, **options
         )
@@ -175,7 +183,9 @@ class Transformer(nnx.Module):
     def _run(self, inputs: Inputs) -> Output:
         body_key, head_key = (None, None) if inputs.dropout_key is None else jax.random.split(inputs.dropout_key)
         layers = self._through(self.stack, self.final_norm, inputs.replace(dropout_key=body_key))
-        pooled = None if self.pooler is None else jnp.tanh(self.pooler(at_first(layers.hidden, inputs.segments)))
+        pooled = None
+        if self.pooler is not None:
+            pooled = jnp.tanh(self.pooler(at_first(layers.hidden, inputs.segments, inputs.num_segments)))
         out = Output(hidden=layers.hidden, pooled=pooled, hidden_states=layers.hidden_states, cache=layers.cache)
         return self._read(out, inputs.replace(dropout_key=head_key))
 
@@ -224,7 +234,10 @@ class Transformer(nnx.Module):
         out = dataclasses.replace(out, **self.head(features))
         if inputs.choices is None or out.logits is None:
             return out
-        return dataclasses.replace(out, logits=out.logits.reshape(-1, inputs.choices))
+        if inputs.num_segments is None:
+            return dataclasses.replace(out, logits=out.logits.reshape(-1, inputs.choices))
+        logits = out.logits.reshape(-1, inputs.choices, inputs.num_segments)
+        return dataclasses.replace(out, logits=jnp.swapaxes(logits, 1, 2))
 
     def _positions(
         self, tokens: Int[Array, "B T"], segments: Int[Array, "B T"] | None, cache: Cache | None

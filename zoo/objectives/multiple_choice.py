@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo.objectives.head_logits import head_logits
+from zoo.objectives.head_logits import head_logits, is_example
 from zoo.objectives.loss import cross_entropy, weighted_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -19,14 +19,15 @@ class MultipleChoice(Objective):
 
     head: ClassVar[str] = "multiple_choice"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "label"})
+    reads_packed: ClassVar[bool] = True
 
-    def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "B C"]:
-        """The score of each choice, in float32."""
+    def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "*B C"]:
+        """The score of each choice, in float32; of packed rows [R, K, C]."""
         return head_logits(module, batch, dropout_key=dropout_key)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         logits = self.logits(module, batch, dropout_key=dropout_key)
-        weights = jnp.any(batch["segments"] > 0, axis=(1, 2)).astype(jnp.float32)
+        weights = is_example(batch).astype(jnp.float32)
         return weighted_sums(
             cross_entropy(logits, batch["label"]), jnp.argmax(logits, axis=-1) == batch["label"], weights
         )

@@ -39,12 +39,14 @@ class Objective(abc.ABC):
       head: the head of the model that is trained, where it is one model (see `zoo.create`).
       needs: the fields of an example that it reads.
       sums: the names of what `loss` gives.
+      reads_packed: whether it takes batches with several examples a row (`zoo.data.packing`).
       info: of the data; None until it is bound.
     """
 
     head: ClassVar[str]
     needs: ClassVar[frozenset[str]]
     sums: ClassVar[tuple[str, ...]] = ("loss", "weight", "correct")
+    reads_packed: ClassVar[bool] = False
     info: DataInfo | None = dataclasses.field(default=None, compare=False, repr=False, metadata=hidden())
 
     def bind(self: Bound, info: DataInfo) -> Bound:
@@ -54,6 +56,11 @@ class Objective(abc.ABC):
           ConfigError: the data lack a field that it reads, or do not suit it.
         """
         info.require(self.needs, f"The objective {type(self).__name__}")
+        if info.packing and not self.reads_packed:
+            raise ConfigError(
+                f"data.packing is {info.packing}, and the objective {type(self).__name__} reads one example a row; set "
+                "data.packing=0."
+            )
         return dataclasses.replace(self, info=info)
 
     @property

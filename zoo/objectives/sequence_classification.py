@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from zoo.data.schema import DataInfo, Feature
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.objectives.head_logits import head_logits
+from zoo.objectives.head_logits import head_logits, is_example
 from zoo.objectives.loss import weighted_sum
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -31,6 +31,7 @@ class SequenceClassification(Objective):
 
     head: ClassVar[str] = "sequence_classification"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "label"})
+    reads_packed: ClassVar[bool] = True
     sums: ClassVar[tuple[str, ...]] = ("loss", "weight", "correct", "examples")
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] = ()
@@ -81,19 +82,20 @@ class SequenceClassification(Objective):
         labels = (1, ()) if self.is_regression else (len(names), names)
         return super().configure(config.replace(num_labels=labels[0], label_names=labels[1]))
 
-    def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "B C"]:
-        """The model's answer, in float32."""
+    def logits(self, module: Any, batch: Batch, *, dropout_key=None) -> Float[Array, "*B C"]:
+        """The model's answer, in float32; of packed rows [R, K, C]."""
         return head_logits(module, batch, dropout_key=dropout_key)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
-        logits = self.logits(module, batch, dropout_key=dropout_key)
-        real = jnp.any(batch["segments"] > 0, axis=1).astype(jnp.float32)  # rows that only fill up a batch weigh 0
+        logits, label = self.logits(module, batch, dropout_key=dropout_key), batch["label"].reshape(-1)
+        logits = logits.reshape(-1, logits.shape[-1])
+        real = is_example(batch).astype(jnp.float32).reshape(-1)
         weights = ones = jnp.ones_like(real)
         if self.is_regression:
-            losses, correct = jnp.square(logits[:, 0] - batch["label"]), jnp.zeros_like(real)
+            losses, correct = jnp.square(logits[:, 0] - label), jnp.zeros_like(real)
         else:
-            losses, weights = self._cross_entropy(logits, jax.nn.one_hot(batch["label"], logits.shape[-1]))
-            correct = (jnp.argmax(logits, axis=-1) == batch["label"]).astype(jnp.float32)
+            losses, weights = self._cross_entropy(logits, jax.nn.one_hot(label, logits.shape[-1]))
+            correct = (jnp.argmax(logits, axis=-1) == label).astype(jnp.float32)
         sums = {"loss": losses, "weight": weights, "correct": correct, "examples": ones}
         return {name: weighted_sum(values, real) for name, values in sums.items()}
 

@@ -20,6 +20,7 @@ class TokenClassification(Objective):
 
     head: ClassVar[str] = "token_classification"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "tags"})
+    reads_packed: ClassVar[bool] = True
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 import zoo
 from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
+from zoo.data.packing import training_examples
 from zoo.data.pipeline import train_batches
 from zoo.data.schema import Dataset
 from zoo.errors import ConfigError
@@ -159,7 +160,7 @@ class _Run:
                 self._record(pending)
                 if step == first + 1:  # the first one has also compiled
                     self.report.restart_clock()
-                pending = (step, sums, batch["tokens"].shape[-1])
+                pending = (step, sums, batch["tokens"].shape)
                 signalled = self.consensus(received[0] if received else 0)
                 evaluating = [
                     name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
@@ -185,13 +186,13 @@ class _Run:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps
 
-    def _record(self, pending: tuple[int, dict, int] | None) -> None:
+    def _record(self, pending: tuple[int, dict, tuple[int, ...]] | None) -> None:
         """Reads the numbers of a step, waiting for it if need be, and reports them when it is time."""
         if pending is None:
             return
-        step, sums, length = pending[0], jax.device_get(pending[1]), pending[2]
+        step, sums, shape = pending[0], jax.device_get(pending[1]), pending[2]
         self._count_skipped(step, int(sums["skipped"]))
-        self.report.advance(step, length)
+        self.report.advance(step, shape)
         if self._due(step, self.config.log_every):
             counters = {
                 "grad_norm": float(sums["grad_norm"]),
@@ -221,11 +222,12 @@ def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
     """Endless batches on the devices; the iterator's state is its position in the data, the same in all processes."""
     config = learner.spec.config
     batches = train_batches(
-        dataset.split("train"),
+        training_examples(dataset),
         learner.spec.objective.arrange,
         batch_size=config.batch_size,
         seed=config.seed,
         shard=learner.shard,
+        micro_batches=config.grad_accum_steps,
     )
     return learner.prefetched(batches)
 
@@ -235,11 +237,10 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
         return Silence(start)
     config = learner.spec.config
     peak = peak_flops_per_second(list(learner.mesh.devices.flat))
-    sequences = math.prod(learner.spec.batch_shapes(config.batch_size)["tokens"].shape[:-1])  # a row of choices has C
 
-    def work(length: int) -> Work:
-        operations = learner.spec.forward_flops(config.batch_size, length)
-        return Work(tokens=sequences * length, flops=flops.TRAINING * operations, peak=peak)
+    def work(shape: tuple[int, ...]) -> Work:
+        operations = learner.spec.forward_flops(shape[0], shape[-1])
+        return Work(tokens=math.prod(shape), flops=flops.TRAINING * operations, peak=peak)
 
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
