@@ -74,20 +74,21 @@ def get_config(variant: str = "sst2") -> ml_collections.ConfigDict:
     """`TASK`, `TASK,RECIPE`, and with `,files` behind it the columns of the benchmark's own files."""
     task, *options = variant.split(",")
     columns, in_files = common.choose(_TASKS, task)
+    recipes = dict(bert=_bert, roberta=_roberta, electra=_electra, albert=_albert)
+    chosen = [common.choose({**recipes, "files": None}, option) for option in options]
+    if len(chosen) - options.count("files") > 1:
+        raise ValueError(f"{variant!r} has more than one recipe; choose one of {', '.join(recipes)}.")
     data = dict(type="table", text_pair="", label="label", label_type="class", **_sources(task)) | columns
     if "files" in options:
         data.update(source="train.tsv", validation="dev.tsv", splits=_files(task), id="", **in_files)
-        options.remove("files")
     config = common.fine_tuning("sequence_classification", data, "glue")
     config.evals.metrics.task = task
     if task == "mnli":
         config.evals.mismatched = {"type": "glue", "task": task, "split": "mismatched"}
     for name in _tests(data["splits"]):
         config.evals[name] = {"type": "glue_submission", "task": "ax" if name == "ax" else task, "split": name}
-    for option in options:
-        common.choose({"bert": _bert, "roberta": _roberta, "electra": _electra, "albert": _albert}, option)(
-            config, task
-        )
+    for recipe in filter(None, chosen):
+        recipe(config, task)
     return config.lock()
 
 

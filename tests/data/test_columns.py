@@ -137,10 +137,18 @@ BAD = {
         (
             "good film,1\nbad film,0\n",
             ConfigError,
-            r"a\.csv, line 1: expected a column 'text', 'label'.*'good film', '1'.*look like data",
+            r"a\.csv, line 1: expected the columns 'text', 'label'.*'good film', '1'.*look like data",
         ),
-        ("Text,label\na,b\n", ConfigError, r"line 1: .* a column 'text'\. Found the columns 'Text', 'label'\. Name"),
-        ("text;label\na;b\n", ConfigError, "expected a column .*'text;label'. A .csv file must be separated by commas"),
+        (
+            "Text,label\na,b\n",
+            ConfigError,
+            r"line 1: .* a column 'text'\. Found the columns 'Text', 'label'\. Did you mean 'Text'\? Name",
+        ),
+        (
+            "text;label\na;b\n",
+            ConfigError,
+            "expected the columns .*'text;label'. A .csv file must be separated by commas",
+        ),
         (",text,label\n0,a,b\n", FormatError, "line 1: column 1 has no name.*index=False"),
         ("text,label,text\na,b,c\n", FormatError, "line 1: the column 'text' appears twice"),
         (
@@ -162,7 +170,7 @@ BAD = {
         (gzip.compress(CSV.encode() + b"\xff", mtime=0), FormatError, "line 2: not UTF-8: found 0xFF at byte 11"),
     ],
     "a.tsv": [
-        ("text,label\na,b\n", ConfigError, "expected a column 'text', 'label'.*'text,label'.*by tabs"),
+        ("text,label\na,b\n", ConfigError, "expected the columns 'text', 'label'.*'text,label'.*by tabs"),
         ("text\tlabel\na\tb\tc\n", FormatError, r"line 2: expected 2 columns \(text, label\); found 3"),
     ],
     "a.jsonl": [

@@ -180,8 +180,10 @@ def test_tfds_finds_builders_in_modules_of_their_own(monkeypatch):
         raise OSError(f"{builder.info.full_name} was found")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
-    with pytest.raises(ConfigError, match=r"cannot prepare 'glue/cola' \(OSError: glue/cola/.* was found"):
+    with pytest.raises(ConfigError, match=r"cannot prepare 'glue/cola/.*' \(OSError: glue/cola/.* was found"):
         open_source("tfds:glue/cola", **OPTIONS)
+    with pytest.raises(ConfigError, match=r"no dataset 'glue/colaa'; of glue it has cola, sst2, mrpc"):
+        open_source("tfds:glue/colaa", **OPTIONS)
     with pytest.raises(ConfigError, match="no dataset 'glue_and_scissors'"):
         open_source("tfds:glue_and_scissors", **OPTIONS)
 

@@ -44,8 +44,10 @@ def test_files_without_a_header(tmp_path):
         list(open_table(tmp_path / "train.tsv", names=names[:3]))
     with pytest.raises(ConfigError, match=r"jsonl file are named in the file itself"):
         open_table(write(tmp_path / "a.jsonl", ROWS), names=names)
-    with pytest.raises(ConfigError, match=r"data\.column_names"):
+    with pytest.raises(ConfigError, match=r"data\.column_names, or in --column_names"):
         open_table(tmp_path / "train.tsv", required=["sentence"])
+    with pytest.raises(ConfigError, match=r"a\.csv, line 1 names the columns itself"):
+        open_table(tmp_path / "a.csv", names=("text", "label"))
 
 
 def test_other_splits(tmp_path):
@@ -123,7 +125,10 @@ def test_a_prefix(tmp_path):
         ({"splits": ("test",)}, "must be NAME=SOURCE each"),
         ({"splits": ("train=a.csv",)}, "there is a split of this name"),
         ({"splits": ("a=a.csv", "a=b.csv")}, "there is a split of this name"),
-        ({"splits": ("a=missing.csv",)}, "does not exist"),
+        ({"splits": ("a=missing.csv",)}, r"data\.splits a missing\.csv does not exist"),
+        ({"validation": "dev.csv"}, r"data\.validation dev\.csv does not exist"),
+        ({"text": "txet"}, r"expected a column 'txet'\. Found .*\. Did you mean 'text'\? Name one"),
+        ({"text": "txet", "label": "lable"}, r"expected the columns 'txet', 'lable'"),
         ({"label_range": (0.0, 5.0)}, "for labels that are numbers"),
         ({"label_range": (5.0, 0.0), "label_type": "float"}, "the least and the largest"),
     ],

@@ -111,6 +111,19 @@ def test_recipes_are_configs(task, recipe):
     assert steps == published.get(task + recipe, steps) and config.evals["metrics"].task == task
 
 
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("cola,fiels", "no variant is called 'fiels'; .* are bert, roberta, electra, albert, files"),
+        ("roberta", "no variant is called 'roberta'; .* are cola, sst2"),
+        ("cola,files,bert,albert", "more than one recipe"),
+    ],
+)
+def test_variants_refused(variant, message):
+    with pytest.raises(ValueError, match=message):
+        glue.get_config(variant)
+
+
 def test_a_run_has_the_metrics_of_both_sets(tmp_path):
     rows = [COLUMNS["mnli"](index) for index in range(24)]
     train(tiny(glue.get_config("mnli,files"), tmp_path, rows, ".tsv"), tmp_path / "run")

@@ -5,6 +5,7 @@
 import abc
 import contextlib
 import dataclasses
+import difflib
 import hashlib
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
@@ -16,6 +17,8 @@ from zoo.data.lines import format_suffix
 from zoo.data.stamp import stamp
 from zoo.errors import ConfigError, FormatError, InputError, ZooError
 from zoo.files import open_regular
+
+_NAMES = "data.column_names, or in --column_names for a prediction"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,17 +139,21 @@ class FileTable(Table):
             )
 
 
-def open_file(path: str | Path, *, required: Sequence[str] = (), names: Sequence[str] = ()) -> FileTable:
+def open_file(
+    path: str | Path, *, required: Sequence[str] = (), names: Sequence[str] = (), field: str = ""
+) -> FileTable:
     """Opens a table in a file and reads its header.
 
     Args:
       required: columns that it must have. names: of the columns, if the file has no line that names them.
+      field: of the config that names the file, for messages.
 
     Raises:
-      ConfigError: no such file, an unknown suffix, or a file without the columns `required`. FormatError: no header.
+      ConfigError: no such file, an unknown suffix, a file without the columns `required`, or one whose first line names
+        the columns though `names` are given. FormatError: no header.
     """
     path = Path(path).expanduser()
-    _check_is_file(path)
+    _check_is_file(path, field)
     suffix = table_format(path)
     if names and suffix not in HEADERLESS:
         raise ConfigError(
@@ -155,17 +162,24 @@ def open_file(path: str | Path, *, required: Sequence[str] = (), names: Sequence
         )
     with open_regular(path) as file:
         before = stamp(path)
-        columns, arrow_schema = (tuple(names), None) if names else HEADERS[suffix](path, file)
+        columns, arrow_schema = HEADERS[suffix](path, file)
+    if names and columns == tuple(names):
+        raise ConfigError(
+            f"{path}, line 1 names the columns itself; leave out the names {', '.join(names)} (data.column_names or "
+            "--column_names), which are for files without such a line."
+        )
+    if names:
+        columns, arrow_schema = tuple(names), None
     _check_names(path, columns, required)
     return FileTable(columns, path, not names, arrow_schema, before)
 
 
-def _check_is_file(path: Path) -> None:
+def _check_is_file(path: Path, field: str) -> None:
     if path.is_dir():
         tables = sorted(entry.name for entry in path.iterdir() if format_suffix(entry) in SUFFIXES)
         raise ConfigError(f"{path} is a folder; name one table (in it are: {', '.join(tables[:8]) or 'none'}).")
     if not path.exists():
-        raise ConfigError(f"{path} does not exist; {ADVICE}.")
+        raise ConfigError(f"{field} {path} does not exist; {ADVICE}.".lstrip())
 
 
 def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
@@ -174,9 +188,10 @@ def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) 
     header = starts.get(table_format(path), "first record")
     found = f"Found the columns {', '.join(map(repr, columns)) or 'none'}"
     if missing := [name for name in required if name not in columns]:
-        raise ConfigError(
-            f"{path}, {header}: expected a column {', '.join(map(repr, missing))}. {found}. {_advise(path, columns)}"
-        )
+        near = difflib.get_close_matches(missing[0], columns, n=1)
+        meant = f"Did you mean {near[0]!r}? " if near else ""
+        wanted = f"{'a column' if len(missing) == 1 else 'the columns'} {', '.join(map(repr, missing))}"
+        raise ConfigError(f"{path}, {header}: expected {wanted}. {found}. {meant}{_advise(path, columns)}")
     if empty := [number for number, name in enumerate(columns, 1) if not name.strip()]:
         raise FormatError(
             f"{path}, {header}: column {empty[0]} has no name. {found}. Add a line of column names if there is none; "
@@ -194,8 +209,8 @@ def _advise(path: Path, columns: tuple[str, ...]) -> str:
     if len(columns) == 1 and any(char in columns[0] for char in ",;\t"):
         return f"A {suffix} file must be separated by {'commas' if suffix == '.csv' else 'tabs'}; convert it."
     if any(map(_is_number, columns)):
-        return "They look like data: add a first line of column names, or name the columns in data.column_names."
-    return "Name one of these; if there is no line of column names, give them in data.column_names."
+        return f"They look like data: add a first line of column names, or give them in {_NAMES}."
+    return f"Name one of these; if there is no line of column names, give them in {_NAMES}."
 
 
 def _is_number(name: str) -> bool:

@@ -173,4 +173,6 @@ def _number(value: Any) -> float | None:
 
 def _list(names) -> str:
     names = [*names]
-    return ", ".join(map(repr, names[:_SOME])) + (f" and {len(names) - _SOME} more" if len(names) > _SOME else "")
+    return ", ".join(f"{name!r:.60}" for name in names[:_SOME]) + (
+        f" and {len(names) - _SOME} more" if len(names) > _SOME else ""
+    )

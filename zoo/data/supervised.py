@@ -191,16 +191,17 @@ class SupervisedConfig(DatasetConfig):
         if self.source == "embedded":
             tables: dict[str, Table] = {"train": open_table(self.embedded, required=required)}
         else:
-            tables = {"train": open_table(self.source, required=required, names=names)}
+            tables = {"train": open_table(self.source, required=required, names=names, field="data.source")}
         if validation := self._validation:
-            tables["validation"] = open_table(validation, required=required, names=names)
+            tables["validation"] = open_table(validation, required=required, names=names, field="data.validation")
             if tables["train"].sha256() == tables["validation"].sha256():
                 raise ConfigError(
                     f"data.validation {validation!r} has the same content as data.source; a model is validated on "
                     "rows that it was not trained on. Name another, or '' to hold out data.validation_fraction."
                 )
-        others = {name: open_table(source, required=texts, names=names) for name, source in self._named_splits}
-        return {**tables, **others}
+        for name, source in self._named_splits:
+            tables[name] = open_table(source, required=texts, names=names, field=f"data.splits {name}")
+        return tables
 
     @property
     def _validation(self) -> str:

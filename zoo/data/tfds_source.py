@@ -4,11 +4,15 @@
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, FormatError
+
+_log = logging.getLogger(__name__)
+_CATALOGUE = "its catalogue is at https://www.tensorflow.org/datasets/catalog/overview"
 
 # A builder registers itself when its module is imported, and `import tensorflow_datasets` leaves these out.
 _MODULES = ("text", "translate", "summarization", "question_answering")
@@ -41,33 +45,60 @@ def read_tfds(name: str, field: str) -> tuple[Mapping[str, Callable[[], Iterable
 
 
 def prepared(name: str) -> Any:
-    """The builder of a dataset, prepared; ConfigError if there is none, or it cannot be prepared here."""
+    """The builder of a dataset, which is downloaded and prepared unless it is there; ConfigError as `find_builder`."""
+    return prepare(find_builder(name))
+
+
+def find_builder(name: str) -> Any:
+    """The builder of a dataset, whose columns are known before it is prepared.
+
+    Raises:
+      ConfigError: there is no such dataset, or TFDS needs TensorFlow for it.
+    """
     import tensorflow_datasets as tfds
 
     if (Path(name) / "dataset_info.json").is_file():
         return tfds.builder_from_directory(name)
     has_tensorflow = importlib.util.find_spec("tensorflow") is not None
-    if not has_tensorflow and name.partition("/")[0].partition(":")[0] in _NEED_TENSORFLOW:
+    family = name.partition("/")[0].partition(":")[0]
+    if not has_tensorflow and family in _NEED_TENSORFLOW:
         raise ConfigError(f"TFDS needs TensorFlow to prepare {name!r}, and it is not installed; {_ALTERNATIVES}.")
     try:
         for module in _MODULES:
             importlib.import_module(f"tensorflow_datasets.{module}")
-        builder = tfds.builder(name, file_format="array_record")
-        builder.download_and_prepare(file_format="array_record")
-        return builder
+        return tfds.builder(name, file_format="array_record")
     except tfds.core.DatasetNotFoundError as error:
-        raise ConfigError(
-            f"TFDS has no dataset {name!r}; its catalogue is at https://www.tensorflow.org/datasets/catalog/overview."
-        ) from error
-    except ImportError as error:
-        if "tensorflow" not in str(error).lower():
-            raise ConfigError(f"TFDS cannot prepare {name!r} ({_first_line(error)}); install what it lacks.") from error
-        raise ConfigError(f"TFDS needs TensorFlow to prepare {name!r}; {_ALTERNATIVES}.") from error
+        raise ConfigError(f"TFDS has no dataset {name!r}; {_CATALOGUE}.") from error
+    except ValueError as error:
+        if "BuilderConfig" not in str(error):
+            raise _unprepared(name, error) from error
+        known = ", ".join([*tfds.builder_cls(family).builder_configs][:20])
+        raise ConfigError(f"TFDS has no dataset {name!r}; of {family} it has {known}; {_CATALOGUE}.") from error
+    except Exception as error:  # whatever the import of a builder raises
+        raise _unprepared(name, error) from error
+
+
+def prepare(builder: Any) -> Any:
+    """The builder, downloaded and prepared unless it is; ConfigError if that fails."""
+    if not builder.is_prepared():
+        _log.info("TFDS downloads and prepares %s, once, into %s.", builder.info.full_name, builder.data_dir)
+    try:
+        builder.download_and_prepare(file_format="array_record")
     except Exception as error:  # whatever a builder, its download or its file system raises
-        raise ConfigError(
+        raise _unprepared(builder.info.full_name, error) from error
+    return builder
+
+
+def _unprepared(name: str, error: Exception) -> ConfigError:
+    """What went wrong, as an error that the user can act on."""
+    if not isinstance(error, ImportError):
+        return ConfigError(
             f"TFDS cannot prepare {name!r} ({type(error).__name__}: {_first_line(error)}); see its page in the "
             "catalogue, and whether this machine reaches the network."
-        ) from error
+        )
+    if "tensorflow" not in str(error).lower():
+        return ConfigError(f"TFDS cannot prepare {name!r} ({_first_line(error)}); install what it lacks.")
+    return ConfigError(f"TFDS needs TensorFlow to prepare {name!r}; {_ALTERNATIVES}.")
 
 
 def _texts(builder: Any, split: str, field: str) -> Iterator[str]:

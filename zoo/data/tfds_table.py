@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.columns import Table
 from zoo.data.formats import Row
-from zoo.data.tfds_source import prepared
+from zoo.data.tfds_source import find_builder, prepare, prepared
 from zoo.errors import ConfigError, FormatError
 
 PREFIX = "tfds:"
@@ -69,18 +69,18 @@ def open_split(source: str, *, required: Sequence[str] = ()) -> TfdsTable:
       ConfigError: no such dataset, split or column, or a dataset that needs TensorFlow.
     """
     name, _, split = source.removeprefix(PREFIX).partition("#")
-    builder = prepared(name)
+    builder = find_builder(name)
     columns = tuple(sorted(builder.info.features or ()))  # a prepared folder has them in no order
     table = TfdsTable(columns, builder.info.full_name, split or "train", builder)
-    if table.split not in builder.info.splits:
+    if missing := [column for column in required if column not in columns]:  # known before the download
+        raise ConfigError(
+            f"{table}: expected a column {', '.join(map(repr, missing))}. Found the columns "
+            f"{', '.join(map(repr, columns))}. Name one of these."
+        )
+    if table.split not in prepare(builder).info.splits:
         raise ConfigError(
             f"{table}: there is no such split; {PREFIX}{name} has {', '.join(builder.info.splits)}. Name one of them "
             "behind the #."
-        )
-    if missing := [column for column in required if column not in table.columns]:
-        raise ConfigError(
-            f"{table}: expected a column {', '.join(map(repr, missing))}. Found the columns "
-            f"{', '.join(map(repr, table.columns))}. Name one of these."
         )
     return table
 
