@@ -23,7 +23,10 @@ RUN = RunConfig.from_dict(
     {
         **CONFIG,
         "optimizer": {"learning_rate": 1e-3, "warmup_steps": 2},
-        "evals": {"metrics": {"type": "sequence_classification", "every": EVERY, "num_batches": 1}},
+        "evals": {
+            "metrics": {"type": "sequence_classification", "every": EVERY, "num_batches": 1},
+            "validation": {"type": "loss", "every": EVERY},
+        },
         "num_steps": 12,
         "checkpoint_every": 3,
         "log_every": 1,
@@ -68,6 +71,14 @@ def test_it_ends_as_a_finished_run(stopped):
     assert json.loads((workdir / "summary.json").read_text()) == summary
     assert saved(workdir) == [6, 8]
     assert json.loads((workdir / "best.json").read_text())["step"] == 4
+
+
+def test_the_report_is_about_the_best_step(stopped):
+    workdir, _ = stopped
+    report = json.loads((workdir / "report" / "metrics.json").read_text())
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    losses = {row["step"]: row["loss"] for row in rows if row["split"] == "validation"}
+    assert report["step"] == 4 and report["metrics"]["validation"]["loss"] == losses[4] != losses[8]
 
 
 def test_the_same_command_changes_nothing(stopped, caplog, capsys):
