@@ -64,7 +64,8 @@ def fine_tuning(objective: str, data: dict[str, Any], metrics: str, **fields: An
     Args:
       metrics: the type of the evaluator that joins the loss; "" for none.
     """
-    data = {"validation": "", "validation_fraction": 0.1, "seq_len": 128, "packing": 0, "tokenizer": _LEARNED, **data}
+    rows = dict(validation="", validation_fraction=0.1, seq_len=128, packing=0, bucket_batches=0, tokenizer=_LEARNED)
+    data = {**rows, **data}
     evals = {"validation": {"type": "loss"}} | ({"metrics": {"type": metrics}} if metrics else {})
     recipe = dict(batch_size=32, num_epochs=3.0, num_steps=0, eval_every=0, checkpoint_every=0, log_every=20)
     optimizer = adamw(2e-5, warmup_fraction=0.1, eps=1e-6)

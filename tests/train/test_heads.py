@@ -2,21 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run of each head, from its config file to predictions, whose scores are those that the run's evaluator gave."""
 
+import functools
 import importlib
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from zoo.data.tables import open_table
 from zoo.errors import ConfigError, InputError
+from zoo.evals import SequenceClassification
 from zoo.evals.entities import entity_scores
 from zoo.evals.glue_metrics import glue_metrics
 from zoo.evals.squad_metric import squad_scores
 from zoo.predict import predict
 from zoo.train.config import RunConfig
+from zoo.train.learner import Learner
 from zoo.train.loop import train
 
+HEADS = {"tagging": "tagging", "squad": "questions", "choice": "choices"}  # configs, and the modules of their data
 SMALL = dict(width=16, num_layers=1, num_heads=2, mlp_width=32)
 
 
@@ -143,3 +148,67 @@ def test_tags_of_an_unknown_scheme_are_refused_before_training(tmp_path):
     found.data.source = str(lines)
     with pytest.raises(InputError, match="as its prefix; found 'X-PER'"):
         train(RunConfig.from_dict(found), tmp_path / "run")
+
+
+PRESETS = {"dp": "data:8", "fsdp": "fsdp:8", "tp": "data:4,tensor:2", "fsdp_tp": "fsdp:4,tensor:2"}
+EVERYWHERE = [
+    pytest.param(name, rules, marks=() if (name, rules) == ("finetune", "fsdp_tp") else pytest.mark.slow)
+    for name in ("finetune", *HEADS)
+    for rules in PRESETS
+]
+
+
+@pytest.mark.parametrize(("name", "rules"), EVERYWHERE)
+def test_the_metrics_of_one_device_under_every_preset(tmp_path, one_device, name, rules):
+    found = short(tmp_path, name, mesh=PRESETS[rules], rules=rules)
+    for split, expected in one_device(name).items():
+        assert found[split] == pytest.approx(expected, rel=2e-4, abs=2e-4), split
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    """The metrics of a head's run on a single device."""
+    create = Learner.create
+
+    @functools.cache
+    def run(name):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Learner, "create", lambda spec: create(spec, devices=jax.devices()[:1]))
+            return short(tmp_path_factory.mktemp(name), name, mesh="data:1", rules="dp")
+
+    return run
+
+
+def short(folder, name, **fields):
+    """The metrics of a few steps on two files; the last batch of the second is not full."""
+    found = config(name, **fields)
+    found.data.update(halves(folder, HEADS.get(name, "table")))
+    found.data.tokenizer.vocab_size = 128  # all of it is learned, so that it is divisible
+    found.update(num_steps=4, eval_every=4, checkpoint_every=4, batch_size=16, keep_best="")
+    summary = train(RunConfig.from_dict(found), folder / "run")
+    return {split: values for split, values in summary.items() if split in ("train", "validation", "metrics")}
+
+
+def test_killed_within_an_evaluation(tmp_path, monkeypatch):
+    """The same command continues from the last checkpoint, evaluates anew, and ends in the same bits and metrics."""
+    found = config("finetune")
+    found.data.update(halves(tmp_path, "table"))
+    found.update(num_steps=12, eval_every=4, checkpoint_every=3)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    train(RunConfig.from_dict(found), undisturbed)
+    examine, calls = SequenceClassification.examine, []
+
+    def dies(evaluator, model):
+        calls.append(evaluator)
+        if len(calls) == 2:
+            next(iter(model.batches("validation")))
+            raise KeyboardInterrupt
+        return examine(evaluator, model)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SequenceClassification, "examine", dies)
+        train(RunConfig.from_dict(found), killed)
+    assert not (killed / "model").exists()
+    train(RunConfig.from_dict(found), killed)
+    for name in ("metrics.jsonl", "model/model.safetensors", "report/metrics.json", "report/metrics/errors.jsonl"):
+        assert (killed / name).read_bytes() == (undisturbed / name).read_bytes(), name

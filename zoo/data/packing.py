@@ -14,8 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Int64
 
-from zoo.data.schema import Batch, Dataset, Examples, Schema
-from zoo.errors import ConfigError
+from zoo.data.schema import Batch, Examples, Schema
 
 WEIGHTS = "example_weights"  # [R, K] of a packed batch: 1 for an example, 0 for a place in a row without one
 _SPARE = 8  # rows are rounded up by less than this part of them, so that a run compiles few shapes
@@ -99,20 +98,6 @@ class PackedExamples:
         """Where each example begins in its row."""
         lengths = np.where(indices < 0, 0, self.examples.num_tokens(indices.reshape(-1)).reshape(indices.shape))
         return np.cumsum(lengths, axis=1) - lengths
-
-
-def training_examples(dataset: Dataset) -> Examples:
-    """The training split as the dataset wants it read: packed, or an example a row.
-
-    Raises:
-      ConfigError: packing of examples that do not tell their lengths.
-    """
-    examples = dataset.split("train")
-    if not dataset.packing:
-        return examples
-    if not isinstance(examples, Packable):
-        raise ConfigError(f"data.packing is {dataset.packing}, and these data cannot be packed; set data.packing=0.")
-    return PackedExamples(examples, dataset.schema, dataset.seq_len, dataset.packing)
 
 
 def first_fit_decreasing(lengths: Int[np.ndarray, "B"], capacity: int, most: int) -> Int64[np.ndarray, "B"]:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from zoo.data import order
+from zoo.data.buckets import BucketedExamples
 from zoo.data.packing import PackedExamples
 from zoo.data.random import Key
 from zoo.data.schema import Batch, Examples
@@ -125,6 +126,8 @@ class _Batches:
 
     def _indices(self, step: int) -> Int64[np.ndarray, "B"]:
         """The examples of the global batch; -1 past the end of an evaluation."""
+        if isinstance(self.examples, BucketedExamples):
+            return self.examples.visited(step, self.batch_size, self.seed)
         visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
         if self.stream == _TRAINING:
             return order.visited(visits, len(self.examples), self.seed)

@@ -128,6 +128,7 @@ class Dataset:
       inputs: the columns that a prediction reads, of data that come from a table.
       unlabelled: splits whose examples have no labels, but only what stands for them.
       packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
+      bucket_batches: W, the batches in a window that is sorted by length (`zoo.data.buckets`); 0 sorts nothing.
     """
 
     tokenizer: Tokenizer
@@ -139,6 +140,7 @@ class Dataset:
     inputs: Inputs | None = None
     unlabelled: tuple[str, ...] = ()
     packing: int = 0
+    bucket_batches: int = 0
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""

@@ -45,6 +45,8 @@ class SupervisedConfig(DatasetConfig):
       pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
       packing: the most examples in one row of a training batch, whose rows are `seq_len` tokens (`zoo.data.packing`); 0
         gives each example a padded row of its own, as evaluations do in any case.
+      bucket_batches: so many batches are sorted by length together (`zoo.data.buckets`), so that each holds examples of
+        like lengths and little padding; 0 leaves them in random order.
     """
 
     embedded: ClassVar[Path]
@@ -56,12 +58,18 @@ class SupervisedConfig(DatasetConfig):
     column_names: tuple[str, ...] = ()
     pad_to_multiple_of: int = 32
     packing: int = 0
+    bucket_batches: int = 0
 
     def __post_init__(self):
         check_fields(self)
-        for name, least in (("seq_len", 4), ("pad_to_multiple_of", 1), ("packing", 0)):
+        for name, least in (("seq_len", 4), ("pad_to_multiple_of", 1), ("packing", 0), ("bucket_batches", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"data.{name} must be {least} or more; found {getattr(self, name)}.")
+        if self.packing and self.bucket_batches:
+            raise ConfigError(
+                f"data.packing is {self.packing} and data.bucket_batches {self.bucket_batches}: packed rows have no "
+                "padding for buckets to save; set one of them to 0."
+            )
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(f"data.validation_fraction must be between 0 and 1; found {self.validation_fraction!r}.")
         if not self.source:
@@ -127,6 +135,7 @@ class SupervisedConfig(DatasetConfig):
             manifest=self._manifest(tables, features, ready),
             inputs=self.inputs(features),
             packing=self.packing,
+            bucket_batches=self.bucket_batches,
         )
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:

@@ -20,9 +20,9 @@ import numpy as np
 import zoo
 from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
-from zoo.data.packing import training_examples
 from zoo.data.pipeline import train_batches
 from zoo.data.schema import Dataset
+from zoo.data.training import training_examples
 from zoo.errors import ConfigError
 from zoo.hub.load import Declared, declared
 from zoo.multihost import watch
