@@ -50,7 +50,7 @@ def session(monkeypatch, installed):
 
 # The kernel's client leaves sockets to the garbage collector.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize(("name", "shown"), [("tour", "Array"), ("finetune", "positive")])
+@pytest.mark.parametrize(("name", "shown"), [("tour", "Array"), ("finetune", "who ")])
 @pytest.mark.usefixtures("session")
 def test_notebook_runs(name, shown, tmp_path):
     notebook = nbformat.read(ROOT / "colabs" / f"{name}.ipynb", as_version=4)
