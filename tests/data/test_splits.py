@@ -73,6 +73,12 @@ def test_labels_that_are_kept_secret(tmp_path, rows, expected):
     assert (data.unlabelled == ("test",)) == expected
 
 
+def test_some_labels_of_a_split_may_not_be_missing(tmp_path):
+    hidden = write(tmp_path / "test.csv", [*ROWS[:3], TEST[0]])
+    with pytest.raises(InputError, match=r"test\.csv, line 5, column 'label': the label is missing"):
+        open_rows(tmp_path, splits=(f"test={hidden}",))
+
+
 def test_numbers_may_be_missing_in_a_test_split_alone(tmp_path):
     rows = [(text, index % 6) for index, (text, _) in enumerate(ROWS)]
     hidden = write(tmp_path / "test.csv", TEST)
@@ -141,9 +147,11 @@ def test_bad_fields(tmp_path, fields, match):
 def test_numbers_out_of_range(tmp_path):
     rows = [(text, index % 6) for index, (text, _) in enumerate(ROWS)]
     assert len(open_rows(tmp_path, rows, label_type="float", label_range=(0.0, 5.0)).split("train")) == 36
-    rows[7] = (rows[7][0], 5.2)
-    with pytest.raises(InputError, match=r"train\.csv, line 9, column 'label': expected a number from 0 to 5 .* 5\.2"):
-        open_rows(tmp_path, rows, label_type="float", label_range=(0.0, 5.0))
+    for value in (5.2, -0.1):
+        rows[7] = (rows[7][0], value)
+        message = rf"train\.csv, line 9, column 'label': expected a number from 0 to 5 .*found {value}"
+        with pytest.raises(InputError, match=message):
+            open_rows(tmp_path, rows, label_type="float", label_range=(0.0, 5.0))
 
 
 @pytest.fixture(scope="module")

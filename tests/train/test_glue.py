@@ -151,6 +151,20 @@ def test_predictions_for_the_benchmarks_site(tmp_path):
     assert {line["split"] for line in recorded} == {"train", "validation", "metrics"}
 
 
+def test_a_prediction_reads_the_word_too(tmp_path):
+    rows = [RECORDS["wic"](index) | {"word": f"film {index % 4}"} for index in range(24)]
+    config = tiny(superglue.get_config("wic"), tmp_path, rows, ".jsonl", optimizer={"learning_rate": 0.1})
+    train(config, tmp_path / "run")
+    predict(tmp_path / "run" / "model", tmp_path / "dev.jsonl", tmp_path / "out.jsonl")
+    predicted = {row.line: row.values for row in open_table(tmp_path / "out.jsonl")}
+    errors = (tmp_path / "run" / "report" / "metrics" / "errors.jsonl").read_text().splitlines()
+    assert errors
+    for error in map(json.loads, errors):
+        row = predicted[int(error["where"].rsplit(" ", 1)[1])]
+        assert row["prediction"] == error["predicted"]
+        assert row[f"probability:{error['predicted']}"] == pytest.approx(error["probability"], abs=2e-6)
+
+
 @pytest.mark.parametrize("values", [["a"], [3], [None], ["3", 4], [True]])
 def test_numbers_of_rows_are_checked(tmp_path, values):
     rows = [{"idx": 3, "text": "a film", "label": 0}, {"idx": 5, "text": "a plot", "label": 1}] + [
