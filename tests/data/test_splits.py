@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Splits with and without labels, files without a header, and splits of TensorFlow Datasets, as the benchmarks come."""
 
+import importlib
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from zoo.data.questions import QuestionsConfig
 from zoo.data.table import TableConfig
 from zoo.data.tables import open_table
 from zoo.data.tagging import TaggingConfig
+from zoo.data.tfds_source import find_builder
 from zoo.data.tfds_table import open_split
 from zoo.errors import ConfigError, FormatError, InputError
 
@@ -77,6 +79,15 @@ def test_some_labels_of_a_split_may_not_be_missing(tmp_path):
     hidden = write(tmp_path / "test.csv", [*ROWS[:3], TEST[0]])
     with pytest.raises(InputError, match=r"test\.csv, line 5, column 'label': the label is missing"):
         open_rows(tmp_path, splits=(f"test={hidden}",))
+
+
+def test_a_split_of_one_class_is_said(tmp_path, caplog):
+    more = write(tmp_path / "more.csv", [(text, "pos") for text, _ in ROWS[:4]])
+    with caplog.at_level("WARNING"):
+        open_rows(tmp_path, splits=(f"more={more}",))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{more}: all 4 rows have the label 'pos', so that a correlation with it is 0, and says nothing."
+    ]
 
 
 def test_numbers_may_be_missing_in_a_test_split_alone(tmp_path):
@@ -249,3 +260,28 @@ def test_tfds_in_every_type_of_data(tmp_path, tfds_folder):
     named = TableConfig(**{**common, "source": tfds_folder + "#test"}, text="sentence")
     with pytest.raises(InputError, match=r"tfds:tiny/1\.0\.0#test, record 1, column 'label': the label is missing"):
         named.open(cache_dir=tmp_path)
+
+
+def fields_of(module, variant):
+    return importlib.import_module(f"configs.{module}").get_config(variant).data.to_dict()
+
+
+@pytest.mark.parametrize("task", ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"])
+def test_the_builders_of_glue_have_the_columns_and_classes_of_the_config(task):
+    data = fields_of("glue", task)
+    sources = [data["source"], data["validation"], *(split.partition("=")[2] for split in data["splits"])]
+    for name in {source.removeprefix("tfds:").partition("#")[0] for source in sources}:
+        features = find_builder(name).info.features
+        assert {*filter(None, (data["text"], data["text_pair"], data["id"], data["label"]))} == {*features}
+        assert tuple(getattr(features["label"], "names", ())) == data.get("labels", ())
+
+
+def test_the_builders_of_other_tasks_have_the_columns_that_the_documents_name():
+    questions, race = fields_of("squad", "v2"), fields_of("choice", "race")
+    wanted = {
+        "squad/v2.0": [questions[name] for name in ("id", "question", "context", "answers")],
+        "race/high": [race["text"], race["question"], *race["options"], race["label"]],
+        "conll2003": ["tokens", "ner"],
+    }
+    for name, columns in wanted.items():
+        assert {*columns} <= {*find_builder(name).info.features}, name

@@ -75,6 +75,21 @@ def test_tags(tmp_path):
     assert sorted((row["words"], row["tags"], row["predicted"]) for row in errors(tmp_path)) == sorted(wrong) != []
 
 
+def test_the_best_by_one_type_of_entity(tmp_path):
+    """Of a type that the split may lack, too: its score is then 0."""
+    found = config("tagging", keep_best="metrics/f1:PER")
+    found.data.update(halves(tmp_path, "tagging"))
+    lines = (tmp_path / "dev.jsonl").read_text().splitlines()
+    plain = [line for line in lines if "PER" not in line]
+    (tmp_path / "dev.jsonl").write_text("".join(f"{line}\n" for line in plain[:5]))
+    found.update(num_steps=2, eval_every=1, checkpoint_every=2)
+    summary = train(RunConfig.from_dict(found), tmp_path / "run")
+    assert {"f1:LOC", "f1:ORG", "f1:PER"} <= {*summary["metrics"]} and summary["metrics"]["f1:PER"] == 0.0
+    found.keep_best = "metrics/f1:MISC"
+    with pytest.raises(ConfigError, match=r"'metrics/f1:MISC', which no evaluator reports; .*metrics/f1:LOC"):
+        train(RunConfig.from_dict(found), tmp_path / "other")
+
+
 def test_answers(tmp_path):
     scores, rows = run(tmp_path, "squad", "questions")
     golds = {row["id"]: row["answers"]["text"] for row in rows}

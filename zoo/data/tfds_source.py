@@ -62,7 +62,10 @@ def find_builder(name: str) -> Any:
     has_tensorflow = importlib.util.find_spec("tensorflow") is not None
     family = name.partition("/")[0].partition(":")[0]
     if not has_tensorflow and family in _NEED_TENSORFLOW:
-        raise ConfigError(f"TFDS needs TensorFlow to prepare {name!r}, and it is not installed; {_ALTERNATIVES}.")
+        instead = (
+            _ALTERNATIVES if family != "super_glue" else "train on the benchmark's own files (configs/superglue.py)"
+        )
+        raise ConfigError(f"TFDS needs TensorFlow to prepare {name!r}, and it is not installed; {instead}.")
     try:
         for module in _MODULES:
             importlib.import_module(f"tensorflow_datasets.{module}")

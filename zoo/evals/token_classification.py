@@ -33,7 +33,8 @@ class TokenClassification(Evaluator):
             split_tag(tag)  # an unknown prefix is refused before training
 
     def metric_names(self, objective: Objective) -> tuple[str, ...]:
-        return ("precision", "recall", "f1", "accuracy")
+        types = {split_tag(tag)[1] for tag in objective.data.schema["tags"].classes} - {""}
+        return ("precision", "recall", "f1", "accuracy", *(f"f1:{kind}" for kind in sorted(types)))
 
     def define(self, metric: str) -> str:
         name, colon, _ = metric.partition(":")  # f1:TYPE
@@ -51,8 +52,8 @@ class TokenClassification(Evaluator):
             tags += [*batch]
         predicted = [word_tags(row, first, objective.tags) for row, first in zip(tags, examples.first, strict=False)]
         golds = [[objective.tags[tag] for tag in row] for row in examples.tags[: len(predicted)]]
-        scores, rows = entity_scores(golds, predicted), examples.examples.rows
-        return TagFindings(metrics=scores, golds=golds, predicted=predicted, rows=rows)
+        scores = dict.fromkeys(self.metric_names(objective), 0.0) | entity_scores(golds, predicted)  # of every type
+        return TagFindings(metrics=scores, golds=golds, predicted=predicted, rows=examples.examples.rows)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
