@@ -41,7 +41,7 @@ class Task(NamedTuple):
 
 TASKS = {
     "sst2": Task("sst2/train.tsv", "sst2/dev.tsv", 0, 1, "accuracy", 64),
-    "cola": Task("cola/in_domain_train.tsv", "cola/in_domain_dev.tsv", 3, 1, "matthews_correlation", 48),
+    "cola": Task("cola/in_domain_train.tsv", "cola/in_domain_dev.tsv", 3, 1, "matthews_correlation", 32),
 }
 
 
