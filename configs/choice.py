@@ -31,8 +31,8 @@ def get_config(variant: str = "swag") -> ml_collections.ConfigDict:
     race = dict(source="train.jsonl", text="article", question="questions", options=("options",), label="answers")
     race |= dict(labels=("A", "B", "C", "D"), seq_len=512)
     data = common.choose({"swag": swag, "race": race, "tiny": swag}, variant)
-    best = dict(keep_best="validation/accuracy", batch_size=16)
-    config = common.fine_tuning("multiple_choice", dict(type="choices", **data), "", **best)
+    best = dict(keep_best="metrics/accuracy", batch_size=16)
+    config = common.fine_tuning("multiple_choice", dict(type="choices", **data), "sequence_classification", **best)
     if variant == "race":
         config.optimizer.update(warmup_steps=1000, weight_decay=0.0)
         config.update(batch_size=32, num_steps=12_000, eval_every=1000, checkpoint_every=1000)
