@@ -33,6 +33,8 @@ def write_report(
     for name, found in findings.items():
         (folder / name).mkdir(exist_ok=True)
         lines += [f"## {name}", "", *_table(config.evals[name], found.metrics), "", found.write(folder / name)]
+        if not any((folder / name).iterdir()):
+            (folder / name).rmdir()
     (folder / PAGE).write_text("\n".join(lines), encoding="utf-8")
     metrics = {
         name: {k: v if math.isfinite(v) else None for k, v in found.metrics.items()} for name, found in findings.items()
