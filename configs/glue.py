@@ -4,7 +4,8 @@
 
 Paper      Wang et al. 2018, arXiv:1804.07461 (the tasks and their metrics). The recipes:
            `bert`     Devlin et al. 2018, arXiv:1810.04805, section 4.1; of its learning rates the lowest.
-           `roberta`  Liu et al. 2019, arXiv:1907.11692, table 10; the values of each task are those of its code.
+           `roberta`  Liu et al. 2019, arXiv:1907.11692, table 10; the values of each task are those of its code
+                      (fairseq, examples/roberta), which keeps the best checkpoint and has none for wnli.
            `electra`  Clark et al. 2020, arXiv:2003.10555, table 7, base; small has a learning rate of 3e-4, and large
                       5e-5 with --config.optimizer.layer_decay=0.9.
            `albert`   Lan et al. 2019, arXiv:1909.11942, table 14, for the models of version 1.
@@ -116,9 +117,10 @@ def _bert(config: ml_collections.ConfigDict, task: str) -> None:
 
 
 def _roberta(config: ml_collections.ConfigDict, task: str) -> None:
-    rates = dict(learning_rate=_ROBERTA_RATES[task], warmup_fraction=0.06)
+    rates = dict(learning_rate=_ROBERTA_RATES[task], warmup_fraction=0.25 if task == "qqp" else 0.06)
     config.optimizer.update(weight_decay=0.1, b2=0.98, clip_norm=0.0, **rates)
     config.update(num_epochs=10.0, batch_size=16 if task in _SMALL else 32)
+    config.keep_best = "validation/loss" if task == "stsb" else "validation/accuracy"
 
 
 def _electra(config: ml_collections.ConfigDict, task: str) -> None:

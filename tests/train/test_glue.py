@@ -109,6 +109,9 @@ def test_recipes_are_configs(task, recipe):
     steps = config.in_steps(5749).num_steps  # of STS-B
     published = {"stsb,albert": 3598, "stsb,electra": 1797, "stsb,roberta": 3594, "stsb": 539}
     assert steps == published.get(task + recipe, steps) and config.evals["metrics"].task == task
+    assert config.keep_best == (
+        "validation/" + ("loss" if task == "stsb" else "accuracy") if "roberta" in recipe else ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def short(folder, name, **fields):
 
 
 def test_killed_within_an_evaluation(tmp_path, monkeypatch):
-    """The same command continues from the last checkpoint, evaluates anew, and ends in the same bits and metrics."""
+    """The same command continues from the last checkpoint, evaluates again, and ends in the same bits and metrics."""
     found = config("finetune")
     found.data.update(halves(tmp_path, "table"))
     found.update(num_steps=12, eval_every=4, checkpoint_every=3)

@@ -101,7 +101,7 @@ class PackedExamples:
 
 
 def first_fit_decreasing(lengths: Int[np.ndarray, "B"], capacity: int, most: int) -> Int64[np.ndarray, "B"]:
-    """The row of each item: from the longest on, each goes into the first row that has room for it.
+    """The row of each item: from the longest on, each goes into the first row that it fits into.
 
     Items of one length are placed at once, in the order in which they are given, so that the time grows with the number
     of different lengths.

@@ -80,7 +80,7 @@ class TableConfig(SupervisedConfig):
     def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
         texts = [role for role in self.used_columns if role not in self.labels_in]
         rows = {split: read_rows(table, self.used_columns, texts=texts) for split, table in tables.items()}
-        rows = {split: part if self.id == "" else _with_ids(part, self.id) for split, part in rows.items()}
+        rows = {split: _with_ids(part, self.id) if self.id else part for split, part in rows.items()}
         if self.label_type == "float":
             return {"label": Feature(kind="float")}, {split: self._number(split, part) for split, part in rows.items()}
         train = self._names(rows["train"])

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions in the format that https://gluebenchmark.com takes: a file for each task, `index<TAB>prediction`.
 
-As the benchmark's own code writes them (https://github.com/nyu-mll/jiant-v1-legacy, `jiant/evaluate.py`): tasks of two
-sentences that entail have names as labels, scores of STS-B three decimals between 0 and 5, all others 0 and 1.
+As the benchmark's own code writes them (https://github.com/nyu-mll/jiant-v1-legacy, `jiant/evaluate.py`): MNLI, QNLI
+and RTE have names as labels, scores of STS-B three decimals between 0 and 5, all others 0 and 1. AX has MNLI's names.
 """
 
 from collections.abc import Iterator, Sequence

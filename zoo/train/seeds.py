@@ -104,7 +104,7 @@ class _Runs:
         if not from_primary("finished" if is_finished(folder, config) else ""):
             try:
                 late_signal = train(config, folder, data_dir, damaged=damaged, profile=profile).get("signal", 0)
-            except Exception as error:
+            except Exception as error:  # whatever one seed meets must not hide the others; it is reported in full
                 self._raise_if_common(error, seed)
                 self._failures[seed] = _failure(error, seed)
                 return 0
