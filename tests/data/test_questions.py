@@ -146,17 +146,18 @@ def test_squad_and_its_copy_on_the_hub_are_the_same(tmp_path):
 def test_an_answer_that_no_window_holds_is_counted(tmp_path, caplog):
     long = CONTEXT[: len(CONTEXT) // 2]
     with caplog.at_level(logging.WARNING):
-        opened(tmp_path, write(tmp_path / "train.jsonl", [*rows(), row(99, answer=long)]))
-    assert (
-        "the answers of 1 questions do not fit into a window" in caplog.text and "train.jsonl, line 13" in caplog.text
-    )
+        data = opened(tmp_path, write(tmp_path / "train.jsonl", [*rows(), row(99, answer=long)]))
+    (said,) = data.summaries["train"].losses
+    assert f"train: {said}" in caplog.text and "train.jsonl, line 13)" in said
+    assert said.startswith("the answers of 1 questions do not fit into a window")
 
 
 def test_answers_within_a_token_are_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        opened(tmp_path, write(tmp_path / "train.jsonl", [*rows(), row(99, answer="188")]))
-    assert "the answers of 1 questions begin or end within a token" in caplog.text
-    assert "train.jsonl, line 13" in caplog.text
+        data = opened(tmp_path, write(tmp_path / "train.jsonl", [*rows(), row(99, answer="188")]))
+    (said,) = data.summaries["train"].losses
+    assert f"train: {said}" in caplog.text and "train.jsonl, line 13)" in said
+    assert said.startswith("the answers of 1 questions begin or end within a token")
 
 
 def test_a_context_without_tokens_is_refused(tmp_path):

@@ -17,7 +17,7 @@ from tests.golden import make_reviews
 from zoo.data.config import TokenizerConfig
 from zoo.data.ragged import SequenceExamples, encode
 from zoo.data.rows import hold_out
-from zoo.data.schema import Examples
+from zoo.data.schema import Examples, SplitSummary
 from zoo.data.table import EMBEDDED, TableConfig
 from zoo.errors import ConfigError, InputError
 from zoo.text.train import train_tokenizer
@@ -82,7 +82,7 @@ def test_pairs_are_encoded_and_cut_as_the_tokenizer_does(tmp_path, caplog):
     rows = [(a, b, label) for (a, label), (b, _) in zip(ROWS, ROWS[7:] + ROWS[:7], strict=True)]
     columns = ("premise", "hypothesis", "label")
     names = dict(text="premise", text_pair="hypothesis", seq_len=18, pad_to_multiple_of=5, validation_fraction=0.3)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         data = open_rows(tmp_path, rows, columns, **names)
     assert "token_types" in data.schema
     chosen = hold_out(np.array([int(row[2] == "pos") for row in rows]), 0.3, classes=True)
@@ -92,7 +92,10 @@ def test_pairs_are_encoded_and_cut_as_the_tokenizer_does(tmp_path, caplog):
     for name in ("tokens", "token_types", "segments"):
         np.testing.assert_array_equal(batch[name], getattr(expected, name))
     whole = data.tokenizer.encode_batch(firsts, seconds).segments.sum(1)
-    assert f"{(whole > 18).sum()} were cut to data.seq_len" in caplog.text and (whole == 18).any()
+    said = f"{(whole > 18).sum()} texts were cut to data.seq_len."
+    assert (whole > 18).sum() > 1 and (whole == 18).any()
+    assert data.summaries["train"] == SplitSummary(f"{len(whole)} rows, longest 18 tokens", (said,))
+    assert f"train: {said}" in caplog.text
 
 
 def test_a_batch_is_as_long_as_the_global_batch_needs(tokenizer):

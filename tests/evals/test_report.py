@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from tests.objectives.fakes import info
 from tests.train.test_finetune import KINDS, config
 from zoo.data.rows import read_rows
+from zoo.data.schema import SplitSummary
 from zoo.data.table import TableConfig
 from zoo.data.tables import open_table
 from zoo.errors import ConfigError
@@ -128,7 +129,7 @@ def test_a_model_that_is_not_finite_has_a_report(tmp_path):
     assert "is nan" in page and lines(tmp_path / "errors.jsonl")[0]["loss"] is None
     LabelFindings(**of_classes(rows, logits=nan[:, :1], classes=(), labels=np.arange(4.0))).write(tmp_path)
     findings = {"metrics": Findings(metrics={"accuracy": float("nan")})}
-    write_report(tmp_path / "report", config(), findings, {"step": 1})
+    write_report(tmp_path / "report", config(), findings, {"step": 1}, {})
     assert json.loads((tmp_path / "report" / "metrics.json").read_text())["metrics"] == {"metrics": {"accuracy": None}}
 
 
@@ -292,10 +293,12 @@ def test_the_page_and_its_mark(tmp_path):
     (folder / "notes.txt").write_text("mine")
     findings = {"metrics": Findings(metrics={"accuracy": 0.5, "odd": 2.0})}
     assert not is_finished(tmp_path, run)
-    page = write_report(folder, run, findings, {"step": 12}).read_text()
+    splits = {"train": SplitSummary("9 rows", ("2 texts were cut.",)), "validation": SplitSummary("3 rows")}
+    page = write_report(folder, run, findings, {"step": 12}, splits).read_text()
     assert "step 12" in page and "## metrics" in page
     assert "| `accuracy` | 0.5 | Share of the rows whose predicted class is the label. |" in page
     assert "| `odd` | 2 |  |" in page
+    assert page.endswith("## Data\n\n* `train`: 9 rows\n    * 2 texts were cut.\n* `validation`: 3 rows\n")
     assert is_finished(tmp_path, run) and read_metrics(tmp_path) == {"metrics/accuracy": 0.5, "metrics/odd": 2.0}
     assert not is_finished(tmp_path, config(num_steps=30)) and not is_finished(tmp_path, config(seed=1))
 
@@ -304,13 +307,13 @@ def test_the_page_and_its_mark(tmp_path):
             raise ConfigError("broken")
 
     with pytest.raises(ConfigError):
-        write_report(folder, run, {"metrics": Broken(metrics={})}, {"step": 12})
+        write_report(folder, run, {"metrics": Broken(metrics={})}, {"step": 12}, {})
     assert not is_finished(tmp_path, run) and (folder / "notes.txt").read_text() == "mine"
 
 
 def test_a_run_that_goes_on_has_no_report(tmp_path):
     run = config()
-    write_report(tmp_path / "report", run, {}, {"step": 20})
+    write_report(tmp_path / "report", run, {}, {"step": 20}, {})
     drop_stale_report(tmp_path, run)
     assert is_finished(tmp_path, run)
     drop_stale_report(tmp_path, config(num_steps=30))

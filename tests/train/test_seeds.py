@@ -50,7 +50,7 @@ class Fake:
         loss, accuracy, *rest = end
         (workdir / "summary.json").write_text(json.dumps({"train": {"loss": loss}}))
         (workdir / "data.json").write_text(json.dumps({"sha256": self.data}))
-        write_report(workdir / "report", run, {"metrics": Findings(metrics={"accuracy": accuracy})}, {"step": 6})
+        write_report(workdir / "report", run, {"metrics": Findings(metrics={"accuracy": accuracy})}, {"step": 6}, {})
         return {"signal": rest[0]} if rest else {}
 
 

@@ -14,7 +14,7 @@ from zoo.data.inputs import Inputs
 from zoo.data.labels import check_classes, check_known, class_names
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.rows import Rows, read_rows, without_labels
-from zoo.data.schema import Batch, Feature, Schema
+from zoo.data.schema import Batch, Feature, Schema, SplitSummary
 from zoo.data.supervised import SupervisedConfig
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
@@ -99,11 +99,13 @@ class ChoicesConfig(SupervisedConfig):
         given = [text for role in ("text", "question") for text in rows.get(role) or ()]
         return [*given, *(option for options in rows["options"] for option in options)]
 
-    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> "ChoiceExamples":
+    def encode(
+        self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str
+    ) -> tuple["ChoiceExamples", SplitSummary]:
         examples = encode_options(tokenizer, rows, self.seq_len, self.pad_to_multiple_of)
         label = np.append(rows["label"], np.int32(0))
-        self.report(examples.sequences, split)
-        return dataclasses.replace(examples, columns={"label": label}, rows=self.kept(rows, split))
+        examples = dataclasses.replace(examples, columns={"label": label}, rows=self.kept(rows, split))
+        return examples, self.summary(rows, examples.sequences.sequences)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,8 +3,7 @@
 """Questions with the contexts that answer them, or do not: SQuAD 1.1 (arXiv:1606.05250), 2.0 (arXiv:1806.03822)."""
 
 import dataclasses
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -15,14 +14,13 @@ from zoo.data.columns import Table
 from zoo.data.inputs import Inputs
 from zoo.data.ragged import SequenceExamples, has_token_types
 from zoo.data.rows import Rows, read_rows
-from zoo.data.schema import Batch, Feature, Schema
+from zoo.data.schema import Batch, Feature, Schema, SplitSummary
 from zoo.data.supervised import SupervisedConfig
 from zoo.data.windows import Windows, check_contexts, encode_windows
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 
 EMBEDDED = Path(__file__).with_name("questions.jsonl")
-_log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
@@ -90,7 +88,9 @@ class QuestionsConfig(SupervisedConfig):
     def texts(self, rows: Rows) -> list[str]:
         return [*rows["question"], *dict.fromkeys(rows["context"])]
 
-    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> "QuestionExamples":
+    def encode(
+        self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str
+    ) -> tuple["QuestionExamples", SplitSummary]:
         windows = encode_windows(
             tokenizer,
             rows["question"],
@@ -110,8 +110,8 @@ class QuestionsConfig(SupervisedConfig):
             self.pad_to_multiple_of,
             tokenizer.fill_id,
         )
-        _report(windows, spans, rows, split)
-        return QuestionExamples(examples, windows, rows)
+        size = f"{len(rows)} questions in {len(spans)} windows"
+        return QuestionExamples(examples, windows, rows), SplitSummary(size, (*_lost_answers(windows, spans, rows),))
 
     def _read(self, table: Table) -> Rows:
         rows = read_rows(table, self.used_columns, texts=("question", "context"))
@@ -216,8 +216,8 @@ def _ids(rows: Rows, column: str) -> list[str]:
     return names
 
 
-def _report(windows: Windows, spans: np.ndarray, rows: Rows, split: str) -> None:
-    """Logs the size of a split, and which of its answers no window holds, or tokens cannot give."""
+def _lost_answers(windows: Windows, spans: np.ndarray, rows: Rows) -> Iterator[str]:
+    """How many answers no window holds, or tokens cannot give."""
     held, within = set(), set()
     for number in np.flatnonzero(spans[:, 0] != windows.none):
         question, offsets, (first, last) = int(windows.question[number]), windows.offsets[number], spans[number]
@@ -226,10 +226,9 @@ def _report(windows: Windows, spans: np.ndarray, rows: Rows, split: str) -> None
         if text.strip() != rows["answers"][question][0].text.strip():
             within.add(question)
     lost = [index for index, answers in enumerate(rows["answers"]) if answers and index not in held]
-    _log.info("%s: %d questions in %d windows", split, len(rows), len(spans))
     if within:
-        what = "%s: the answers of %d questions begin or end within a token, so that none gives them exactly (%s)"
-        _log.warning(what, split, len(within), rows.where(min(within)))
+        what = f"the answers of {len(within)} questions begin or end within a token, so that none gives them exactly"
+        yield f"{what} (the first is in {rows.where(min(within))})."
     if lost:
-        what = "%s: the answers of %d questions do not fit into a window (the first is in %s); raise data.stride, or "
-        _log.warning(what + "data.seq_len.", split, len(lost), rows.where(lost[0]))
+        what = f"the answers of {len(lost)} questions do not fit into a window"
+        yield f"{what} (the first is in {rows.where(lost[0])}); raise data.stride, or data.seq_len."

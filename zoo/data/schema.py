@@ -54,6 +54,18 @@ class Examples(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True)
+class SplitSummary:
+    """What a log and a report say of a split's examples.
+
+    Attributes:
+      size: how many there are, and how long. losses: what of its texts or labels no model gets to see, a sentence each.
+    """
+
+    size: str
+    losses: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class Vocabulary(Protocol):
     """What an objective asks of a tokenizer."""
@@ -127,6 +139,7 @@ class Dataset:
       bytes_per_token: mean UTF-8 length of the text's tokens, where it is known.
       inputs: the columns that a prediction reads, of data that come from a table.
       unlabelled: splits whose examples have no labels, but only what stands for them.
+      summaries: what a report says of some splits.
       packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
       bucket_batches: W, the batches in a window that is sorted by length (`zoo.data.buckets`); 0 sorts nothing.
     """
@@ -139,6 +152,7 @@ class Dataset:
     bytes_per_token: float | None = None
     inputs: Inputs | None = None
     unlabelled: tuple[str, ...] = ()
+    summaries: Mapping[str, SplitSummary] = dataclasses.field(default_factory=dict)
     packing: int = 0
     bucket_batches: int = 0
 

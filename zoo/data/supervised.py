@@ -16,9 +16,9 @@ import numpy as np
 from zoo.checks import check_fields
 from zoo.data.columns import Table
 from zoo.data.inputs import Inputs
-from zoo.data.ragged import SequenceExamples
+from zoo.data.ragged import Sequences
 from zoo.data.rows import Rows, hold_out
-from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, Vocabulary
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, SplitSummary, Vocabulary
 from zoo.data.tables import is_tfds, open_table
 from zoo.data.tfds_table import splits_of
 from zoo.errors import ConfigError, InputError
@@ -102,8 +102,8 @@ class SupervisedConfig(DatasetConfig):
         """All texts, from which a tokenizer learns."""
 
     @abc.abstractmethod
-    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> Examples:
-        """The examples of a split, of whose labels `features` are the schema."""
+    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> tuple[Examples, SplitSummary]:
+        """The examples of a split, of whose labels `features` are the schema, and what is said of them."""
 
     @property
     @abc.abstractmethod
@@ -125,12 +125,18 @@ class SupervisedConfig(DatasetConfig):
         features, rows = self.read(tables)
         rows = self._hold_out(rows)
         ready = self._open_tokenizer(tokenizer, rows["train"])
-        splits = {name: self.encode(ready, split, features, name) for name, split in rows.items()}
+        splits, summaries = {}, {}
+        for name, split in rows.items():
+            splits[name], summaries[name] = self.encode(ready, split, features, name)
+            _log.info("%s: %s", name, summaries[name].size)
+            for loss in summaries[name].losses:
+                _log.warning("%s: %s", name, loss)
         return Dataset(
             tokenizer=ready,
             schema={**_token_features(splits["train"]), **features},
             splits=splits,
             unlabelled=tuple(name for name, split in rows.items() if not split.labelled),
+            summaries=summaries,
             seq_len=self.seq_len,
             manifest=self._manifest(tables, features, ready),
             inputs=self.inputs(features),
@@ -158,11 +164,12 @@ class SupervisedConfig(DatasetConfig):
         columns = {role: name for role, name in self.used_columns.items() if role not in self.labels_in}
         return Inputs(columns=columns, seq_len=self.seq_len)
 
-    def report(self, examples: SequenceExamples, split: str) -> None:
-        """Logs the size of a split, and how many sequences were cut."""
-        sequences = examples.sequences
-        cut = f"; {sequences.truncated} were cut to data.seq_len" if sequences.truncated else ""
-        _log.info("%s: %d rows, longest %d tokens%s", split, len(sequences), sequences.lengths.max(), cut)
+    @staticmethod
+    def summary(rows: Rows, sequences: Sequences, *losses: str) -> SplitSummary:
+        """The number of rows and the longest of their sequences; how many sequences were cut, and other losses."""
+        texts = "text was" if sequences.truncated == 1 else "texts were"
+        cut = (f"{sequences.truncated} {texts} cut to data.seq_len.",) if sequences.truncated else ()
+        return SplitSummary(f"{len(rows)} rows, longest {sequences.lengths.max()} tokens", (*cut, *losses))
 
     @staticmethod
     def kept(rows: Rows, split: str) -> Rows | None:

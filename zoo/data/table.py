@@ -23,7 +23,7 @@ from zoo.data.labels import (
 )
 from zoo.data.ragged import SequenceExamples, check_tokens, encode, has_token_types
 from zoo.data.rows import Rows, read_rows, without_labels
-from zoo.data.schema import Feature, Schema
+from zoo.data.schema import Feature, Schema, SplitSummary
 from zoo.data.supervised import SupervisedConfig
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
@@ -99,7 +99,9 @@ class TableConfig(SupervisedConfig):
     def texts(self, rows: Rows) -> list[str]:
         return [*first_texts(rows), *(rows.get("text_pair") or ())]
 
-    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> SequenceExamples:
+    def encode(
+        self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str
+    ) -> tuple[SequenceExamples, SplitSummary]:
         pairs = rows.get("text_pair")
         types = has_token_types(tokenizer, pairs=pairs is not None)
         sequences = encode(tokenizer, first_texts(rows), pairs, self.seq_len, token_types=types)
@@ -109,8 +111,7 @@ class TableConfig(SupervisedConfig):
         label = np.append(rows["label"], np.zeros(1, rows["label"].dtype))
         length, multiple, kept = self.seq_len, self.pad_to_multiple_of, self.kept(rows, split)
         examples = SequenceExamples(sequences, {"label": label}, length, multiple, tokenizer.fill_id, kept)
-        self.report(examples, split)
-        return examples
+        return examples, self.summary(rows, sequences)
 
     def _check_labels(self) -> None:
         if self.labels and self.label_type == "float":

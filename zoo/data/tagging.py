@@ -4,7 +4,6 @@
 
 import dataclasses
 import itertools
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,14 +15,13 @@ from zoo.data.columns import Table
 from zoo.data.labels import check_classes, check_known, check_varied
 from zoo.data.ragged import SequenceExamples
 from zoo.data.rows import Rows, read_rows
-from zoo.data.schema import Feature, Schema
+from zoo.data.schema import Feature, Schema, SplitSummary
 from zoo.data.supervised import SupervisedConfig
 from zoo.data.words import NONE, EncodedWords, WordExamples, encode_words, word_sequences
 from zoo.errors import InputError
 from zoo.text.tokenizer import Tokenizer
 
 EMBEDDED = Path(__file__).with_name("tagged_sentences.jsonl")
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,15 +81,16 @@ class TaggingConfig(SupervisedConfig):
     def texts(self, rows: Rows) -> list[str]:
         return [" ".join(words) for words in rows["words"]]
 
-    def encode(self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str) -> WordExamples:
+    def encode(
+        self, tokenizer: Tokenizer, rows: Rows, features: Schema, split: str
+    ) -> tuple[WordExamples, SplitSummary]:
         encoded, classes = encode_words(tokenizer, rows["words"], self.seq_len), features["tags"].classes
         after = _after_the_first(classes) if self.tagged_tokens == "all" else np.full(len(classes), NONE, np.int32)
         tags = [_token_tags(word, gold, after) for word, gold in zip(encoded.word, rows["tags"], strict=True)]
         length, multiple, kept = self.seq_len, self.pad_to_multiple_of, self.kept(rows, split)
         examples = SequenceExamples(word_sequences(encoded, tags), {}, length, multiple, tokenizer.fill_id, kept)
-        self.report(examples, split)
-        _report_lost(encoded, rows, self.words, split)
-        return WordExamples(examples, encoded.first, rows["tags"])
+        summary = self.summary(rows, examples.sequences, *_lost_words(encoded, rows, self.words))
+        return WordExamples(examples, encoded.first, rows["tags"]), summary
 
     def _read(self, table: Table) -> Rows:
         rows = read_rows(table, self.used_columns, texts=())
@@ -157,15 +156,12 @@ def _token_tags(word: np.ndarray, gold: np.ndarray, after: np.ndarray) -> Int32[
     return np.where(word < 0, NONE, np.where(is_first, own, after[own])).astype(np.int32)
 
 
-def _report_lost(encoded: EncodedWords, rows: Rows, column: str, split: str) -> None:
-    """Warns of words that no token stands for; they are scored as if predicted to be outside of all entities."""
+def _lost_words(encoded: EncodedWords, rows: Rows, column: str) -> Iterator[str]:
+    """How many words no token stands for; they are scored as if predicted to be outside of all entities."""
     lost = [index for index, first in enumerate(encoded.first) if (first < 0).any()]
     if lost:
         count = sum(int((first < 0).sum()) for first in encoded.first)
-        _log.warning(
-            "%s: %d words have no token, the first of them in %s: they lie behind data.seq_len, or the tokenizer makes "
-            "nothing of them. They are not trained on, and scored as O.",
-            split,
-            count,
-            rows.where(lost[0], column),
+        yield (
+            f"{count} words have no token, the first of them in {rows.where(lost[0], column)}: they lie behind "
+            "data.seq_len, or the tokenizer makes nothing of them. They are not trained on, and scored as O."
         )

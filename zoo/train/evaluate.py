@@ -113,7 +113,7 @@ def evaluate_workdir(
     result = {**origin, **{name: found.metrics for name, found in findings.items()}}
     if is_primary():
         workdir.mkdir(parents=True, exist_ok=True)
-        page = write_report(workdir / REPORT, config, findings, origin)
+        page = write_report(workdir / REPORT, config, findings, origin, dataset.summaries)
         write_json(workdir / EVALUATION, result)
         _log.info("evaluation: %s and %s", workdir / EVALUATION, page)
     return result

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zoo.data.schema import SplitSummary
 from zoo.evals.evaluator import Evaluator, Findings
 from zoo.train.config import RunConfig
 from zoo.train.workdir import read_json, write_json
@@ -20,12 +21,17 @@ REPORT, PAGE, METRICS = "report", "report.md", "metrics.json"
 
 
 def write_report(
-    folder: Path, config: RunConfig, findings: Mapping[str, Findings], origin: Mapping[str, str | int]
+    folder: Path,
+    config: RunConfig,
+    findings: Mapping[str, Findings],
+    origin: Mapping[str, str | int],
+    splits: Mapping[str, SplitSummary],
 ) -> Path:
     """Writes what the config's evaluators found; returns the path of the page. One process does it.
 
     Args:
       origin: what was evaluated: its `step`, or the `model`.
+      splits: what is said of the data by the split, as `Dataset.summaries`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).unlink(missing_ok=True)
@@ -35,7 +41,8 @@ def write_report(
         lines += [f"## {name}", "", *_table(config.evals[name], found.metrics), "", found.write(folder / name)]
         if not any((folder / name).iterdir()):
             (folder / name).rmdir()
-    (folder / PAGE).write_text("\n".join(lines), encoding="utf-8")
+    lines += _data(splits)
+    (folder / PAGE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     metrics = {
         name: {k: v if math.isfinite(v) else None for k, v in found.metrics.items()} for name, found in findings.items()
     }
@@ -70,6 +77,15 @@ def _table(evaluator: Evaluator, metrics: Mapping[str, float]) -> Iterator[str]:
     if metrics:
         yield from ("", "| metric | value | what it is |", "|---|---|---|")
     yield from (f"| `{name}` | {value:.4g} | {evaluator.define(name)} |" for name, value in metrics.items())
+
+
+def _data(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
+    """The size of each split, and what is lost of it."""
+    if splits:
+        yield from ("## Data", "")
+    for name, split in splits.items():
+        yield f"* `{name}`: {split.size}"
+        yield from (f"    * {loss}" for loss in split.losses)
 
 
 def _digest(config: RunConfig) -> str:

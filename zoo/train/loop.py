@@ -111,7 +111,7 @@ def train(
             findings = run.evaluation.examine(exported.params, exported.frozen)
             watch.heartbeat("the report", grace_period=True)
             if is_primary():
-                write_report(workdir / REPORT, config, findings, {"step": best.step(state)})
+                write_report(workdir / REPORT, config, findings, {"step": best.step(state)}, dataset.summaries)
     if signalled:
         if is_primary():
             name = signal.Signals(signalled).name
