@@ -11,7 +11,9 @@ Paper      Devlin et al. 2018, arXiv 1810.04805, section 3.1 and appendix A.2: 2
            distributed.
 Command    python -m launch.prepare --config=configs/bert_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/bert_pretrain.py --data_dir=DATA --workdir=DIR
-           Other sizes: configs/bert_pretrain.py:mini, :small, :medium, :large.
+           Other sizes: configs/bert_pretrain.py:mini, :small, :medium, :large. With whole words masked, as the
+           whole-word checkpoints of the authors: :large,whole_word. With ten fixed masks a sequence, as in their
+           code: --config.objective.duplicates=10.
 Hardware   The paper: 4 days on 16 TPU chips for base, on 64 for large (appendix A.2).
 Expected   Held-out masked-LM perplexity 3.99 for base (table 6, 12 layers of 768), on the paper's text. Not yet
            run with this code.
@@ -35,10 +37,12 @@ SIZES = {
 
 
 def get_config(variant: str = "base") -> ml_collections.ConfigDict:
-    """The experiment at one size; `tiny` also shrinks the data and the run, for a CPU."""
+    """`SIZE` or `SIZE,whole_word`; the size `tiny` also shrinks the data and the run, for a CPU."""
+    size, *options = variant.split(",")
+    whole_word = [common.choose({"whole_word": True}, option) for option in options] == [True]
     config = common.experiment(
-        objective=dict(type="mlm", mask_rate=0.15),
-        model=common.model(common.choose(SIZES, variant), dropout=0.1),
+        objective=dict(type="mlm", mask_rate=0.15, **(dict(unit="word") if whole_word else {})),
+        model=common.model(common.choose(SIZES, size), dropout=0.1),
         data=common.text(
             "tfds:wikipedia/20230601.en",
             dict(kind="wordpiece", vocab_size=30522, lower_case=True, path="bert-base-uncased"),
@@ -46,6 +50,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
             validation_fraction=0.001,
             seq_len=128,
             segments="documents",
+            word_starts=whole_word,
         ),
         batch_size=256,
         num_steps=1_000_000,
@@ -53,7 +58,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
         eval_every=10_000,
         checkpoint_every=10_000,
     )
-    if variant == "tiny":
+    if size == "tiny":
         common.on_cpu(config, batch_size=32, num_steps=1000, eval_every=200)
         config.model.update(embed_dropout=0.0, hidden_dropout=0.0, attention_dropout=0.0)  # slow on a CPU
         config.optimizer.update(learning_rate=2e-3, warmup_steps=100)

@@ -18,6 +18,7 @@ class Listed:
         self.documents = [np.arange(i, i + n, dtype=np.int32) for i, n in zip(starts, lengths, strict=True)]
         pieces = [np.array([*document, *end], np.uint16) for document in self.documents]
         self.tokens, self.ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
+        self.word_bits = np.packbits(self.tokens % 3 == 0, bitorder="little")
 
     def check_unchanged(self):
         pass

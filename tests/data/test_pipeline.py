@@ -85,6 +85,19 @@ def test_every_pass_has_all_examples_in_a_new_order():
     assert seen[:10].tolist() != list(range(10))
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_arrangements_repeat_with_the_passes(processes):
+    """An example has as many ways to be arranged as asked for, in turn, however batches and passes lie."""
+    blocks = [Shard(blocks=(i,), count=processes) for i in range(processes)]
+    batches = _join([_take(40, arrangements=3, shard=shard) for shard in blocks])
+    visits = [np.concatenate([batch[name] for batch in batches]) for name in ("tokens", "noise")]
+    seen = [{} for _ in range(10)]
+    for visit, (token, noise) in enumerate(zip(visits[0][:, 0], visits[1], strict=True)):
+        seen[token].setdefault(visit // 10 % 3, set()).add(tuple(noise))
+    assert all([*map(len, ways.values())] == [1, 1, 1] for ways in seen)
+    assert len({noise for ways in seen for way in ways.values() for noise in way}) == 30
+
+
 def test_noise_is_a_function_of_the_seed_and_the_step():
     first, again, other = _take(5), _take(5, reading=Reading(threads=1, batches=1)), _take(5, seed=6)
     _assert_equal(first, again)

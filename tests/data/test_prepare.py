@@ -56,7 +56,7 @@ def test_documents_come_back(tmp_path, config):
 def test_a_large_vocabulary_takes_more_bytes(tmp_path):
     for size, dtype in ((2**16, np.uint16), (2**16 + 1, np.int32)):
         with TokenWriter(tmp_path, "train", size, None) as writer:
-            writer.append([[1, size - 1], [7]])
+            writer.append([([1, size - 1], [True, False]), ([7], [True])])
             writer.append([])
         read = TokenFiles(tmp_path, "train", writer.recorded())
         assert (read.tokens.tolist(), read.ends.tolist()) == ([1, size - 1, 7], [2, 3])
@@ -68,11 +68,14 @@ def test_files_of_many_chunks(tmp_path, monkeypatch):
     lengths = np.random.default_rng(0).integers(1, 9, 2000).tolist()
     with TokenWriter(tmp_path, "train", 300, 0) as writer:
         for start in range(0, 2000, 7):
-            writer.append([[length] * length for length in lengths[start : start + 7]])
+            writer.append([([n] * n, [True] + [False] * (n - 1)) for n in lengths[start : start + 7]])
     recorded = writer.recorded()
     read = TokenFiles(tmp_path, "train", recorded)
     assert read.tokens.tolist() == [token for length in lengths for token in [*[length] * length, 0]]
     assert np.diff(read.ends, prepend=0).tolist() == [length + 1 for length in lengths]
+    starts = np.unpackbits(read.word_bits, bitorder="little")
+    assert not starts[len(read.tokens) :].any() and len(starts) - len(read.tokens) < 8
+    assert starts[: len(read.tokens)].tolist() == [int(i in (0, n)) for n in lengths for i in range(n + 1)]
     with (tmp_path / "train.tokens.npy").open("r+b") as file:
         file.seek(-3, os.SEEK_END)
         file.write(b"x")
@@ -100,6 +103,28 @@ def test_sequences_of_each_family(tmp_path, config, kind, special, frame):
     assert batch.keys() == dataset.schema.keys() == config.outline(tokenizer).schema.keys()
     held = dataset.manifest["validation"]
     assert dataset.bytes_per_token == held["bytes"] / held["tokens"]
+
+
+@pytest.mark.parametrize(("kind", "size"), [("byte_bpe", 280), ("wordpiece", 64)])
+def test_words_begin_where_the_tokenizer_says(tmp_path, config, kind, size):
+    texts = [" ".join(f"{i * n * 7919:x}" for n in range(1, 9)) for i in range(40)]
+    (tmp_path / "text" / "play.txt").write_text("\n\n".join(texts))
+    config = dataclasses.replace(config, tokenizer=TokenizerConfig(kind=kind, vocab_size=size), word_starts=True)
+    dataset = config.open(cache_dir=tmp_path, data_dir=config.prepare(tmp_path / "data"))
+    examples, tokenizer = dataset.split("train"), dataset.tokenizer
+    batch = examples.read(np.arange(len(examples)))
+    end = [] if kind == "wordpiece" else [(tokenizer.eos_id, 1)]
+    words = tokenizer.encode_words([text for i, text in enumerate(texts) if i % 10 != 9])
+    expected = [pair for ids, starts in words for pair in [*zip(ids, map(int, starts), strict=True), *end]]
+    assert {start for _, start in expected} == {0, 1}
+    inner = batch["segments"] > 0
+    if kind == "wordpiece":
+        special = np.isin(batch["tokens"], (tokenizer.cls_id, tokenizer.sep_id)) & inner
+        assert special.sum() == 2 * len(examples) and (batch["word_starts"][special] == 1).all()
+        inner &= ~special
+    assert [*zip(batch["tokens"][inner].tolist(), batch["word_starts"][inner].tolist(), strict=True)] == expected
+    assert not batch["word_starts"][batch["segments"] == 0].any()
+    assert dataset.schema["word_starts"].kind == "tokens" and batch["word_starts"].dtype == np.int32
 
 
 def test_segments_of_whole_sequences(tmp_path, config):
@@ -221,15 +246,15 @@ def test_folders_that_cannot_be_used(tmp_path, config):
 
 def test_empty_folder_is_filled(tmp_path, config):
     (tmp_path / "data").mkdir()
-    assert read_manifest(config.prepare(tmp_path / "data"))["format"] == 2
+    assert read_manifest(config.prepare(tmp_path / "data"))["format"] == 3
 
 
 def test_damage_is_found(tmp_path, config):
     folder = config.prepare(tmp_path / "data")
     manifest = json.loads((folder / "prepare.json").read_text())
-    (folder / "prepare.json").write_text(json.dumps({**manifest, "format": 1}))
+    (folder / "prepare.json").write_text(json.dumps({**manifest, "format": 2}))
     for read in (read_manifest, config.prepare):
-        with pytest.raises(IntegrityError, match=r"format 1, and this version reads format 2; prepare again"):
+        with pytest.raises(IntegrityError, match=r"format 2, and this version reads format 3; prepare again"):
             read(folder)
     (folder / "prepare.json").write_text(json.dumps({**manifest, "train": {}}))
     with pytest.raises(IntegrityError, match="damaged"):
@@ -255,6 +280,8 @@ def test_too_little_text(tmp_path, config, text, split):
         ("train.tokens.npy", lambda data: data[:-2] + b"\1\1", "of other contents"),
         ("train.ends.npy", lambda data: data[:-1] + b"\1", "of other contents"),
         ("train.ends.npy", None, "cannot be read"),
+        ("train.words.npy", lambda data: data[:-1] + b"\x81", "of other contents"),
+        ("train.words.npy", None, "cannot be read"),
     ],
 )
 def test_damaged_tokens_are_found(tmp_path, config, name, damage, words):
@@ -276,6 +303,20 @@ def test_another_array_instead_of_the_tokens(tmp_path, config):
     np.save(folder / "train.tokens.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(IntegrityError, match="cannot be read"):
         files(folder)
+
+
+def test_words_of_other_tokens_are_found(tmp_path):
+    with TokenWriter(tmp_path, "train", 300, None) as writer:
+        writer.append([(list(range(20)), [True] * 20)])
+    recorded = writer.recorded()
+    for bits in (np.zeros(2, np.uint8), np.zeros(3, np.int64)):
+        np.save(tmp_path / "train.words.npy", bits)
+        found = {
+            **recorded,
+            "train.words.npy": {"values": len(bits), "sha256": tokens_module._digest(tmp_path / "train.words.npy")},
+        }
+        with pytest.raises(IntegrityError, match=r"train\.words\.npy does not belong to .*train\.tokens\.npy"):
+            TokenFiles(tmp_path, "train", found)
 
 
 def test_tokens_that_change_while_they_are_used(tmp_path, config):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.objectives.fakes import answer, info
-from zoo.data.random import Key
+from zoo.data.random import EVALUATION, TRAINING, Key
 from zoo.data.schema import Feature
 from zoo.errors import ConfigError
 from zoo.objectives import MaskedLM
@@ -67,3 +67,60 @@ def test_data_that_do_not_suit_it():
     labelled = {"tokens": Feature(kind="tokens"), "label": Feature(kind="class", classes=("a", "b"))}
     with pytest.raises(ConfigError, match="reads 'positions', 'segments'"):
         MaskedLM().bind(info(schema=labelled, mask_id=MASK))
+
+
+WORDS = info(
+    seq_len=512,
+    special_ids=SPECIAL,
+    mask_id=MASK,
+    schema={name: Feature(kind="tokens") for name in ("tokens", "segments", "positions", "word_starts")},
+)
+
+
+@pytest.mark.parametrize("unit", ["word", "ngram", "span"])
+def test_units_need_the_beginnings_of_words(unit):
+    with pytest.raises(ConfigError, match=r"set data\.word_starts=True"):
+        MaskedLM(unit=unit).bind(INFO)
+    objective = MaskedLM(unit=unit).bind(WORDS)
+    out = objective.arrange(WORDS.placeholder(3), KEY)
+    assert set(out) == {"tokens", "segments", "positions", "mask_positions", "mask_targets", "mask_weights"}
+    assert out["mask_weights"].sum() == 3 * 77
+
+
+def hidden(objective, key):
+    out = objective.arrange(batch(), key)
+    return [row[there > 0].tolist() for row, there in zip(out["mask_positions"], out["mask_weights"], strict=True)]
+
+
+def test_the_rate_moves_with_the_step():
+    objective = MaskedLM(mask_rate=0.3, final_mask_rate=0.1, mask_rate_steps=100).bind(INFO)
+    assert objective.predictions == round(0.3 * 512)
+    for step, rate in ((0, 0.3), (50, 0.2), (100, 0.1), (1000, 0.1)):
+        assert {*map(len, hidden(objective, Key(0, TRAINING, step, np.arange(3))))} == {round(rate * 512)}
+        assert {*map(len, hidden(objective, Key(0, EVALUATION, step, np.arange(3))))} == {51}
+    assert {*map(len, hidden(MaskedLM().bind(INFO), Key(0, TRAINING, 9, np.arange(3))))} == {77}
+
+
+def test_other_shares():
+    out = MaskedLM(shares=(0.0, 1.0, 0.0)).bind(INFO).arrange(batch(), KEY)
+    assert not (out["tokens"] == MASK).any() and (out["tokens"] != batch()["tokens"]).sum() > 3 * 70
+    out = MaskedLM(shares=(0.0, 0.0, 1.0)).bind(INFO).arrange(batch(), KEY)
+    np.testing.assert_array_equal(out["tokens"], batch()["tokens"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shares": (0.8, 0.1, 0.2)}, r"add up to 1; found \(0.8, 0.1, 0.2\); with the first two .*\(0.8, 0.1, 0.1\)"),
+        ({"shares": (0.9, 0.2, -0.1)}, r"add up to 1; found \(0.9, 0.2, -0.1\)\."),
+        ({"shares": (0.8, 0.2)}, "shares"),
+        ({"duplicates": -1}, "duplicates"),
+        ({"final_mask_rate": 0.1}, "mask_rate_steps 0; a schedule needs both"),
+        ({"mask_rate_steps": 10}, "a schedule needs both"),
+        ({"final_mask_rate": 1.5, "mask_rate_steps": 10}, "final_mask_rate must be above 0"),
+        ({"final_mask_rate": 0.1, "mask_rate_steps": 10, "duplicates": 10}, "one of them to 0"),
+    ],
+)
+def test_options_that_make_no_sense(change, message):
+    with pytest.raises(ConfigError, match=message):
+        MaskedLM(**change)

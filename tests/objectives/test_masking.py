@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.data.random import Key
-from zoo.objectives.masking import mask_tokens
+from zoo.objectives.masking import Masking, mask_tokens
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
 VOCAB = 997
@@ -27,7 +27,8 @@ def key(rows, step=0, seed=0):
 
 def mask(batch, step=0, rate=0.15, most=20, seed=0, rows=None):
     at = key(len(batch["tokens"]), step, seed) if rows is None else Key(seed, 0, step, rows)
-    return mask_tokens(batch, at, mask_id=MASK, ordinary_ids=ORDINARY, rate=rate, max_predictions=most)
+    masking = Masking(mask_id=MASK, ordinary_ids=ORDINARY)
+    return mask_tokens(batch, at, masking, rate=rate, max_predictions=most)
 
 
 def assert_rate(count, total, rate):

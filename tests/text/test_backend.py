@@ -119,7 +119,7 @@ def test_a_pattern_that_would_take_forever_is_given_up(load, part):
     text, began = "a" * 100 + "b", time.process_time()
     for encode in (
         tokenizer.encode,
-        lambda text: tokenizer.encode_plain([text]),
+        lambda text: tokenizer.encode_words([text]),
         lambda x: tokenizer.encode_batch([x]),
     ):
         with pytest.raises(FormatError, match=r"gave up on a text .*limit.* pattern"):

@@ -52,7 +52,11 @@ def test_the_language_is_one_token_at_the_front(tokenizer):
 
 def test_special_ids_and_batches(tokenizer):
     assert (tokenizer.eos_id, tokenizer.unk_id, tokenizer.pad_id) == tokenizer.special_ids == (0, 1, 236)
-    assert tokenizer.encode_plain(["to", ""]) == [tokenizer.encode("to")[:-1], []]
+    assert tokenizer.encode_words(["to", ""]) == [(tokenizer.encode("to")[:-1], [True]), ([], [])]
+    for text in GOLDEN["texts"]:
+        ((ids, starts),) = tokenizer.encode_words([text])
+        pieces = map(tokenizer.backend.id_to_token, ids)
+        assert starts == [piece.startswith("▁") or piece in tokenizer.special.values() for piece in pieces]
     text = GOLDEN["texts"][0]
     batch = tokenizer.encode_batch([text, ""], max_length=9)
     assert batch.tokens.tolist() == [GOLDEN["cut"], [0, *[236] * 8]]

@@ -76,7 +76,8 @@ def test_own_vocabulary(vocab_folder):
     tokenizer = load_tokenizer(vocab_folder)
     assert tokenizer.encode("The foxes, RUNS\x00 中x") == [2, 5, 6, 7, 10, 8, 9, 11, 1, 3]
     assert tokenizer.encode("the", "fox") == [2, 5, 3, 6, 3]
-    assert tokenizer.encode_plain(["the", "fox [MASK]"]) == [[5], [6, 4]]
+    assert tokenizer.encode_words(["the", "fox [MASK]", ""]) == [([5], [True]), ([6, 4], [True, True]), ([], [])]
+    assert tokenizer.encode_words(["the foxes"]) == [([5, 6, 7], [True, True, False])]
     assert tokenizer.decode([2, 5, 6, 7, 3]) == "the foxes"
     assert tokenizer.decode([2, 5, 3], special_tokens="keep") == "[CLS] the [SEP]"
     assert (tokenizer.vocab_size, tokenizer.special_ids) == (12, (0, 1, 2, 3, 4))

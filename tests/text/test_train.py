@@ -25,7 +25,7 @@ def test_either_algorithm_with_the_special_tokens_of_any_family(tmp_path, kind, 
     again = load_tokenizer(tmp_path)
     for each in (tokenizer, again):
         assert each.special == roles and each.vocab_size <= SIZE[kind]
-        a, b = each.encode_plain(["the fox", "the dog"])
+        (a, _), (b, _) = each.encode_words(["the fox", "the dog"])
         around = {"bert": ([each.cls_id], [each.sep_id], [each.sep_id]), "gpt2": ([], [], [])}
         begin, middle, end = around.get(special, ([0], [2, 2], [2]))
         assert each.encode("the fox", "the dog") == [*begin, *a, *middle, *b, *end]

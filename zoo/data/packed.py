@@ -16,10 +16,16 @@ Segments = Literal["documents", "sequence"]
 
 @runtime_checkable
 class Stream(Protocol):
-    """Documents one behind another: `tokens` [N], and `ends` int64 [documents], where each ends in it."""
+    """Documents one behind another.
+
+    Attributes:
+      tokens: [N]. ends: int64 [documents], where each ends in `tokens`.
+      word_bits: uint8 [N / 8], whether a word begins at a token; the first token is in the lowest bit.
+    """
 
     tokens: np.ndarray
     ends: np.ndarray
+    word_bits: np.ndarray
 
     def check_unchanged(self) -> None:
         """IntegrityError if the tokens are no longer those that were opened."""
@@ -51,6 +57,8 @@ class Frame(NamedTuple):
 class PackedText:
     """The examples of packed text: `tokens`, `segments` (from 1; 0 is padding) and `positions`, int32 [B, T] each.
 
+    With `word_starts`, int32 [B, T] of that name is 1 where a word begins, and at special tokens.
+
     Args:
       stream: the documents, with the frame's separator already after each.
       seq_len: T, in tokens.
@@ -59,14 +67,23 @@ class PackedText:
       vocab_size: tokens from here on are damage.
     """
 
-    def __init__(self, stream: Stream, seq_len: int, frame: Frame, *, segments: Segments, vocab_size: int):
+    def __init__(
+        self,
+        stream: Stream,
+        seq_len: int,
+        frame: Frame,
+        *,
+        segments: Segments,
+        vocab_size: int,
+        word_starts: bool = False,
+    ):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
             raise ConfigError(f"data.seq_len {seq_len} must exceed the special tokens of a sequence; raise it.")
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
-        self._segments, self._vocab_size = segments, vocab_size
+        self._segments, self._vocab_size, self._word_starts = segments, vocab_size, word_starts
 
     def __len__(self) -> int:
         return -(-len(self._stream.tokens) // self._room)
@@ -88,7 +105,8 @@ class PackedText:
         there = position < ends[:, None]
         tokens = self._tokens(starts, sizes, there)
         tokens[indices < 0] = 0
-        return {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
+        fields = {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
+        return fields | ({"word_starts": self._starts(starts, sizes) * there} if self._word_starts else {})
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
@@ -106,6 +124,16 @@ class PackedText:
             tokens[rows, sizes + offset] = token
         tokens[~there] = pad_id
         return tokens
+
+    def _starts(self, starts: np.ndarray, sizes: np.ndarray) -> Int32[np.ndarray, "B T"]:
+        """1 at the beginnings of words and at all that no document holds."""
+        columns = np.arange(self._room)
+        places = np.minimum(starts[:, None] + columns, len(self._stream.tokens) - 1)
+        bits = self._stream.word_bits[places >> 3] >> (places & 7).astype(np.uint8) & 1
+        begins = np.ones((len(starts), self._seq_len), np.int32)
+        prefix = len(self._frame.prefix)
+        begins[:, prefix : prefix + self._room] = np.where(columns < sizes[:, None], bits, 1)
+        return begins
 
     def _documents(self, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each position, int32 [B, T]: how many documents began in the row before it, and where its own did."""

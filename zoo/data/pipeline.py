@@ -20,14 +20,13 @@ from jaxtyping import Int64
 from zoo.data import order
 from zoo.data.buckets import BucketedExamples
 from zoo.data.packing import PackedExamples
-from zoo.data.random import Key
+from zoo.data.random import EVALUATION, TRAINING, Key
 from zoo.data.schema import Batch, Examples
 from zoo.errors import ConfigError, InputError
 
 Arrange = Callable[[Batch, Key], Batch]
 
 _ENDLESS = 2**62  # steps
-_TRAINING, _EVALUATION = 0, 1  # streams of random numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +58,7 @@ def train_batches(
     seed: int,
     shard: Shard = Shard(),
     micro_batches: int = 1,
+    arrangements: int = 0,
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
     """Endless batches of dicts of [B x blocks / count, ...]; every pass over the examples has an order of its own.
@@ -67,9 +67,11 @@ def train_batches(
       arrange: applied to the batch as it was read, with a key that depends on the seed and the step.
       batch_size: B, examples in a global batch; its rows, unless they are packed.
       micro_batches: into how many a step splits the rows of a shard; packed rows are filled up to be divisible.
+      arrangements: N, where the key depends on the example and on the pass modulo N instead of the step.
 
     Raises:
-      ConfigError: a batch that is not divisible among the processes. InputError: fewer examples than rows in a batch.
+      ConfigError: a batch that is not divisible among the processes, or arrangements that repeat of packed or bucketed
+        examples. InputError: fewer examples than rows in a batch.
     """
     _check(batch_size, seed, shard)
     if len(examples) < batch_size:
@@ -77,7 +79,9 @@ def train_batches(
             f"batch_size is {batch_size}, but the training split has only {len(examples)} examples; lower batch_size, "
             "or data.seq_len where text is packed, or give more data."
         )
-    batches = _Batches(examples, arrange, batch_size, seed, shard, _TRAINING, micro_batches)
+    if arrangements and isinstance(examples, PackedExamples | BucketedExamples):
+        raise ConfigError("objective.duplicates repeats masks of single examples; set data.packing and buckets to 0.")
+    batches = _Batches(examples, arrange, batch_size, seed, shard, TRAINING, micro_batches, arrangements)
     return _read_ahead(_ENDLESS, batches, reading)
 
 
@@ -100,7 +104,7 @@ def evaluation_batches(
     total = -(-len(examples) // batch_size)
     if not total:
         raise InputError("The evaluation split has no examples; give more data, or a larger data.validation_fraction.")
-    batches = _Batches(examples, arrange, batch_size, seed, shard, _EVALUATION)
+    batches = _Batches(examples, arrange, batch_size, seed, shard, EVALUATION)
     return _read_ahead(min(total, num_batches or total), batches, reading)
 
 
@@ -115,6 +119,7 @@ class _Batches:
     shard: Shard
     stream: int
     micro_batches: int = 1
+    arrangements: int = 0
 
     def __call__(self, step: int) -> Batch:
         indices = self._indices(step)
@@ -122,14 +127,20 @@ class _Batches:
             indices = self.examples.layout(indices, multiple=self.shard.count * self.micro_batches)
         rows = self.shard.rows(len(indices))
         batch = self.examples.read(indices[rows], batch=indices)
-        return self.arrange(batch, Key(self.seed, self.stream, step, rows))
+        return self.arrange(batch, self._key(step, rows, indices))
+
+    def _key(self, step: int, rows: np.ndarray, indices: np.ndarray) -> Key:
+        if not self.arrangements:
+            return Key(self.seed, self.stream, step, rows)
+        passes = (np.int64(step) * self.batch_size + rows) // len(self.examples)
+        return Key(self.seed, self.stream, 0, passes % self.arrangements * len(self.examples) + indices[rows])
 
     def _indices(self, step: int) -> Int64[np.ndarray, "B"]:
         """The examples of the global batch; -1 past the end of an evaluation."""
         if isinstance(self.examples, BucketedExamples):
             return self.examples.visited(step, self.batch_size, self.seed)
         visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
-        if self.stream == _TRAINING:
+        if self.stream == TRAINING:
             return order.visited(visits, len(self.examples), self.seed)
         return np.where(visits < len(self.examples), visits, -1)
 

@@ -26,7 +26,7 @@ MANIFEST, TOKENIZER = "prepare.json", "tokenizer"
 SPLITS = ("train", "validation")
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2  # of the folder; a change that older code cannot read raises it
+_FORMAT = 3  # of the folder; a change that older code cannot read raises it
 _DOCUMENTS, _CHARACTERS = 1000, 2**24  # tokenized at a time, in all cores
 
 
@@ -136,11 +136,13 @@ def _write_split(folder: Path, split: str, texts: Iterable[str], tokenizer: Toke
     bar = tqdm(texts, desc=f"tokenizing {split}", unit=" documents", delay=2, mininterval=1, disable=None)
     with TokenWriter(folder, split, tokenizer.vocab_size, Frame.of(tokenizer).separator) as writer:
         for chunk in _chunks(iter(bar)):
-            pairs = [(text, ids) for text, ids in zip(chunk, tokenizer.encode_plain(chunk), strict=True) if ids]
-            writer.append([ids for _, ids in pairs])
-            counts["documents"] += len(pairs)
-            counts["tokens"] += sum(len(ids) for _, ids in pairs)
-            counts["bytes"] += sum(len(text.encode()) for text, _ in pairs)
+            encoded = [
+                (text, words) for text, words in zip(chunk, tokenizer.encode_words(chunk), strict=True) if words[0]
+            ]
+            writer.append([words for _, words in encoded])
+            counts["documents"] += len(encoded)
+            counts["tokens"] += sum(len(ids) for _, (ids, _) in encoded)
+            counts["bytes"] += sum(len(text.encode()) for text, _ in encoded)
     if not counts["tokens"]:
         raise InputError(
             f"The {split} split has no text: the source is empty, or too short for data.validation_fraction; give more "

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int32, UInt32
 
+TRAINING, EVALUATION = 0, 1  # streams
 _GOLDEN = 0x9E3779B9  # 2^32 divided by the golden ratio: successive multiples are spread evenly
 
 
@@ -20,7 +21,7 @@ class Key:
     """The coordinates of a batch's random numbers.
 
     Attributes:
-      seed: of the run. stream: what it is drawn for, such as 0 for training and 1 for evaluation. step: of the batch.
+      seed: of the run. stream: what it is drawn for, `TRAINING` or `EVALUATION`. step: of the batch.
       rows: int64 [B], the indices of this process's rows in the global batch.
     """
 
@@ -28,6 +29,11 @@ class Key:
     stream: int
     step: int
     rows: np.ndarray
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the batch trains; others are evaluated."""
+        return self.stream == TRAINING
 
     def bits(self, count: int, purpose: int = 0) -> UInt32[np.ndarray, "B P"]:
         """Independent random bits for `count` positions of each row; another `purpose` gives others."""

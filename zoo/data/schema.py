@@ -111,7 +111,7 @@ class DataInfo:
     def placeholder(self, rows: int) -> Batch:
         """A batch of this schema in which every sequence is full: for shapes, where there are no data."""
         ordinary = next(i for i in range(self.vocabulary.vocab_size) if i not in self.vocabulary.special_ids)
-        values = {"tokens": ordinary, "segments": 1}
+        values = {"tokens": ordinary, "segments": 1, "word_starts": 1}
         batch: Batch = {}
         for name, feature in self.schema.items():
             if feature.kind in ("tokens", "tags"):

@@ -27,7 +27,7 @@ from zoo.errors import ConfigError
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
-_SCHEMA: Schema = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
+_SCHEMA: dict[str, Feature] = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
 _TEXT_FIELDS = ("source", "document", "text_field", "validation_fraction")
 
 
@@ -43,6 +43,7 @@ class TextConfig(DatasetConfig):
       seq_len: T, tokens in a sequence.
       segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
         attention crosses documents as GPT-2's does.
+      word_starts: whether examples say where words begin (`Tokenizer.encode_words`), which masks of whole words need.
     """
 
     source: str = "embedded"
@@ -50,6 +51,7 @@ class TextConfig(DatasetConfig):
     text_field: str = "text"
     validation_fraction: float = 0.05
     segments: Segments = "documents"
+    word_starts: bool = False
 
     def __post_init__(self):
         check_fields(self)
@@ -62,7 +64,7 @@ class TextConfig(DatasetConfig):
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """What is known of the data without opening them."""
-        return DataInfo(vocabulary=vocabulary, schema=_SCHEMA, seq_len=self.seq_len)
+        return DataInfo(vocabulary=vocabulary, schema=self._schema, seq_len=self.seq_len)
 
     def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
         """Tokenizes the source into the folder, or leaves it alone if it holds this very preparation; returns it.
@@ -110,19 +112,25 @@ class TextConfig(DatasetConfig):
         self._check(manifest["settings"], folder, ready, tokenizer)
         return Dataset(
             tokenizer=ready,
-            schema=_SCHEMA,
+            schema=self._schema,
             splits={split: self._split(folder, split, manifest, ready) for split in SPLITS},
             seq_len=self.seq_len,
             manifest=manifest,
             bytes_per_token=manifest["validation"]["bytes"] / manifest["validation"]["tokens"],
         )
 
+    @property
+    def _schema(self) -> Schema:
+        return _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
+
     def _is_small(self) -> bool:
         return self.source == "embedded"
 
     def _split(self, folder: Path, split: str, manifest: dict[str, Any], tokenizer: Tokenizer) -> PackedText:
         files = TokenFiles(folder, split, manifest[split]["files"])
-        options: dict[str, Any] = dict(segments=self.segments, vocab_size=tokenizer.vocab_size)
+        options: dict[str, Any] = dict(
+            segments=self.segments, vocab_size=tokenizer.vocab_size, word_starts=self.word_starts
+        )
         return PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
 
     def _text_settings(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens on disk: one flat array a split, and where each document ends in it, as `.npy` files that are memory-mapped.
+"""Tokens on disk: one flat array a split, where its documents end and its words begin; memory-mapped `.npy` files.
 
 A batch of packed sequences is then a handful of NumPy operations. ArrayRecord, one record a document, costs a Python
 call, a lookup and a decoded message for each: it gave less than a fiftieth of the tokens a second
@@ -56,18 +56,39 @@ class ArrayWriter:
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
+class BitWriter(ArrayWriter):
+    """A file of bits, eight to a value, the first in its lowest bit; the last value is filled up with zeros."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, np.dtype(np.uint8))
+        self._rest = np.zeros(0, bool)
+
+    def append(self, values: np.ndarray) -> None:
+        values = np.concatenate([self._rest, np.asarray(values, bool)])
+        whole = len(values) - len(values) % 8
+        self._rest = values[whole:]
+        super().append(np.packbits(values[:whole], bitorder="little"))
+
+    def __exit__(self, *_) -> None:
+        super().append(np.packbits(self._rest, bitorder="little"))
+        super().__exit__()
+
+
 class TokenFiles:
     """The documents of one split, one behind another.
 
     Attributes:
       tokens: uint16 or int32 [N], memory-mapped. ends: int64 [documents], where each ends in `tokens`.
+      word_bits: uint8 [N / 8], memory-mapped: whether a word begins at a token, as bits (`BitWriter`).
     """
 
     def __init__(self, folder: Path, split: str, recorded: dict[str, Any]):
-        self._paths = _tokens_path(folder, split), _ends_path(folder, split)
-        self.tokens, self.ends = (_open(path, recorded[path.name]) for path in self._paths)
+        self._paths = _paths(folder, split)
+        self.tokens, self.ends, self.word_bits = (_open(path, recorded[path.name]) for path in self._paths)
         if not len(self.ends) or self.ends[-1] != len(self.tokens):
             raise IntegrityError(f"{self._paths[1]} does not belong to {self._paths[0]}; prepare the data again.")
+        if self.word_bits.dtype != np.uint8 or len(self.word_bits) != -(-len(self.tokens) // 8):
+            raise IntegrityError(f"{self._paths[2]} does not belong to {self._paths[0]}; prepare the data again.")
         self._stamp = stamp(self._paths[0])
 
     def check_unchanged(self) -> None:
@@ -84,27 +105,34 @@ class TokenWriter:
     """
 
     def __init__(self, folder: Path, split: str, vocab_size: int, separator: int | None):
-        self._paths = _tokens_path(folder, split), _ends_path(folder, split)
+        self._paths = _paths(folder, split)
         self._tokens = ArrayWriter(self._paths[0], np.dtype(np.uint16 if vocab_size <= 2**16 else np.int32))
-        self._ends = ArrayWriter(self._paths[1], np.dtype(np.int64))
+        self._ends, self._words = ArrayWriter(self._paths[1], np.dtype(np.int64)), BitWriter(self._paths[2])
         self._separator = [] if separator is None else [separator]
 
-    def append(self, documents: Iterable[list[int]]) -> None:
-        """Writes the documents."""
-        pieces = [[*ids, *self._separator] for ids in documents]
-        self._ends.append(self._tokens.count + np.cumsum([len(piece) for piece in pieces], dtype=np.int64))
-        self._tokens.append(np.array([token for piece in pieces for token in piece], np.int64))
+    def append(self, documents: Iterable[tuple[list[int], list[bool]]]) -> None:
+        """Writes the ids of documents, and at which of them words begin."""
+        tokens: list[int] = []
+        starts: list[bool] = []
+        ends = []
+        for ids, begins in documents:
+            tokens += [*ids, *self._separator]
+            starts += [*begins, *(True for _ in self._separator)]
+            ends.append(self._tokens.count + len(tokens))
+        self._ends.append(np.array(ends, np.int64))
+        self._tokens.append(np.array(tokens, np.int64))
+        self._words.append(np.array(starts, bool))
 
     def __enter__(self) -> "TokenWriter":
         return self
 
     def __exit__(self, *_) -> None:
-        for writer in (self._tokens, self._ends):
+        for writer in (self._tokens, self._ends, self._words):
             writer.__exit__()
 
     def recorded(self) -> dict[str, Any]:
         """What the manifest keeps of the closed files: by name, their length in values and their hash."""
-        counts = (self._tokens.count, self._ends.count)
+        counts = (self._tokens.count, self._ends.count, self._words.count)
         return {
             path.name: {"values": count, "sha256": _digest(path)}
             for path, count in zip(self._paths, counts, strict=True)
@@ -136,9 +164,5 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _tokens_path(folder: Path, split: str) -> Path:
-    return folder / f"{split}.tokens.npy"
-
-
-def _ends_path(folder: Path, split: str) -> Path:
-    return folder / f"{split}.ends.npy"
+def _paths(folder: Path, split: str) -> tuple[Path, Path, Path]:
+    return folder / f"{split}.tokens.npy", folder / f"{split}.ends.npy", folder / f"{split}.words.npy"

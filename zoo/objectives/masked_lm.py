@@ -1,16 +1,17 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Masked language modelling (BERT, arXiv:1810.04805, section 3.1 and appendix A.1), with new masks at every epoch.
+"""Masked language modelling (BERT, arXiv:1810.04805, section 3.1 and appendix A.1).
 
-Differs from the original code in three points: a sequence is masked each time it is read and not ten times ahead of
-the run (RoBERTa, arXiv:1907.11692, section 4.1); the fraction to mask is of the tokens that may be masked and not of
-all; and a random replacement is drawn from the ordinary vocabulary, where the original draws special tokens too.
+By default a sequence is masked anew each time it is read (RoBERTa, arXiv:1907.11692, section 4.1); `duplicates` of 10
+is BERT's ten masks, made ahead of the run. Differs from the original code in two points: the fraction to mask is of the
+tokens that may be masked and not of all, and a random replacement is drawn from the ordinary vocabulary, where the
+original draws special tokens too.
 """
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from zoo.data.random import Key
 from zoo.data.schema import DataInfo, Vocabulary
 from zoo.errors import ConfigError
 from zoo.objectives.loss import perplexity, weighted_sums
-from zoo.objectives.masking import mask_tokens
+from zoo.objectives.masking import Masking, mask_tokens
 from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.units import Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,29 +29,70 @@ class MaskedLM(Objective):
     """Predicts hidden tokens from both sides; the output projection runs at the hidden positions only.
 
     Attributes:
-      mask_rate: fraction of the ordinary tokens of a sequence to predict. Of these, 80 % become the mask token, 10 % a
-        random ordinary token, 10 % stay.
+      mask_rate: fraction of the ordinary tokens of a sequence to predict.
+      final_mask_rate: the fraction after `mask_rate_steps` steps, to which it moves linearly (arXiv:2305.15096 goes
+        from 0.3 to 0.15), and at every evaluation; 0 is `mask_rate` throughout.
       max_predictions: M, the most tokens masked in one sequence; 0 is the fraction of a full one.
+      unit: what is hidden as a whole. `token`; `word`, BERT's whole-word masking; `ngram`, ALBERT's one to three words,
+        n of them with a probability proportional to 1 / n (arXiv:1909.11942, section 4.1); `span`, SpanBERT's one to
+        ten words, of a geometric distribution (arXiv:1907.10529, section 3.1). All but the first need
+        `data.word_starts`.
+      shares: of the tokens to predict, those that become the mask token, a random ordinary token, and that stay.
+      replaced: whether each `token` has a lot of its own for that, as in BERT's and ALBERT's code, or each `unit` one,
+        as SpanBERT's spans.
+      duplicates: how many times a sequence is masked in different ways; later passes repeat them. 0 is at every visit.
     """
 
     head: ClassVar[str] = "masked_lm"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "positions"})
     mask_rate: float = 0.15
+    final_mask_rate: float = 0.0
+    mask_rate_steps: int = 0
     max_predictions: int = 0
+    unit: Unit = "token"
+    shares: tuple[float, ...] = (0.8, 0.1, 0.1)
+    replaced: Literal["token", "unit"] = "token"
+    duplicates: int = 0
 
     def __post_init__(self):
-        if not 0.0 < self.mask_rate < 1.0:
-            raise ConfigError(f"objective.mask_rate must be above 0 and below 1; found {self.mask_rate!r}.")
+        for name in ("mask_rate", *(["final_mask_rate"] if self.final_mask_rate else [])):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ConfigError(f"objective.{name} must be above 0 and below 1; found {getattr(self, name)!r}.")
         if self.max_predictions < 0:
             raise ConfigError(f"objective.max_predictions must be 0 (automatic) or more; found {self.max_predictions}.")
+        if self.duplicates < 0:
+            raise ConfigError(
+                f"objective.duplicates must be 0 (new masks at every visit) or more; found {self.duplicates}."
+            )
+        if bool(self.final_mask_rate) != (self.mask_rate_steps > 0):
+            raise ConfigError(
+                f"objective.final_mask_rate is {self.final_mask_rate!r} and objective.mask_rate_steps "
+                f"{self.mask_rate_steps}; a schedule needs both, above 0."
+            )
+        if self.final_mask_rate and self.duplicates:
+            raise ConfigError(
+                "objective.final_mask_rate changes the masks with the step, and objective.duplicates repeats them; set "
+                "one of them to 0."
+            )
+        check_shares(self.shares)
 
     def bind(self, info: DataInfo) -> "MaskedLM":
         _mask_id(info.vocabulary)
+        if self.unit != "token" and "word_starts" not in info.schema:
+            raise ConfigError(
+                f"objective.unit {self.unit!r} needs to know where words begin; set data.word_starts=True, on data of "
+                "type 'text'."
+            )
         return super().bind(info)
 
     @property
     def predictions(self) -> int:
-        return self.max_predictions or max(1, round(self.mask_rate * self.data.seq_len))
+        rate = max(self.mask_rate, self.final_mask_rate)
+        return self.max_predictions or max(1, round(rate * self.data.seq_len))
+
+    @property
+    def arrangements(self) -> int:
+        return self.duplicates
 
     @functools.cached_property
     def ordinary_ids(self) -> np.ndarray:
@@ -59,14 +102,23 @@ class MaskedLM(Objective):
 
     def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
         """Hides tokens, and adds `mask_positions`, `mask_targets` and `mask_weights`, [B, M] each."""
-        return mask_tokens(
-            batch,
-            key,
+        return mask_tokens(batch, key, self._masking, rate=self._rate(key), max_predictions=self.predictions)
+
+    @functools.cached_property
+    def _masking(self) -> Masking:
+        return Masking(
             mask_id=_mask_id(self.data.vocabulary),
             ordinary_ids=self.ordinary_ids,
-            rate=self.mask_rate,
-            max_predictions=self.predictions,
+            unit=self.unit,
+            shares=(self.shares[0], self.shares[1]),
+            replaced_by_unit=self.replaced == "unit",
         )
+
+    def _rate(self, key: Key) -> float:
+        if not self.final_mask_rate:
+            return self.mask_rate
+        progress = min(key.step / self.mask_rate_steps, 1.0) if key.is_training else 1.0
+        return self.mask_rate + progress * (self.final_mask_rate - self.mask_rate)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         out = module(
@@ -82,6 +134,17 @@ class MaskedLM(Objective):
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         metrics = super().metrics(sums)
         return metrics | {"perplexity": perplexity(metrics["loss"])}
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """ConfigError if these are not the shares of a whole: tokens that are masked, replaced and kept."""
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        rest = 1 - sum(shares[:2])
+        nearest = f"; with the first two that would be ({shares[0]}, {shares[1]}, {rest:.6g})" if 0 <= rest <= 1 else ""
+        raise ConfigError(
+            f"objective.shares must be three numbers from 0 to 1 (mask, random, keep) that add up to 1; found "
+            f"{tuple(shares)}{nearest}."
+        )
 
 
 def _mask_id(vocabulary: Vocabulary) -> int:

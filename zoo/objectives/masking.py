@@ -2,48 +2,73 @@
 # SPDX-License-Identifier: Apache-2.0
 """The corruption of masked language modelling (BERT, arXiv:1810.04805, appendix A.1), of a whole batch at a time."""
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
 from zoo.data.random import Key
+from zoo.objectives.units import MAX_NGRAM, Unit, Words, choose_ngrams, choose_spans
 
 _CHOICE, _ACTION, _REPLACEMENT = 0, 1, 2  # purposes of random numbers
-_HIDDEN, _RANDOM = 0.8, 0.1  # shares that become the mask token and a random token; the rest stay
 _POSITION = np.uint64(2**32 - 1)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Masking:
+    """What is hidden, and how.
+
+    Attributes:
+      mask_id: the token that hides others.
+      ordinary_ids: the tokens that may be hidden and that replacements are drawn from; special tokens are not in it.
+      unit: which tokens are hidden together (`zoo.objectives.units`).
+      shares: of the hidden tokens, those that become the mask token and a random one; the rest stay.
+      replaced_by_unit: whether all tokens of a unit have one lot, and not each its own.
+    """
+
+    mask_id: int
+    ordinary_ids: np.ndarray
+    unit: Unit = "token"
+    shares: tuple[float, float] = (0.8, 0.1)
+    replaced_by_unit: bool = False
+
+
 def mask_tokens(
-    batch: Mapping[str, np.ndarray],
-    key: Key,
-    *,
-    mask_id: int,
-    ordinary_ids: np.ndarray,
-    rate: float,
-    max_predictions: int,
+    batch: Mapping[str, np.ndarray], key: Key, masking: Masking, *, rate: float, max_predictions: int
 ) -> dict[str, np.ndarray]:
     """The batch with tokens hidden, and `mask_positions`, `mask_targets` (int32 [B, M]), `mask_weights` (float32).
 
     Of a row's ordinary tokens, `rate` is hidden, rounded to a whole number (halves to the even one): at least one where
-    there is one, and at most M. Of these, 80 % become the mask token, 10 % a random ordinary token, and 10 % stay.
-    Positions ascend; a row with fewer than M is filled up with position 0 at weight 0.
+    there is one, and at most M; of words and n-grams as many as fit into this number. Positions ascend; a row with
+    fewer than M is filled up with position 0 at weight 0. Units other than tokens read `word_starts`, which is left
+    out.
 
     Args:
-      ordinary_ids: the tokens that may be hidden and that replacements are drawn from; special tokens are not in it.
       max_predictions: M.
     """
     tokens = batch["tokens"]
-    candidates = _ordinary(tokens, ordinary_ids) & (batch["segments"] > 0)
+    candidates = _ordinary(tokens, masking.ordinary_ids) & (batch["segments"] > 0)
     totals = candidates.sum(axis=1)
     counts = np.minimum(np.clip(np.rint(rate * totals), 1, max_predictions), totals).astype(np.int64)
-    positions, chosen = choose(candidates, counts, max_predictions, key)
+    if masking.unit == "token":
+        positions, chosen = choose(candidates, counts, max_predictions, key)
+        units = positions
+    else:
+        words = Words.of(candidates, batch["word_starts"], batch["segments"])
+        unit = _UNITS[masking.unit](words, counts, key)
+        positions, chosen = _listed(unit >= 0, max_predictions)
+        units = np.take_along_axis(unit, positions, axis=1)
+    lots = key.uniform(max_predictions, _ACTION)
+    if masking.replaced_by_unit:
+        lots = np.take_along_axis(key.uniform(tokens.shape[1], _ACTION), units, axis=1)
     targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
     hidden = tokens.copy()
     rows, columns = np.nonzero(chosen)
-    hidden[rows, positions[rows, columns]] = _replaced(targets, key, mask_id, ordinary_ids)[rows, columns]
+    hidden[rows, positions[rows, columns]] = _replaced(targets, lots, key, masking)[rows, columns]
     return {
-        **batch,
+        **{name: value for name, value in batch.items() if name != "word_starts"},
         "tokens": hidden,
         "mask_positions": positions.astype(np.int32),
         "mask_targets": targets.astype(np.int32),
@@ -77,8 +102,24 @@ def _ordinary(tokens: Int32[np.ndarray, "B T"], ordinary_ids: np.ndarray) -> Boo
     return table[tokens]
 
 
-def _replaced(targets: np.ndarray, key: Key, mask_id: int, ordinary_ids: np.ndarray) -> Int32[np.ndarray, "B M"]:
-    action, width = key.uniform(targets.shape[1], _ACTION), targets.shape[1]
-    random = ordinary_ids[key.integers(len(ordinary_ids), width, _REPLACEMENT)]
-    kept = np.where(action < _HIDDEN + _RANDOM, random, targets)
-    return np.where(action < _HIDDEN, mask_id, kept).astype(np.int32)
+def _listed(chosen: Bool[np.ndarray, "B T"], width: int) -> tuple[Int64[np.ndarray, "B M"], Bool[np.ndarray, "B M"]]:
+    """The positions of each row's chosen tokens, ascending, then position 0 and False."""
+    there = np.arange(width) < chosen.sum(axis=1)[:, None]
+    positions = np.zeros(there.shape, np.int64)
+    positions[there] = np.nonzero(chosen)[1]
+    return positions, there
+
+
+def _replaced(targets: np.ndarray, lots: np.ndarray, key: Key, masking: Masking) -> Int32[np.ndarray, "B M"]:
+    """What stands in place of the targets, by a number from 0 to 1 for each."""
+    hidden, random = masking.shares
+    drawn = masking.ordinary_ids[key.integers(len(masking.ordinary_ids), targets.shape[1], _REPLACEMENT)]
+    kept = np.where(lots < hidden + random, drawn, targets)
+    return np.where(lots < hidden, masking.mask_id, kept).astype(np.int32)
+
+
+_UNITS = {
+    "word": functools.partial(choose_ngrams, max_words=1),
+    "ngram": functools.partial(choose_ngrams, max_words=MAX_NGRAM),
+    "span": choose_spans,
+}

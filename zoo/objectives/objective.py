@@ -76,6 +76,11 @@ class Objective(abc.ABC):
         return None
 
     @property
+    def arrangements(self) -> int:
+        """In how many ways each example is arranged, which later passes repeat; 0 is a new way at every visit."""
+        return 0
+
+    @property
     def trainable(self) -> Any:
         """The filter (`nnx.filterlib.Filter`) of the parameters that train; all others stay as they are."""
         return nnx.Param

@@ -73,6 +73,10 @@ class MarianTokenizer(Tokenizer):
             pieces += self._sentencepiece.encode(part, out_type=str)
         return pieces
 
+    def _word_starts(self, row: tokenizers.Encoding) -> list[bool]:
+        whole = {*self.special.values()}
+        return [token.startswith(unigram.SPACE) or token in whole for token in row.tokens]
+
     def _text(self, ids: list[int], special_tokens: Literal["keep", "skip"]) -> str:
         special, text, run = {*self.special.values()}, "", []
         for token in map(self.backend.id_to_token, ids):

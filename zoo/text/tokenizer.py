@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text to ids and back: the Rust `tokenizers` library behind a small wrapper that is written to Hub folders."""
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,11 +62,20 @@ class Tokenizer:
         with answering():
             return self.backend.encode(*inputs, is_pretokenized=self._pretokenized).ids
 
-    def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text alone, without special tokens around it."""
+    def encode_words(self, texts: Sequence[str]) -> list[tuple[list[int], list[bool]]]:
+        """Ids of each text, without special tokens around it, and for each whether a word begins with it.
+
+        Words are what the pre-tokenizer splits a text into: by spaces, and in most tokenizers by punctuation and
+        Chinese characters too.
+        """
         ready, options = self._ready(texts), dict(is_pretokenized=self._pretokenized, add_special_tokens=False)
         with answering():
-            return [row.ids for row in self.backend.encode_batch_fast(ready, **options)]
+            rows = self.backend.encode_batch(ready, **options)
+        return [(row.ids, self._word_starts(row)) for row in rows]
+
+    def _word_starts(self, row: tokenizers.Encoding) -> list[bool]:
+        words = row.word_ids
+        return [True, *(word is None or word != before for before, word in itertools.pairwise(words))][: len(words)]
 
     @suggest_arguments(
         padding="pad_to, beyond the longest text, to which a batch is always padded",

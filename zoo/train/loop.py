@@ -228,6 +228,7 @@ def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
         seed=config.seed,
         shard=learner.shard,
         micro_batches=config.grad_accum_steps,
+        arrangements=learner.spec.objective.arrangements,
     )
     return learner.prefetched(batches)
 
