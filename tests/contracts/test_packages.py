@@ -29,7 +29,7 @@ PACKAGES: dict[str, set[str]] = {
     "text": set(),
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},
-    "objectives": {"data", "models", "nn", "api"},
+    "objectives": {"data", "models", "nn", "kernels", "api"},
     "evals": {"objectives", "data", "nn"},
     "predict": {"evals", "objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from configs import bert_pretrain, gpt2_pretrain, gpt3_pretrain
+from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = (bert_pretrain, gpt2_pretrain, gpt3_pretrain)
+CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
+VARIANTS += [(bert_pretrain, "large,whole_word"), (electra_pretrain, "base,replace_mlm")]
 
 
 def launch(name: str, *flags: str) -> subprocess.CompletedProcess:

@@ -10,6 +10,13 @@ from zoo.objectives import Objective
 
 DEFINITIONS = {
     "loss": "Mean of what training minimizes, without dropout: of cross-entropies in nats, or of squared errors.",
+    "main_loss": "Mean of the loss of the model that is kept: of the discriminator's binary cross-entropy, in nats.",
+    "generator_loss": "Mean cross-entropy of a hidden token by the generator, in nats.",
+    "generator_accuracy": "Share of the hidden tokens that the generator takes for the likeliest.",
+    "generator_perplexity": "Exponential of the generator's mean cross-entropy.",
+    "precision": "Of the tokens that the discriminator takes for replaced, the share that are.",
+    "recall": "Of the replaced tokens, the share that the discriminator finds.",
+    "replaced": "Share of the tokens that the generator replaced.",
     "accuracy": "Share of the predictions (tokens, labels or spans) that are right.",
     "perplexity": "Exponential of the mean cross-entropy of a token.",
     "bits_per_byte": "Cross-entropy of a token in bits, divided by the mean length of the text's tokens in bytes.",

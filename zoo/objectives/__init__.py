@@ -10,6 +10,7 @@ from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.multiple_choice import MultipleChoice
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.question_answering import QuestionAnswering
+from zoo.objectives.replaced_token_detection import ReplacedTokenDetection, ReplaceMLM
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.token_classification import TokenClassification
 
@@ -18,6 +19,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "mlm": MaskedLM,
     "multiple_choice": MultipleChoice,
     "question_answering": QuestionAnswering,
+    "replace_mlm": ReplaceMLM,
+    "rtd": ReplacedTokenDetection,
     "sequence_classification": SequenceClassification,
     "token_classification": TokenClassification,
 }
@@ -30,6 +33,8 @@ __all__ = [
     "MultipleChoice",
     "Objective",
     "QuestionAnswering",
+    "ReplaceMLM",
+    "ReplacedTokenDetection",
     "SequenceClassification",
     "Sums",
     "TokenClassification",

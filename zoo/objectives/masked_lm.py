@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from jaxtyping import Int32
 
 from zoo.data.random import Key
 from zoo.data.schema import DataInfo, Vocabulary
@@ -77,7 +78,7 @@ class MaskedLM(Objective):
         check_shares(self.shares)
 
     def bind(self, info: DataInfo) -> "MaskedLM":
-        _mask_id(info.vocabulary)
+        mask_id(info.vocabulary)
         if self.unit != "token" and "word_starts" not in info.schema:
             raise ConfigError(
                 f"objective.unit {self.unit!r} needs to know where words begin; set data.word_starts=True, on data of "
@@ -94,12 +95,6 @@ class MaskedLM(Objective):
     def arrangements(self) -> int:
         return self.duplicates
 
-    @functools.cached_property
-    def ordinary_ids(self) -> np.ndarray:
-        """The vocabulary without its special tokens: what is hidden, and drawn as a replacement."""
-        vocabulary = self.data.vocabulary
-        return np.setdiff1d(np.arange(vocabulary.vocab_size, dtype=np.int32), sorted(vocabulary.special_ids))
-
     def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
         """Hides tokens, and adds `mask_positions`, `mask_targets` and `mask_weights`, [B, M] each."""
         return mask_tokens(batch, key, self._masking, rate=self._rate(key), max_predictions=self.predictions)
@@ -107,8 +102,8 @@ class MaskedLM(Objective):
     @functools.cached_property
     def _masking(self) -> Masking:
         return Masking(
-            mask_id=_mask_id(self.data.vocabulary),
-            ordinary_ids=self.ordinary_ids,
+            mask_id=mask_id(self.data.vocabulary),
+            ordinary_ids=ordinary_ids(self.data.vocabulary),
             unit=self.unit,
             shares=(self.shares[0], self.shares[1]),
             replaced_by_unit=self.replaced == "unit",
@@ -147,11 +142,16 @@ def check_shares(shares: Sequence[float]) -> None:
         )
 
 
-def _mask_id(vocabulary: Vocabulary) -> int:
+def ordinary_ids(vocabulary: Vocabulary) -> Int32[np.ndarray, "N"]:
+    """The vocabulary without its special tokens: what is hidden, and drawn as a replacement."""
+    return np.setdiff1d(np.arange(vocabulary.vocab_size, dtype=np.int32), sorted(vocabulary.special_ids))
+
+
+def mask_id(vocabulary: Vocabulary) -> int:
     """The mask token; ConfigError if there is none."""
     if vocabulary.mask_id is None:
         raise ConfigError(
-            "Masked language modelling needs a tokenizer with a mask token, and this one has none; use a WordPiece "
-            "tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
+            "An objective that masks tokens needs a tokenizer with a mask token, and this one has none; use a "
+            "WordPiece tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
         )
     return vocabulary.mask_id

@@ -146,6 +146,14 @@ class Objective(abc.ABC):
             seed=seed,
         )
 
+    def scales(self, batch: Batch) -> Mapping[str, Array]:
+        """Factors that bring several means under one denominator, by the whole batch; {} for a loss of one mean.
+
+        A batch may be split into micro-batches before `loss` sees it, which then takes these as `scales`.
+        """
+        del batch
+        return {}
+
     @abc.abstractmethod
     def loss(self, module: Any, batch: Batch, *, dropout_key: jax.Array | None = None) -> Sums:
         """Sums over a batch that add up over micro-batches and devices, by the names of `sums`.
@@ -167,6 +175,11 @@ class Objective(abc.ABC):
     def export(self, module: Any) -> Transformer:
         """The model that is saved as a Hub folder."""
         return module
+
+    def companions(self, module: Any) -> Mapping[str, Transformer]:
+        """Further models that are saved, each as a Hub folder of this name in the workdir."""
+        del module
+        return {}
 
 
 def _labels(config: TransformerConfig) -> str:

@@ -107,7 +107,7 @@ def train(
         summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
             exported = best.restore(state)
-            _export(learner, dataset, exported, kept, workdir / MODEL)
+            _export(learner, dataset, exported, kept, workdir)
             findings = run.evaluation.examine(exported.params, exported.frozen)
             watch.heartbeat("the report", grace_period=True)
             if is_primary():
@@ -246,16 +246,18 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 
-def _export(learner: Learner, dataset: Dataset, state: TrainState, kept: Declared | None, folder: Path) -> None:
-    """The model as Transformers would save it, with its tokenizer and what its checkpoint declared."""
-    model = learner.spec.objective.export(learner.module(state))
+def _export(learner: Learner, dataset: Dataset, state: TrainState, kept: Declared | None, workdir: Path) -> None:
+    """The models as Transformers would save them, with their tokenizer and what the checkpoint declared."""
+    objective, module = learner.spec.objective, learner.module(state)
+    model = objective.export(module)
     if kept is not None:
         kept.give(model)
-    zoo.save(model, folder)
-    if is_primary():
-        dataset.tokenizer.save(folder)
-        if dataset.inputs is not None:
-            dataset.inputs.save(folder)
+    for name, each in {MODEL: model, **objective.companions(module)}.items():
+        zoo.save(each, workdir / name)
+        if is_primary():
+            dataset.tokenizer.save(workdir / name)
+    if is_primary() and dataset.inputs is not None:
+        dataset.inputs.save(workdir / MODEL)
 
 
 @contextlib.contextmanager

@@ -45,15 +45,16 @@ def make_train_step(
     (`zoo.train.compiler`). `sums` are the objective's, with `grad_norm` (before clipping) and `skipped` (steps so far).
     """
 
-    def summed_loss(params, frozen, batch, key):
-        sums = objective.loss(nnx.merge(graphdef, params, frozen), batch, dropout_key=key)
+    def summed_loss(params, frozen, scales, batch, key):
+        options = {"scales": scales} if scales else {}
+        sums = objective.loss(nnx.merge(graphdef, params, frozen), batch, dropout_key=key, **options)
         return sums["loss"], sums
 
     gradients = jax.grad(summed_loss, has_aux=True)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        of_batch = functools.partial(gradients, state.params, state.frozen)
+        of_batch = functools.partial(gradients, state.params, state.frozen, objective.scales(batch))
         if grad_accum_steps == 1:
             grads, sums = of_batch(batch, key)
         else:
