@@ -78,8 +78,8 @@ def tiny_fine_tuning(config: ml_collections.ConfigDict, **fields: Any) -> ml_col
     config.model = model("bert-tiny", dropout=0.0, dtype="float32", stack="loop")
     config.data.update({"source": "embedded", "seq_len": 32, **fields})
     config.data.tokenizer.vocab_size = 512
-    config.optimizer.update(learning_rate=2e-3, warmup_steps=20)
-    config.update(num_steps=100, eval_every=50, checkpoint_every=50, log_every=10)
+    config.optimizer.update(learning_rate=2e-3, warmup_steps=20, warmup_fraction=0.0)
+    config.update(num_steps=100, num_epochs=0.0, eval_every=50, checkpoint_every=50, log_every=10)
     return config
 
 

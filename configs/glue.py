@@ -132,6 +132,6 @@ def _albert(config: ml_collections.ConfigDict, task: str) -> None:
     rate, batch_size, num_steps, warmup_steps, dropout = _ALBERT[task]
     config.model = common.model("", dropout=dropout, dtype="float32", classifier_dropout=0.1)
     config.data.seq_len = 512
-    config.optimizer.update(learning_rate=rate, warmup_steps=warmup_steps)
+    config.optimizer.update(learning_rate=rate, warmup_steps=warmup_steps, warmup_fraction=0.0)
     every = max(1, num_steps // 10)
-    config.update(batch_size=batch_size, num_steps=num_steps, eval_every=every, checkpoint_every=every)
+    config.update(batch_size=batch_size, num_steps=num_steps, num_epochs=0.0, eval_every=every, checkpoint_every=every)

@@ -86,6 +86,17 @@ def test_tags_of_the_first_token_or_of_all(tmp_path):
         assert (tagged == "all") == bool(later_tokens)
 
 
+def test_numbers_need_the_names_of_the_tags(tmp_path):
+    rows = [{"words": ["a", "b"], "tags": [index % 2, 1]} for index in range(20)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        InputError, match=r"line 1, column 'tags': .* found the number 0\. Name the tags .* data\.labels"
+    ):
+        opened(tmp_path, tmp_path / "train.jsonl")
+    data = opened(tmp_path, tmp_path / "train.jsonl", labels=("O", "B-X"))
+    assert data.schema["tags"].classes == ("O", "B-X")
+
+
 def test_words_behind_the_end_are_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         data = opened(tmp_path, table(tmp_path), seq_len=8)

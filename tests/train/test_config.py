@@ -148,6 +148,19 @@ def test_the_length_in_epochs(fields, examples, expected):
     assert found.in_steps(examples) == found
 
 
+def test_what_has_no_effect_is_said(caplog):
+    optimizer = {"learning_rate": 1e-3, "warmup_steps": 2, "warmup_fraction": 0.5}
+    with caplog.at_level("INFO"):
+        RunConfig.from_dict({**GOOD, "num_steps": 10, "num_epochs": 3.0, "optimizer": optimizer}).in_steps(100)
+        assert [message.partition(";")[0] for message in caplog.messages] == [
+            "num_steps is 10, so that num_epochs 3 has no effect",
+            "optimizer.warmup_steps is 2, so that warmup_fraction 0.5 has no effect",
+        ]
+        caplog.clear()
+        RunConfig.from_dict({**GOOD, "num_steps": 10}).in_steps(100)
+        assert not caplog.messages
+
+
 def test_the_warm_up_as_a_fraction():
     values = {**GOOD, "num_steps": 0, "num_epochs": 4.0}
     optimizer = {"learning_rate": 1e-3, "warmup_fraction": 0.1}

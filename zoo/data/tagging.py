@@ -109,6 +109,11 @@ class TaggingConfig(SupervisedConfig):
         for tag in tags:
             if self.labels and type(tag) is int and 0 <= tag < len(self.labels):
                 tag = self.labels[tag]
+            if not self.labels and type(tag) is int:
+                raise InputError(
+                    f"{rows.where(index, self.tags)}: expected the name of a tag; found the number {tag}. Name the "
+                    "tags in order in data.labels, whose indices the numbers then are."
+                )
             if type(tag) not in (str, int) or not str(tag).strip():
                 raise InputError(
                     f"{rows.where(index, self.tags)}: expected the name of a tag; found {tag!r:.60}. Correct that row."

@@ -58,7 +58,13 @@ class Best:
         if self._manager is None or name != self._name:
             return
         value, before = metrics[self._metric], self._best
-        if not math.isfinite(value) or (before is not None and self._sign * (value - before["value"]) <= 0):
+        if not math.isfinite(value):
+            what = (
+                "keep_best: %s/%s is %s after step %d, which is no best; is the split empty of one class, or constant?"
+            )
+            _log.warning(what, self._name, self._metric, value, step)
+            return
+        if before is not None and self._sign * (value - before["value"]) <= 0:
             return
         if step not in self._manager.all_steps():
             self._manager.save(step, args=ocp.args.StandardSave({"params": state.params, "frozen": state.frozen}))

@@ -9,6 +9,7 @@ exists, has the right type and fits its neighbours. Each group is a frozen datac
 import dataclasses
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from zoo.text.train import USUAL_SPECIAL
 _FREE = ("checkpoint_every", "early_stopping", "keep_checkpoints", "mesh", "rules", "xla_options")
 
 UNKNOWN_EPOCH = 1000  # steps
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -179,6 +181,14 @@ class RunConfig:
           examples: for training; None is unknown, as where steps are compiled ahead of time. `UNKNOWN_EPOCH` steps then
             stand for an epoch, on which nothing but the values of the learning rate depends.
         """
+        if self.num_steps and self.num_epochs:
+            what = "num_steps is %d, so that num_epochs %g has no effect; num_steps=0 would use it."
+            _log.info(what, self.num_steps, self.num_epochs)
+        if self.optimizer.warmup_steps and self.optimizer.warmup_fraction:
+            what = (
+                "optimizer.warmup_steps is %d, so that warmup_fraction %g has no effect; warmup_steps=0 would use it."
+            )
+            _log.info(what, self.optimizer.warmup_steps, self.optimizer.warmup_fraction)
         epoch = UNKNOWN_EPOCH if examples is None else max(1, round(examples / self.batch_size))
         passes = self.num_epochs * (UNKNOWN_EPOCH if examples is None else examples / self.batch_size)
         num_steps = self.num_steps or max(1, math.ceil(passes))

@@ -118,7 +118,7 @@ def train(
             _log.warning("stopped by %s after step %d; the same command continues from there.", name, step)
         raise SystemExit(SIGNALLED + signalled)
     if is_primary():
-        print(describe(summary, workdir))
+        print(describe(summary, workdir, best.step(state)))
     return summary | ({"signal": late} if late else {})
 
 

@@ -171,15 +171,22 @@ class Report:
             self._events.add_scalar(f"{split}/{name}", value, step)
 
 
-def describe(summary: Mapping[str, Any], workdir: Path) -> str:
-    """A few lines of text: the result, and the paths of everything."""
+def describe(summary: Mapping[str, Any], workdir: Path, exported: int | None = None) -> str:
+    """A few lines of text: the result, and the paths of everything.
+
+    Args:
+      exported: the step of the exported model, which the report is about; None is the last one.
+    """
     groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
     lines = [f"step {summary['step']}" + (", stopped early" if "stopped_early" in summary else "")]
     for name, found in groups.items():
         shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
         lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
     paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "report": f"{REPORT}/{PAGE}", "model": MODEL}
-    return "\n".join(lines + [f"{name + ':':<13}{workdir / path}" for name, path in paths.items()])
+    lines += [f"{name + ':':<13}{workdir / path}" for name, path in paths.items()]
+    if exported not in (None, summary["step"]):
+        lines[-1] += f" (step {exported}, the best; the report is on this one)"
+    return "\n".join(lines)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
