@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import zoo
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.nn.embed import Embedding
@@ -69,3 +70,16 @@ def test_the_heads_of_the_configs_labels_are_the_list_of_them():
     for family in registry.FAMILIES.values():
         for name, head in family.heads.items():
             assert (issubclass(head, Classifier) and head.classes is None) == (name in LABEL_HEADS), (family.name, name)
+
+
+@pytest.mark.parametrize("head", ["sequence_classification", "token_classification", "question_answering"])
+def test_a_head_with_labels_is_drawn_without_truncation(head):
+    """As Transformers draws it; of the 2,000 numbers of a truncated one none would exceed two standard deviations."""
+    config = zoo.config("bert-tiny").replace(
+        width=1000, num_heads=10, num_labels=2, num_layers=1, mlp_width=8, vocab_size=9
+    )
+    model = zoo.create(config, head=head, seed=0)
+    kernel = np.asarray(model.head.classifier.kernel[...])
+    assert abs(kernel.std() / config.init_std - 1) < 0.05 and np.abs(kernel).max() > 2.5 * config.init_std
+    others = np.asarray(model.stack.blocks.mlp.up.kernel[...])
+    assert np.abs(others).max() <= 2 * config.init_std

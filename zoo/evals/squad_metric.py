@@ -31,7 +31,11 @@ DEFINITIONS = {
     for name in ("exact_match", "f1")
     for suffix, sentence in (
         ("", "The highest `{}` that any threshold of the no-answer score gives."),
-        ("_threshold", "The no-answer score above which the answer is empty for the best `{}`."),
+        (
+            "_threshold",
+            "The no-answer score above which the answer is empty for the best `{}`; 0 also where it is best to answer "
+            "no question, as in the official script.",
+        ),
     )
 }
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

@@ -20,6 +20,7 @@ from zoo.nn.config import Activation, TransformerConfig
 from zoo.nn.constrain import constrain
 from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedding
+from zoo.nn.init import classifier_init
 from zoo.nn.inputs import Inputs
 from zoo.nn.linear import Linear
 from zoo.nn.mlp import ACTIVATIONS
@@ -246,7 +247,8 @@ class Classifier(Head):
         rate = config.hidden_dropout if config.classifier_dropout is None else config.classifier_dropout
         self.rate = rate if self.dropout == "config" else 0.0
         classes = {"classes": self.classes or config.num_labels}
-        self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, rngs=rngs)
+        init = classifier_init(config)
+        self.classifier = Linear({"embed": config.width}, classes, config, bias=self.bias, init=init, rngs=rngs)
 
     def vectors(self, features: Features) -> Float[Array, "*B D"]:
         raise NotImplementedError
@@ -272,7 +274,8 @@ class DenseClassifier(Classifier):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
         super().__init__(config, rngs=rngs)
-        self.dense = Linear({"embed": config.width}, {"features": config.width}, config, rngs=rngs)
+        init = classifier_init(config)
+        self.dense = Linear({"embed": config.width}, {"features": config.width}, config, init=init, rngs=rngs)
 
     def vectors(self, features: Features) -> Float[Array, "*B D"]:
         key = features.dropout_key if self.drops_input else None

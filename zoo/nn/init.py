@@ -23,6 +23,17 @@ def kernel_init(config: TransformerConfig) -> Initializer:
     return makers[config.init]()
 
 
+def classifier_init(config: TransformerConfig) -> Initializer:
+    """For the layers of a head with labels: normal where other kernels are truncated, as Transformers draws them.
+
+    A new head is drawn onto a trained model. Truncation leaves 0.88 of the standard deviation, so that logits and the
+    gradients behind them start smaller, which a short run does not make up (`benchmarks/records/finetune.md`).
+    """
+    if config.init == "truncated_normal":
+        return jax.nn.initializers.normal(config.init_std)
+    return kernel_init(config)
+
+
 def embedding_init(config: TransformerConfig) -> Initializer:
     """For tables: as kernels, or if those go by the fan, of variance 1 (T5) or 1/D (Transformer)."""
     if config.init == "fan_in":
