@@ -39,7 +39,7 @@ SIZES = {
 def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     """`SIZE` or `SIZE,whole_word`; the size `tiny` also shrinks the data and the run, for a CPU."""
     size, *options = variant.split(",")
-    whole_word = [common.choose({"whole_word": True}, option) for option in options] == [True]
+    whole_word = any([common.choose({"whole_word": True}, option) for option in options])
     config = common.experiment(
         objective=dict(type="mlm", mask_rate=0.15, **(dict(unit="word") if whole_word else {})),
         model=common.model(common.choose(SIZES, size), dropout=0.1),

@@ -159,7 +159,7 @@ def test_ngrams_are_whole_words_within_the_budget(seed, longest):
         }
         for first, places in units.items():
             assert tuple(places) in possible and first == places[0]
-        if longest == 1:  # nothing is left out that the budget has room for
+        if longest == 1:  # nothing that still fits is left out
             left = counts[row] - (owners[row] >= 0).sum()
             free = [len(word) for run in runs for word in run if owners[row, word[0]] < 0]
             assert left >= 0 and all(size > left for size in free)

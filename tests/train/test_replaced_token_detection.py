@@ -101,6 +101,7 @@ def test_a_run_goes_on_from_both_exported_models(trained, tmp_path, caplog):
     assert "holds no generator; it is initialised at random" in caplog.text
 
 
+WIDE = dict(width=256, num_heads=4)  # of whose generator two devices can split the heads
 MESHES = {"fsdp_tp": "data:2,fsdp:2,tensor:2", "fsdp": "data:2,fsdp:4", "tp": "data:4,tensor:2"}
 
 
@@ -109,8 +110,10 @@ MESHES = {"fsdp_tp": "data:2,fsdp:2,tensor:2", "fsdp": "data:2,fsdp:4", "tp": "d
 )
 def test_sharded_it_gives_the_same_losses(tmp_path, rules):
     mesh = MESHES[rules]
-    sharded = dataclasses.replace(config(5), mesh=mesh, rules=rules, grad_accum_steps=1)
-    alone = dataclasses.replace(config(5), mesh="data:8", rules="dp", grad_accum_steps=1)
+    run = config(5, generator_size=0.5)
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, changes={**run.model.changes, **WIDE}))
+    sharded = dataclasses.replace(run, mesh=mesh, rules=rules, grad_accum_steps=1)
+    alone = dataclasses.replace(run, mesh="data:8", rules="dp", grad_accum_steps=1)
     for run, name in ((sharded, "sharded"), (alone, "alone")):
         train(run, tmp_path / name)
     for (step, split, one), (_, _, other) in zip(curve(tmp_path / "sharded"), curve(tmp_path / "alone"), strict=True):

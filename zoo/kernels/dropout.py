@@ -34,7 +34,12 @@ def line_seeds(seeds: UInt32[Array, "2"], lines: UInt32[Array, "*B"]) -> UInt32[
 
 def keep_at(lines: UInt32[Array, "*#B"], columns: UInt32[Array, "*#B"], rate: float) -> Bool[Array, "*B"]:
     """Whether some elements are kept, by the seeds of their lines and their last index in the whole array."""
-    return keep_bits(mix(lines ^ (columns * jnp.uint32(_GOLDEN))), rate)
+    return keep_bits(bits_at(lines, columns), rate)
+
+
+def bits_at(lines: UInt32[Array, "*#B"], columns: UInt32[Array, "*#B"]) -> UInt32[Array, "*B"]:
+    """32 random bits of some elements, by the seeds of their lines and their last index."""
+    return mix(lines ^ (columns * jnp.uint32(_GOLDEN)))
 
 
 def keep_bits(bits: UInt32[Array, "*B"], rate: float) -> Bool[Array, "*B"]:

@@ -70,5 +70,11 @@ HEADS = {
 }
 
 FAMILY = Family(
-    name="electra", sizes=SIZES, heads=HEADS, special_tokens="bert", organisation="google", licence="Apache-2.0"
+    name="electra",
+    sizes=SIZES,
+    heads=HEADS,
+    generator=generator,
+    special_tokens="bert",
+    organisation="google",
+    licence="Apache-2.0",
 )

@@ -3,7 +3,7 @@
 """The record of a family: its published sizes, the heads that it can have, and where its weights are."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import jax
@@ -37,6 +37,8 @@ class Family:
       organisation, licence: where its models are on the Hub, under their own names, and under which licence; None if
         their weights were never released.
       releases: those that are elsewhere.
+      generator: the config of the smaller model that fills in masked tokens for one of this config, by its size as a
+        fraction of it; None if the family trains without one.
       special_tokens: whose special tokens a tokenizer trained for it gets; "" leaves it to the tokenizer's kind.
     """
 
@@ -49,6 +51,7 @@ class Family:
     organisation: str | None = None
     licence: str | None = None
     releases: Mapping[str, Release] = dataclasses.field(default_factory=dict)
+    generator: Callable[[TransformerConfig, float], TransformerConfig] | None = None
     special_tokens: Literal["", "bert", "roberta"] = ""
 
     def release(self, name: str) -> Release | None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masked language modelling (BERT, arXiv:1810.04805, section 3.1 and appendix A.1).
 
-By default a sequence is masked anew each time it is read (RoBERTa, arXiv:1907.11692, section 4.1); `duplicates` of 10
+By default a sequence gets a new mask each time it is read (RoBERTa, arXiv:1907.11692, section 4.1); `duplicates` of 10
 is BERT's ten masks, made ahead of the run. Differs from the original code in two points: the fraction to mask is of the
 tokens that may be masked and not of all, and a random replacement is drawn from the ordinary vocabulary, where the
 original draws special tokens too.
@@ -39,8 +39,8 @@ class MaskedLM(Objective):
         ten words, of a geometric distribution (arXiv:1907.10529, section 3.1). All but the first need
         `data.word_starts`.
       shares: of the tokens to predict, those that become the mask token, a random ordinary token, and that stay.
-      replaced: whether each `token` has a lot of its own for that, as in BERT's and ALBERT's code, or each `unit` one,
-        as SpanBERT's spans.
+      replaced: whether this is chosen for each `token`, as in BERT's and ALBERT's code, or once for all tokens of a
+        `unit`, as of SpanBERT's spans.
       duplicates: how many times a sequence is masked in different ways; later passes repeat them. 0 is at every visit.
     """
 

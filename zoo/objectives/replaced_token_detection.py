@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
@@ -25,18 +26,17 @@ import zoo
 from zoo.data.random import Key
 from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
-from zoo.kernels.dropout import mix
+from zoo.kernels.dropout import bits_at, mix
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
 from zoo.nn.transformer import Transformer
-from zoo.objectives.loss import cross_entropy, perplexity, reciprocal, weighted_sum
+from zoo.objectives.loss import cross_entropy, perplexity, reciprocal, weighted_sum, weighted_sums
 from zoo.objectives.masked_lm import check_shares, mask_id, ordinary_ids
 from zoo.objectives.masking import Masking, mask_tokens
 from zoo.objectives.objective import Batch, Objective, Sums
 
 GENERATOR = "generator"  # the folder of the second model
 _SEEDS = 16  # purpose of random numbers
-_GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: spreads neighbouring ids before they are mixed
 _log = logging.getLogger(__name__)
 
 
@@ -53,15 +53,13 @@ class Filled(NamedTuple):
     Attributes:
       tokens: with samples in place of the hidden tokens. replaced: where they are not the original.
       hidden: whether a token was chosen to be filled in.
-      loss, correct, weight: sums over the hidden tokens: nats, how often the likeliest is right, their number.
+      sums: of the generator's own loss, over the hidden tokens (`weighted_sums`).
     """
 
     tokens: Int[Array, "B T"]
     replaced: Bool[Array, "B T"]
     hidden: Bool[Array, "B T"]
-    loss: Float[Array, ""]
-    correct: Float[Array, ""]
-    weight: Float[Array, ""]
+    sums: Sums
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,31 +130,20 @@ class GeneratorObjective(Objective):
         """The generator's: as deep as the other model, and narrower.
 
         Raises:
-          ConfigError: a width that is not a whole number of heads, or above the other model's with shared embeddings.
+          ConfigError: a family without generators, a width that heads do not divide, or one above the other model's
+            with shared embeddings.
         """
-        if "masked_lm" not in registry.family_of(config).heads:
-            raise ConfigError(f"A generator needs a masked_lm head, which {config.family} lacks.")
         if self.sharing == "all":
             return config
+        narrow = registry.family_of(config).generator
+        if narrow is None:
+            raise ConfigError(f"{config.family} has no generators of its own size; set objective.sharing='all'.")
         if self.generator_size > 1 and self.sharing == "embeddings":
             raise ConfigError(
                 f"objective.generator_size is {self.generator_size}: a generator that shares its embeddings is no "
                 "wider than the other model; set it to 1 or less, or objective.sharing='none'."
             )
-        width = round(config.width * self.generator_size)
-        heads = max(1, round(config.num_heads * self.generator_size))
-        if width < 1 or width % heads:
-            nearest = max(1, round(width / heads)) * heads
-            raise ConfigError(
-                f"objective.generator_size {self.generator_size} gives a width of {width}, which {heads} heads do not "
-                f"divide; the nearest that they divide is {nearest}: set it to {nearest / config.width:.6g}."
-            )
-        return config.replace(
-            width=width,
-            num_heads=heads,
-            mlp_width=round(config.mlp_width * self.generator_size),
-            embed_width=None if width == config.embedding_width else config.embedding_width,
-        )
+        return narrow(config, self.generator_size)
 
     def build(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> nnx.Module:
         main: Any = super().build(config, rngs=rngs)
@@ -179,6 +166,11 @@ class GeneratorObjective(Objective):
                 rules=None if mesh is None else rules,
             )
             return self._pair(main, generator)
+        if head_init == "required":
+            raise ConfigError(
+                f"{source} holds no generator, whose loss is evaluated too; name its folder in "
+                "objective.generator_from."
+            )
         _log.warning("%s holds no generator; it is initialised at random (objective.generator_from names one)", source)
         generator = registry.create(self.generator_config(main.config), head="masked_lm", seed=seed)
         graphdef, state = nnx.split(generator)
@@ -201,7 +193,7 @@ class GeneratorObjective(Objective):
     # Its loss.
 
     def fill(self, module: GeneratorPair, batch: Batch, dropout_key: Array | None) -> Filled:
-        """What the generator makes of a batch. No gradient flows through the samples."""
+        """What the generator makes of a batch. No gradient flows through the samples, which are ids."""
         positions, weights = batch["mask_positions"], batch["mask_weights"]
         generator: Any = module.generator
         out = generator(
@@ -212,7 +204,7 @@ class GeneratorObjective(Objective):
             logits_at=positions,
         )
         logits, targets = out.logits.astype(jnp.float32), batch["mask_targets"]
-        sampled = sample(jax.lax.stop_gradient(logits), batch["sample_seeds"])
+        sampled = sample(logits, batch["sample_seeds"])
         length = batch["tokens"].shape[1]
         places = jnp.where(weights > 0, positions, length)  # what fills up a row goes past its end, where it is dropped
         rows = jnp.arange(len(positions))[:, None]
@@ -222,9 +214,7 @@ class GeneratorObjective(Objective):
             tokens=tokens,
             replaced=tokens != original,
             hidden=hidden,
-            loss=weighted_sum(cross_entropy(logits, targets), weights),
-            correct=_count(jnp.argmax(logits, axis=-1) == targets, weights),
-            weight=jnp.sum(weights),
+            sums=weighted_sums(cross_entropy(logits, targets), jnp.argmax(logits, axis=-1) == targets, weights),
         )
 
     def scales(self, batch: Batch) -> Mapping[str, Array]:
@@ -236,15 +226,14 @@ class GeneratorObjective(Objective):
         """The weights of what the loss that is not the generator's is a mean of."""
         return (batch["segments"] > 0).astype(jnp.float32)
 
-    def joined(self, filled: Filled, main: Sums, batch: Batch, scales: Mapping[str, Array] | None) -> Sums:
-        """The sums of both losses."""
+    def joined(self, generator: Sums, main: Sums, batch: Batch, scales: Mapping[str, Array] | None) -> Sums:
+        """The sums of both losses, of which each is given as `weighted_sums`."""
         scales = scales or self.scales(batch)
         return {
             **main,
-            "loss": self.main_weight * main["main_loss"] + scales["generator"] * filled.loss,
-            "generator_loss": filled.loss,
-            "generator_correct": filled.correct,
-            "generator_weight": filled.weight,
+            "loss": self.main_weight * main["loss"] + scales["generator"] * generator["loss"],
+            "main_loss": main["loss"],
+            **{f"generator_{name}": value for name, value in generator.items()},
         }
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
@@ -284,17 +273,14 @@ class ReplacedTokenDetection(GeneratorObjective):
         logits, truth = out.logits.astype(jnp.float32), filled.replaced
         counted = (batch["segments"] > 0) if self.over == "all" else filled.hidden
         weights = counted.astype(jnp.float32)
-        losses = jax.nn.softplus(jnp.where(truth, -logits, logits))  # the binary cross-entropy
+        losses = optax.sigmoid_binary_cross_entropy(logits, truth.astype(jnp.float32))
         flagged = logits > 0
-        main = {
-            "main_loss": weighted_sum(losses, weights),
-            "weight": jnp.sum(weights),
-            "correct": _count(flagged == truth, weights),
-            "replaced": _count(truth, weights),
-            "flagged": _count(flagged, weights),
-            "found": _count(flagged & truth, weights),
+        counts = {
+            name: weighted_sum(which.astype(jnp.float32), weights)
+            for name, which in (("replaced", truth), ("flagged", flagged), ("found", flagged & truth))
         }
-        return self.joined(filled, main, batch, scales)
+        main = weighted_sums(losses, flagged == truth, weights)
+        return self.joined(filled.sums, main, batch, scales) | counts
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         replaced, flagged, found = (float(sums[name]) for name in ("replaced", "flagged", "found"))
@@ -329,23 +315,13 @@ class ReplaceMLM(GeneratorObjective):
             logits_at=batch["mask_positions"],
             targets=targets,
         )
-        main = {
-            "main_loss": weighted_sum(out.losses, weights),
-            "weight": jnp.sum(weights),
-            "correct": _count(out.predicted == targets, weights),
-        }
-        return self.joined(filled, main, batch, scales)
+        main = weighted_sums(out.losses, out.predicted == targets, weights)
+        return self.joined(filled.sums, main, batch, scales)
 
 
 def sample(logits: Float[Array, "B M V"], seeds: Int[Array, "B M"]) -> Int[Array, "B M"]:
     """A token of each distribution, by the Gumbel trick at temperature 1; the noise is a hash of seed and token."""
-    columns = jnp.arange(logits.shape[-1], dtype=jnp.uint32)[None, None] * jnp.uint32(_GOLDEN)
-    lines = mix(jax.lax.bitcast_convert_type(seeds, jnp.uint32))[..., None]
-    bits = mix(mix(lines ^ columns) + lines)
+    columns = jnp.arange(logits.shape[-1], dtype=jnp.uint32)[None, None]
+    bits = bits_at(mix(jax.lax.bitcast_convert_type(seeds, jnp.uint32))[..., None], columns)
     uniform = ((bits >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
     return jnp.argmax(logits - jnp.log(-jnp.log(uniform)), axis=-1).astype(jnp.int32)
-
-
-def _count(condition: Bool[Array, "..."], weights: Float[Array, "..."]) -> Float[Array, ""]:
-    """The weight of what meets a condition."""
-    return jnp.sum(condition.astype(jnp.float32) * weights)
