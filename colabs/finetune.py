@@ -193,4 +193,5 @@ with open(folder / "questions.jsonl", "w", encoding="utf-8") as file:
     file.writelines(json.dumps({name: row[name] for name in ("id", "question", "context")}) + "\n" for row in questions)
 predict(folder / "answers" / "model", folder / "questions.jsonl", folder / "answers.jsonl")
 answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
-{row["question"]: row["prediction"] for row in answers}
+lines = [f"| {row['context']} | {row['question']} | **{row['prediction']}** |\n" for row in answers]
+display(Markdown("".join(["| context | question | answer |\n|---|---|---|\n", *lines])))

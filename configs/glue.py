@@ -15,6 +15,8 @@ Command    python -m launch.train --config=configs/glue.py:sst2 --config.init_fr
            From the benchmark's own files in place of TensorFlow Datasets, whose columns have other names:
            --config=configs/glue.py:cola,files --config.data.source=CoLA/train.tsv
              --config.data.validation=CoLA/dev.tsv, and for mnli --config.data.splits=mismatched=MNLI/dev_mismatched.tsv
+           Behind ,files,test also the test set: --config.data.splits=test=CoLA/test.tsv, and for mnli mismatched=,
+           test_matched=, test_mismatched= and ax=, with commas between.
            DIR/report has the metrics, their plots, the worst errors, and the predictions of the test set (for mnli also
            those of the diagnostic set AX) as the benchmark's site takes them.
 Hardware   One accelerator; BERT-base fits in 8 GB at 32 x 128.
@@ -72,16 +74,18 @@ _ALBERT = {
 
 
 def get_config(variant: str = "sst2") -> ml_collections.ConfigDict:
-    """`TASK`, `TASK,RECIPE`, and with `,files` behind it the columns of the benchmark's own files."""
+    """`TASK`, `TASK,RECIPE`, and behind these `,files`, the columns of the benchmark's own files, or `,files,test`."""
     task, *options = variant.split(",")
     columns, in_files = common.choose(_TASKS, task)
     recipes = dict(bert=_bert, roberta=_roberta, electra=_electra, albert=_albert)
-    chosen = [common.choose({**recipes, "files": None}, option) for option in options]
-    if len(chosen) - options.count("files") > 1:
+    chosen = [common.choose({**recipes, "files": None, "test": None}, option) for option in options]
+    if len([*filter(None, chosen)]) > 1:
         raise ValueError(f"{variant!r} has more than one recipe; choose one of {', '.join(recipes)}.")
+    if "test" in options and "files" not in options:
+        raise ValueError(f"{variant!r}: TensorFlow Datasets has the test sets in any case; 'test' goes with 'files'.")
     data = dict(type="table", text_pair="", label="label", label_type="class", **_sources(task)) | columns
     if "files" in options:
-        data.update(source="train.tsv", validation="dev.tsv", splits=_files(task), id="", **in_files)
+        data.update(source="train.tsv", validation="dev.tsv", **_files(task, with_test="test" in options), **in_files)
     config = common.fine_tuning("sequence_classification", data, "glue")
     config.evals.metrics.task = task
     if task == "mnli":
@@ -108,8 +112,14 @@ def _tests(splits: tuple[str, ...]) -> list[str]:
     return [name for name in (split.partition("=")[0] for split in splits) if name.startswith("test") or name == "ax"]
 
 
-def _files(task: str) -> tuple[str, ...]:
-    return ("mismatched=dev_mismatched.tsv",) if task == "mnli" else ()
+def _files(task: str, *, with_test: bool) -> dict[str, Any]:
+    """The further sets of the benchmark's own files; those for testing alone have numbers for each task."""
+    splits = ("mismatched=dev_mismatched.tsv",) if task == "mnli" else ()
+    if not with_test:
+        return dict(splits=splits, id="")
+    tests = ("test_matched=test_matched.tsv", "test_mismatched=test_mismatched.tsv", "ax=diagnostic.tsv")
+    splits += tests if task == "mnli" else ("test=test.tsv",)
+    return dict(splits=splits, id="id" if task == "qqp" else "index")
 
 
 def _bert(config: ml_collections.ConfigDict, task: str) -> None:

@@ -28,6 +28,11 @@ _COLUMNS = {
 }
 _COLUMN_NAMES = flags.DEFINE_list("column_names", [], "Columns of a .csv or .tsv input without a line that names them.")
 _SEQ_LEN = flags.DEFINE_integer("seq_len", None, "Longest sequence in tokens; by default as trained.", lower_bound=4)
+_THRESHOLD = flags.DEFINE_float(
+    "no_answer_threshold",
+    None,
+    "No-answer score above which the answer to a question is empty, such as the report's best_f1_threshold.",
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Rows at a time.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether an existing output is replaced.")
@@ -44,6 +49,7 @@ def main(argv: list[str]) -> None:
         columns={name: flag.value for name, flag in _COLUMNS.items() if flag.value is not None},
         column_names=_COLUMN_NAMES.value,
         seq_len=_SEQ_LEN.value,
+        no_answer_threshold=_THRESHOLD.value,
         batch_size=_BATCH_SIZE.value,
         dtype=_DTYPE.value,
         overwrite=_OVERWRITE.value,

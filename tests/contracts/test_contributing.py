@@ -43,9 +43,9 @@ def follow(checkout: Path, text: str) -> list[list[str]]:
             continue
         name, _, body = code.partition("\n")
         path = checkout / name.removeprefix("# ")
-        if path.exists():
-            enter(path, *body.splitlines())
-        else:
+        if path.exists() and len(entry := body.splitlines()) == 2:
+            enter(path, *entry)
+        else:  # which a reader may have left in the tree
             path.write_text(body, encoding="utf-8")
     return commands
 

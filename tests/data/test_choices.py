@@ -85,10 +85,13 @@ def test_names_of_the_labels(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": ["a", "b"]}, r"train\.jsonl, line 2: expected 3 options, as in the first row; found 2"),
+        (
+            {"options": ["a", "b"]},
+            r"train\.jsonl, line 2, column 'options': expected 3 options, as in .*; found 2",
+        ),
         ({"options": ["a", "b", ""]}, r"line 2, column 'options': expected a list of two texts or more"),
         ({"options": "abc"}, r"line 2, column 'options': expected a list of two texts or more"),
-        ({"label": 3}, r"line 2, column 'label': there is no option with the label '3'"),
+        ({"label": 3}, r"line 2, column 'label': no option is called '3'"),
         ({"label": None}, r"line 2, column 'label': the label is missing"),
         ({"text": ""}, r"line 2, column 'text': expected text"),
     ],
@@ -139,7 +142,7 @@ def test_all_questions_about_an_article_in_one_row(tmp_path):
         ({"questions": []}, r"line 8, column 'questions': expected a question, or a list of them"),
         ({"questions": ["a", " "]}, r"line 8, column 'questions': expected a question"),
         ({"questions": None}, r"line 8, column 'questions': expected a question"),
-        ({"options": [["a", "b", "c", "d"], ["a", "b"]]}, r"line 8: expected 4 options"),
+        ({"options": [["a", "b", "c", "d"], ["a", "b"]]}, r"line 8, column 'options': expected 4 options"),
     ],
 )
 def test_articles_refused(tmp_path, changes, message):

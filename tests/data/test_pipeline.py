@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from zoo.data.buckets import BucketedExamples
+from zoo.data.packing import PackedExamples
 from zoo.data.pipeline import Reading, Shard, evaluation_batches, train_batches
 from zoo.errors import ConfigError, InputError, IntegrityError
 
@@ -31,6 +33,9 @@ class Numbered:
             "segments": there.repeat(3, axis=1),
             "width": np.full(len(indices), batch.max()),
         }
+
+    def num_tokens(self, indices):
+        return np.full(len(indices), 3)
 
 
 TEN = Numbered()
@@ -96,6 +101,12 @@ def test_arrangements_repeat_with_the_passes(processes):
         seen[token].setdefault(visit // 10 % 3, set()).add(tuple(noise))
     assert all([*map(len, ways.values())] == [1, 1, 1] for ways in seen)
     assert len({noise for ways in seen for way in ways.values() for noise in way}) == 30
+
+
+def test_arrangements_that_repeat_are_of_single_examples():
+    for examples in (BucketedExamples(TEN, 2), PackedExamples(TEN, {}, 3, 2)):
+        with pytest.raises(ConfigError, match=r"objective\.duplicates repeats masks of single examples"):
+            train_batches(examples, draw, batch_size=4, seed=5, arrangements=3)
 
 
 def test_noise_is_a_function_of_the_seed_and_the_step():

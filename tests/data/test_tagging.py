@@ -127,7 +127,11 @@ def test_the_forms_of_a_row(tmp_path):
 @pytest.mark.parametrize(
     ("words", "tags", "message"),
     [
-        (["a", "b"], ["O"], r"train\.jsonl, line 2: expected a tag for each word; found 2 words and 1 tags"),
+        (
+            ["a", "b"],
+            ["O"],
+            r"train\.jsonl, line 2, column 'tags': expected a tag .*; found 2 words and 1 tags",
+        ),
         (["a", " "], ["O", "O"], r"line 2, column 'words': ' ' is not a word"),
         (["a", 3], ["O", "O"], r"line 2, column 'words': 3 is not a word"),
         ([], [], r"line 2, column 'words': expected a list of words.*found nothing"),

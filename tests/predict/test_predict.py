@@ -142,6 +142,16 @@ def test_no_answer_is_given_where_the_data_had_some(tmp_path, model_of):
     assert [row["prediction"] for row in found] == [
         "" if empty else row["prediction"] for row, empty in zip(given, none, strict=True)
     ]
+    threshold = sorted(float(row["prediction:no_answer_score"]) for row in given)[20] + 1e-5  # 21 are not above it
+    for unanswerable in ("refused", "allowed"):
+        Inputs(columns=columns, seq_len=48, stride=4, max_question_tokens=12, unanswerable=unanswerable).save(folder)
+        predict(folder, table, tmp_path / "above.csv", no_answer_threshold=threshold, overwrite=True)
+        for row, above in zip(given, read(tmp_path / "above.csv"), strict=True):
+            is_none = float(row["prediction:no_answer_score"]) > threshold
+            assert above["prediction"] == ("" if is_none else row["prediction"])
+        assert sum(not row["prediction"] for row in read(tmp_path / "above.csv")) == 9
+    with pytest.raises(ConfigError, match="no_answer_threshold must be a finite number"):
+        predict(folder, table, tmp_path / "nan.csv", no_answer_threshold=float("nan"))
 
 
 def test_a_table_without_rows(tmp_path, model_of):
@@ -180,6 +190,8 @@ def test_refused(tmp_path, model_of):
         predict(folder, table, output, columns={"words": "text"})
     with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
         predict(folder, table, output, batch_size=0)
+    with pytest.raises(ConfigError, match="no_answer_threshold is for models that answer questions"):
+        predict(folder, table, output, no_answer_threshold=1.0)
     language, *_ = model_of("masked_lm")
     with pytest.raises(ConfigError, match="a masked_lm head, and rows are predicted by"):
         predict(language, table, output)

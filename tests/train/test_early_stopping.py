@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 
+import optax
 import pytest
 
 from tests.objectives.fakes import info
@@ -16,6 +17,7 @@ from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
 from zoo.train.run_spec import RunSpec
+from zoo.train.state import TrainState
 
 EVERY = 2
 ACCURACY = {2: 0.5, 4: 0.7, 6: 0.7, 8: 0.6, 10: 0.8, 12: 0.75}
@@ -98,6 +100,16 @@ def test_more_patience_goes_on(stopped, tmp_path):
     summary = train(dataclasses.replace(RUN, early_stopping=3), workdir)
     assert "stopped_early" not in summary and summary["step"] == 12
     assert json.loads((workdir / "best.json").read_text())["step"] == 10
+
+
+def test_a_metric_that_is_no_number_is_no_best(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(ACCURACY, 3, float("nan"))
+    data = info(schema=KINDS["classification"][1], pad_id=0)
+    config = dataclasses.replace(RUN, keep_best="metrics/accuracy")
+    with Best(tmp_path, RunSpec.create(config, data)) as kept, caplog.at_level("WARNING"):
+        kept.offer(3, "metrics", {"accuracy": 0.0}, TrainState.create({}, {}, optax.identity(), 0))
+    assert "keep_best: metrics/accuracy is nan after step 3, which is no best" in caplog.text
+    assert not (tmp_path / "best.json").exists()
 
 
 class Crash(Exception):

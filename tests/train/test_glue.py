@@ -117,9 +117,10 @@ def test_recipes_are_configs(task, recipe):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ("cola,fiels", "no variant is called 'fiels'; .* are bert, roberta, electra, albert, files"),
+        ("cola,fiels", "no variant is called 'fiels'; .* are bert, roberta, electra, albert, files, test"),
         ("roberta", "no variant is called 'roberta'; .* are cola, sst2"),
         ("cola,files,bert,albert", "more than one recipe"),
+        ("cola,test", "'test' goes with 'files'"),
     ],
 )
 def test_variants_refused(variant, message):
@@ -152,6 +153,32 @@ def test_predictions_for_the_benchmarks_site(tmp_path):
     assert dict(line.split("\t") for line in lines[1:]) == predicted
     recorded = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert {line["split"] for line in recorded} == {"train", "validation", "metrics"}
+
+
+@pytest.mark.parametrize("task", COLUMNS)
+def test_predictions_of_the_benchmarks_own_test_files(tmp_path, task):
+    rows = [COLUMNS[task](index) for index in range(24)]
+    config = glue.get_config(f"{task},files,test")
+    number, texts = config.data.id, [name for name in (config.data.text, config.data.text_pair) if name]
+    hidden = [{number: index, **{name: rows[index][name] for name in texts}} for index in (23, 21, 22)]
+    names = [name.partition("=")[0] for name in config.data.splits]
+    values = tiny(config, tmp_path, rows, ".tsv").to_dict()
+    tests = [name for name in names if name != "mismatched"]
+    paths = {name: write(tmp_path / f"{name}.tsv", hidden) for name in tests}
+    values["data"]["splits"] = tuple(f"{name}={paths.get(name, tmp_path / 'dev.tsv')}" for name in names)
+    found = [name for name, evaluator in values["evals"].items() if evaluator["type"] == "glue_submission"]
+    assert sorted(tests) == sorted(found)
+    data = RunConfig.from_dict(values).data.open(cache_dir=tmp_path)
+    for name in tests:
+        assert data.split(name).rows["id"] == [23, 21, 22] and name in data.unlabelled
+        assert data.split(name).rows["text"] == [row[texts[0]] for row in hidden]
+    assert len(data.split("train")) == 16
+
+
+def test_an_id_that_no_table_has(tmp_path):
+    source = write(tmp_path / "train.jsonl", [{"text": f"a film {i}", "label": i % 2} for i in range(20)])
+    with pytest.raises(ConfigError, match=r"data\.id is 'idx', and no table .*train\.jsonl has 'text', 'label'"):
+        TableConfig(source=source, id="idx", seq_len=16).open(cache_dir=tmp_path)
 
 
 def test_a_prediction_reads_the_word_too(tmp_path):

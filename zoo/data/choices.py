@@ -20,6 +20,7 @@ from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 
 EMBEDDED = Path(__file__).with_name("endings.csv")
+_ADVICE = "Correct the label or remove its row, or say in data.labels what the labels call the options, in their order."
 OPTION = "option "  # and its index: what the column of an option holds
 
 
@@ -77,7 +78,7 @@ class ChoicesConfig(SupervisedConfig):
         if len(names) != count:
             raise ConfigError(f"data.labels has {len(names)} names, and a row has {count} options; name each of them.")
         return _schema(names, ()), {
-            split: self._index(split, check_count(part, count), names) for split, part in rows.items()
+            split: self._index(split, check_count(part, count, columns), names) for split, part in rows.items()
         }
 
     def _index(self, split: str, rows: Rows, names: Sequence[str]) -> Rows:
@@ -85,7 +86,7 @@ class ChoicesConfig(SupervisedConfig):
         if without_labels(split, rows, "label", names):
             return rows.unlabelled(label=np.full(len(rows), -1, np.int32))
         found = class_names(rows.table, self.label, rows.lines, rows["label"])
-        check_known(rows.table, self.label, rows.lines, found, names, "there is no option with the label")
+        check_known(rows.table, self.label, rows.lines, found, names, "no option is called", _ADVICE)
         index = {name: number for number, name in enumerate(names)}
         return rows.replace(label=np.array([index[name] for name in found], np.int32))
 
@@ -207,13 +208,14 @@ def with_options(rows: Rows, columns: Mapping[str, str]) -> Rows:
     return rows.replace(options=rows[roles[0]])
 
 
-def check_count(rows: Rows, count: int) -> Rows:
+def check_count(rows: Rows, count: int, columns: Mapping[str, str]) -> Rows:
     """The rows, all of which have as many options; InputError for one that has not."""
+    column = next((name for role, name in columns.items() if role.startswith(OPTION)), "")
     for index, options in enumerate(rows["options"]):
         if len(options) != count:
             raise InputError(
-                f"{rows.where(index)}: expected {count} options, as in the first row; found {len(options)}. Correct or "
-                "remove that row."
+                f"{rows.where(index, column)}: expected {count} options, as in the first row; found {len(options)}. "
+                "Correct or remove that row."
             )
     return rows
 

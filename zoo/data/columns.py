@@ -145,12 +145,12 @@ def open_file(
     """Opens a table in a file and reads its header.
 
     Args:
-      required: columns that it must have. names: of the columns, if the file has no line that names them.
+      required: columns that it must have.
+      names: of the columns, if the file has no line that names them; one that has all of `required` is such a line.
       field: of the config that names the file, for messages.
 
     Raises:
-      ConfigError: no such file, an unknown suffix, a file without the columns `required`, or one whose first line names
-        the columns though `names` are given. FormatError: no header.
+      ConfigError: no such file, an unknown suffix, or a file without the columns `required`. FormatError: no header.
     """
     path = Path(path).expanduser()
     _check_is_file(path, field)
@@ -163,15 +163,11 @@ def open_file(
     with open_regular(path) as file:
         before = stamp(path)
         columns, arrow_schema = HEADERS[suffix](path, file)
-    if names and columns == tuple(names):
-        raise ConfigError(
-            f"{path}, line 1 names the columns itself; leave out the names {', '.join(names)} (data.column_names or "
-            "--column_names), which are for files without such a line."
-        )
-    if names:
+    has_header = not names or {*(required or names)} <= {*columns}
+    if not has_header:
         columns, arrow_schema = tuple(names), None
     _check_names(path, columns, required)
-    return FileTable(columns, path, not names, arrow_schema, before)
+    return FileTable(columns, path, has_header, arrow_schema, before)
 
 
 def _check_is_file(path: Path, field: str) -> None:

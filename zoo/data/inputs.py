@@ -19,6 +19,7 @@ class Inputs:
     Attributes:
       columns: names of the table's columns by what they hold (`text`). seq_len: the longest sequence in tokens.
       stride, max_question_tokens, unanswerable: as in `QuestionsConfig`, of a model that answers questions.
+      no_answer_threshold: by how much "no answer" must score more than the best answer to be given.
       labels: what the data call the options, of a model that chooses one.
     """
 
@@ -27,6 +28,7 @@ class Inputs:
     stride: int = 0
     max_question_tokens: int = 64
     unanswerable: Literal["refused", "allowed"] = "refused"
+    no_answer_threshold: float = 0.0
     labels: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:

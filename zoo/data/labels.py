@@ -16,6 +16,7 @@ from zoo.errors import ConfigError, InputError
 
 _SOME = 8  # names that a message lists
 _INTEGER = re.compile(r"[+-]?\d+")
+_ADVICE = "Correct the label, remove its rows, or name it in data.labels and train with rows that have it."
 _ALL_DIFFERENT = 20  # rows from which on a label column of as many classes is taken for another column
 
 
@@ -56,8 +57,8 @@ def distinct_classes(table: Table, column: str, lines: Sequence[int], names: Seq
     if len(classes) == len(names) > _ALL_DIFFERENT:
         raise InputError(
             f"{table}, column {column!r}: expected classes; found {len(names)} rows with as many different labels "
-            f"({_list(classes)}). Name the column of labels in data.label, or set data.label_type='float' to predict a "
-            "number."
+            f"({_list(classes)}). Name the column of labels in data.label"
+            + (", or set data.label_type='float' to predict a number." if len(known) == len(classes) else ".")
         )
     _check_spaces(table, column, lines, names)
     return tuple(classes)
@@ -81,18 +82,24 @@ def check_varied(table: Table, column: str, names: Sequence[str]) -> None:
 
 
 def check_known(
-    table: Table, column: str, lines: Sequence[int], names: Sequence[str], classes: Sequence[str], why: str
+    table: Table,
+    column: str,
+    lines: Sequence[int],
+    names: Sequence[str],
+    classes: Sequence[str],
+    why: str,
+    advice: str = _ADVICE,
 ) -> None:
-    """InputError, with `why`, for a name that is not in `classes`."""
+    """InputError, with `why` and `advice`, for a name that is not in `classes`."""
     known = set(classes)
     unknown = collections.Counter(name for name in names if name not in known)
     if unknown:
         first = next(name for name in names if name in unknown)
+        count = f"{unknown[first]} row" + "s" * (unknown[first] > 1)
         raise InputError(
-            f"{table.location(lines[names.index(first)], column)}: {why} {first!r} (in {unknown[first]} rows"
+            f"{table.location(lines[names.index(first)], column)}: {why} {first!r} (in {count}"
             + (f"; so are {_list([*unknown][1:])}" if len(unknown) > 1 else "")
-            + f"); expected one of {_list(classes)}. Correct the label, remove its rows, or name it in data.labels and "
-            "train with rows that have it."
+            + f"); expected one of {_list(classes)}. {advice}"
         )
 
 
@@ -109,8 +116,9 @@ def check_range(table: Table, column: str, lines: Sequence[int], found: np.ndarr
         first = int(outside[0])
         raise InputError(
             f"{table.location(lines[first], column)}: expected a number from {limits[0]:g} to {limits[1]:g} "
-            f"(data.label_range); found {found[first]:g}, and {len(outside) - 1} more outside. Correct the labels, or "
-            "the range."
+            f"(data.label_range); found {found[first]:g}"
+            + (f", and {len(outside) - 1} more outside" if len(outside) > 1 else "")
+            + ". Correct the labels, or the range."
         )
 
 

@@ -39,7 +39,7 @@ class SupervisedConfig(DatasetConfig):
       validation: a table of the same columns; "" is the split `validation` of a TFDS dataset that has one, and else
         holds out `validation_fraction` of the rows, evenly over the labels.
       splits: other tables for evaluators and predictions, `NAME=SOURCE` each, whose labels may be missing as a whole.
-      column_names: of .csv and .tsv files whose first line does not name their columns; () is files that have it.
+      column_names: of those .csv and .tsv files whose first line does not name the columns that are read.
       seq_len: longest sequence in tokens.
       tokenizer: what tokenizer to learn from the texts where the run starts from no model, or `path` of a ready one.
       pad_to_multiple_of: a batch is padded to the next multiple of this many tokens, so that few lengths are compiled.
@@ -51,6 +51,7 @@ class SupervisedConfig(DatasetConfig):
 
     embedded: ClassVar[Path]
     labels_in: ClassVar[tuple[str, ...]]  # what of `columns` a prediction does not read
+    optional: ClassVar[tuple[str, ...]] = ()  # what of `columns` a table may lack
     source: str
     validation: str = ""
     validation_fraction: float = 0.1
@@ -202,8 +203,9 @@ class SupervisedConfig(DatasetConfig):
 
     def _open_tables(self) -> dict[str, Table]:
         """The tables by the split, that of training rows first; `validation` is missing if rows are to be held out."""
-        required, names = [*self.used_columns.values()], self.column_names
+        required = [name for role, name in self.used_columns.items() if role not in self.optional]
         texts = [name for role, name in self.used_columns.items() if role not in self.labels_in]
+        names = self.column_names
         if self.source == "embedded":
             tables: dict[str, Table] = {"train": open_table(self.embedded, required=required)}
         else:

@@ -38,7 +38,8 @@ class TableConfig(SupervisedConfig):
 
     Attributes:
       text, text_pair, label: names of columns; "" for `text_pair` is one text per row.
-      id: name of the column of a row's number, by which files of predictions are sorted; "" for none.
+      id: name of the column of a row's number, by which files of predictions are sorted, in the tables that have it; ""
+        for none.
       prefix: name of a column that is put before `text` with a colon, such as the word of WiC; "" for none.
       label_type: whether a label is the name of a class, or a number.
       labels: names of the classes in the order of their indices; () is all of the training file, sorted. A table whose
@@ -48,6 +49,7 @@ class TableConfig(SupervisedConfig):
 
     embedded: ClassVar = EMBEDDED
     labels_in: ClassVar = ("label", "id")
+    optional: ClassVar = ("id",)
     text: str = "text"
     text_pair: str = ""
     id: str = ""
@@ -79,8 +81,10 @@ class TableConfig(SupervisedConfig):
 
     def read(self, tables: Mapping[str, Table]) -> tuple[Schema, dict[str, Rows]]:
         texts = [role for role in self.used_columns if role not in self.labels_in]
-        rows = {split: read_rows(table, self.used_columns, texts=texts) for split, table in tables.items()}
-        rows = {split: _with_ids(part, self.id) if self.id else part for split, part in rows.items()}
+        self._check_id(tables)
+        columns = {split: self._columns_of(table) for split, table in tables.items()}
+        rows = {split: read_rows(table, columns[split], texts=texts) for split, table in tables.items()}
+        rows = {split: _with_ids(part, self.id) if "id" in columns[split] else part for split, part in rows.items()}
         if self.label_type == "float":
             return {"label": Feature(kind="float")}, {split: self._number(split, part) for split, part in rows.items()}
         train = self._names(rows["train"])
@@ -121,6 +125,17 @@ class TableConfig(SupervisedConfig):
             raise ConfigError(f"data.label_range must be the least and the largest label; found {self.label_range}.")
         if self.label_range and self.label_type == "class":
             raise ConfigError("data.label_range is for labels that are numbers; set data.label_type='float'.")
+
+    def _check_id(self, tables: Mapping[str, Table]) -> None:
+        if self.id and not any(self.id in table.columns for table in tables.values()):
+            raise ConfigError(
+                f"data.id is {self.id!r}, and no table has such a column; {tables['train']} has "
+                f"{', '.join(map(repr, tables['train'].columns))}. Name one, or '' for none."
+            )
+
+    def _columns_of(self, table: Table) -> dict[str, str]:
+        """The columns to read of a table, which need not have one of ids."""
+        return {role: name for role, name in self.used_columns.items() if role != "id" or name in table.columns}
 
     def _number(self, split: str, rows: Rows) -> Rows:
         if without_labels(split, rows, "label"):

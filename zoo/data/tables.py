@@ -18,7 +18,7 @@ def open_table(
     Args:
       source: a file of a format of `zoo.data.formats`, or `tfds:NAME#SPLIT` (`zoo.data.tfds_table.open_split`).
       required: columns that it must have.
-      names: of the columns, for a .csv or .tsv file whose first line does not name them.
+      names: of the columns, for a .csv or .tsv file whose first line does not name the required ones.
       field: of the config that names the source, for messages.
 
     Raises:

@@ -98,7 +98,7 @@ class TaggingConfig(SupervisedConfig):
         for index, (row_words, row_tags) in enumerate(zip(words, tags, strict=True)):
             if len(row_words) != len(row_tags):
                 raise InputError(
-                    f"{rows.where(index)}: expected a tag for each word; found {len(row_words)} words and "
+                    f"{rows.where(index, self.tags)}: expected a tag for each word; found {len(row_words)} words and "
                     f"{len(row_tags)} tags. Correct that row."
                 )
         return rows.replace(words=words, tags=[self._names(rows, index, row) for index, row in enumerate(tags)])

@@ -19,7 +19,7 @@ DEFINITIONS = {
     "precision": "Share of the predicted entities whose type, first and last word are right.",
     "recall": "Share of the labelled entities that are predicted with the right type, first and last word.",
     "f1": "Harmonic mean of `precision` and `recall` over all entities, as CoNLL-2003 counts them.",
-    "f1:": "The same of the entities of this type alone.",
+    "f1:": "Harmonic mean of precision and recall over the entities of this type alone.",
     "accuracy": "Share of the words whose tag is right, those outside of entities included.",
 }
 

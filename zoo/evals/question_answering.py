@@ -80,7 +80,9 @@ class AnswerFindings(Findings):
             "exact_match": [exact_match(*pair) for pair in pairs],
             "f1": scores,
         }
-        worst = write_worst(folder, self.rows, ("id", "question"), values, chosen=scores < 1, badness=-scores)
+        worst = write_worst(
+            folder, self.rows, ("id", "question", "context"), values, chosen=scores < 1, badness=-scores
+        )
         link = f"[predictions.json]({folder.name}/predictions.json)"
         return f"Answers by id, as SQuAD's script reads them: {link}\n\n{worst}"
 

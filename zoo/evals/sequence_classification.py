@@ -27,7 +27,7 @@ from zoo.evals.worst import write_worst
 from zoo.objectives import MultipleChoice, Objective
 from zoo.objectives import SequenceClassification as SequenceClassificationObjective
 
-_TEXTS = ("text", "text_pair", "question", "options")  # columns that say what a row is
+_TEXTS = ("prefix", "text", "text_pair", "question", "options")  # columns that say what a row is
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

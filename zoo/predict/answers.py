@@ -20,7 +20,8 @@ _MAX_TOKENS = 30  # of an answer, as in BERT's run_squad.py
 class Answers(Predictor):
     """`prediction`, where it stands in the context in characters, its score, and by how much "no answer" exceeds it.
 
-    The prediction is empty where "no answer" scores more, of a model whose data had questions without an answer.
+    The prediction is empty where "no answer" scores more than the answer by more than the threshold of `inputs`, of a
+    model whose data had questions without an answer.
     """
 
     head = "question_answering"
@@ -51,8 +52,10 @@ class Answers(Predictor):
         found = read_answers(examples.windows, rows["context"], each, max_tokens=_MAX_TOKENS)
         above = [no_answer_score(answer) for answer in found]
         if self.inputs.unanswerable == "allowed":
-            none = zip(found, above, strict=True)
-            found = [dataclasses.replace(each, text="", start=0, end=0) if score > 0 else each for each, score in none]
+            found = [
+                dataclasses.replace(each, text="", start=0, end=0) if score > self.inputs.no_answer_threshold else each
+                for each, score in zip(found, above, strict=True)
+            ]
         return {
             "prediction": [answer.text for answer in found],
             "prediction:start": [answer.start for answer in found],

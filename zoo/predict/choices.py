@@ -38,7 +38,7 @@ class Choices(Predictor):
         return option_texts(self.inputs.columns)
 
     def encode(self, rows: Rows) -> tuple[Examples, np.ndarray]:
-        found = check_count(with_options(rows, self.inputs.columns), len(self.names))
+        found = check_count(with_options(rows, self.inputs.columns), len(self.names), self.inputs.columns)
         examples = encode_options(self.tokenizer, found, self.inputs.seq_len, MULTIPLE)
         lengths = examples.sequences.sequences.lengths[:-1]
         return examples, lengths.reshape(-1, len(self.names)).max(axis=1)

@@ -44,6 +44,7 @@ def predict(
     columns: dict[str, str] | None = None,
     column_names: Sequence[str] = (),
     seq_len: int | None = None,
+    no_answer_threshold: float | None = None,
     batch_size: int = 32,
     dtype: Any = "float32",
     overwrite: bool = False,
@@ -61,6 +62,9 @@ def predict(
         those that it lacks are as the model was trained, else called what they hold.
       column_names: of a .csv or .tsv table whose first line does not name its columns; the output's first line does.
       seq_len: longest sequence in tokens, None as trained, else what the model takes at most (512).
+      no_answer_threshold: of the no-answer score, above which the answer to a question is empty; a report has the best
+        one of a validation set. None is 0 for a model that was trained on questions without an answer, and otherwise
+        gives every question an answer.
       batch_size: sequences at a time.
       overwrite: whether an existing output is replaced.
 
@@ -78,7 +82,10 @@ def predict(
         )
     config, tokenizer = zoo.config(source), zoo.tokenizer(source)
     kind = PREDICTORS[head]
-    predictor = kind(config, tokenizer, _inputs(Path(source), config, kind, columns or {}, seq_len))
+    inputs = _inputs(Path(source), config, kind, columns or {}, seq_len)
+    if no_answer_threshold is not None:
+        inputs = _with_threshold(inputs, head, no_answer_threshold)
+    predictor = kind(config, tokenizer, inputs)
     rows = open_table(table, required=[*predictor.inputs.columns.values()], names=column_names)
     check_output(output, rows, predictor.columns, overwrite=overwrite)
     logits = _logits(zoo.load(source, head=head, head_init="required", dtype=dtype))
@@ -118,6 +125,14 @@ def _inputs(
     each = enumerate(named.pop("options", "").split(","))
     named |= {f"{OPTION}{index}": name for index, name in each if name}
     return dataclasses.replace(found, columns=named, seq_len=seq_len or found.seq_len)
+
+
+def _with_threshold(inputs: Inputs, head: str, threshold: float) -> Inputs:
+    if head != Answers.head:
+        raise ConfigError(f"no_answer_threshold is for models that answer questions; this one has a {head} head.")
+    if not np.isfinite(threshold):
+        raise ConfigError(f"no_answer_threshold must be a finite number; found {threshold}.")
+    return dataclasses.replace(inputs, unanswerable="allowed", no_answer_threshold=threshold)
 
 
 def _run(

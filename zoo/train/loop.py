@@ -205,10 +205,11 @@ class _Run:
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped > self.skipped else 0
         self.skipped = skipped
         if self.skipped_in_a_row >= self.config.max_skipped:
+            latest = self.checkpoints.latest
             raise ConfigError(
                 f"{self.skipped_in_a_row} steps in a row, up to step {step}, had a gradient that was not finite; lower "
-                f"optimizer.learning_rate. Nothing has changed since step {step - self.skipped_in_a_row}; the latest "
-                f"checkpoint is step {self.checkpoints.latest}."
+                f"optimizer.learning_rate. Nothing has changed since step {step - self.skipped_in_a_row}; "
+                + ("there is no checkpoint yet." if latest is None else f"the latest checkpoint is step {latest}.")
             )
 
     def _evaluate(self, step: int, state: TrainState, names: list[str]) -> None:

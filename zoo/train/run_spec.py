@@ -27,6 +27,8 @@ from zoo.train.compiler import parse_options
 from zoo.train.config import RunConfig
 from zoo.train.workdir import CHECKPOINTS, MODEL
 
+_DRAWN = {"init", "init_std", "init_depth_scaled"}  # fields of a model that only random parameters depend on
+
 
 class RunSpec(NamedTuple):
     """A run's config, its objective for its data, and its model's config.
@@ -91,6 +93,11 @@ def check_names(config: RunConfig) -> None:
     parse_options(config.xla_options)
     preset(config.rules)
     source = source_of(config.init_from)
+    if source and (drawn := sorted(_DRAWN & {*config.model.changes})):
+        raise ConfigError(
+            f"model.{drawn[0]} is set and init_from is {source!r}: it decides random parameters, and these come from "
+            "the checkpoint; leave it out."
+        )
     if config.model.name:
         registry.lookup(config.model.name)
         if source:
@@ -195,5 +202,8 @@ def best_by(config: RunConfig, objective: Objective) -> tuple[str, str, Evaluato
     known = [f"{each}/{one}" for each, found in config.evals.items() for one in found.metric_names(objective)]
     if evaluator is None or f"{name}/{metric}" not in known:
         given = f"available: {', '.join(known)}" if known else "config.evals is empty"
-        raise ConfigError(f"keep_best is {config.keep_best!r}, which no evaluator reports; {given}.")
+        raise ConfigError(
+            f"keep_best is {config.keep_best!r}, which no evaluator reports; {given}. Name one of "
+            "these, or '' to keep the last model."
+        )
     return name, metric, evaluator
