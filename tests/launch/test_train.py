@@ -18,7 +18,8 @@ from zoo.train.run_spec import RunSpec
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
-VARIANTS += [(bert_pretrain, "large,whole_word"), (electra_pretrain, "base,replace_mlm")]
+VARIANTS += [(bert_pretrain, "large,whole_word")]
+VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]
 
 
 def launch(name: str, *flags: str) -> subprocess.CompletedProcess:

@@ -17,7 +17,8 @@ from tests.objectives.fakes import info
 from zoo.data.random import Key
 from zoo.errors import ConfigError
 from zoo.models import electra
-from zoo.objectives import ReplacedTokenDetection, ReplaceMLM, replaced_token_detection
+from zoo.objectives import AllTokensMLM, ReplacedTokenDetection, ReplaceMLM, generator
+from zoo.objectives.replace_mlm import mixed_losses
 from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
 from zoo.train.state import TrainState
@@ -30,7 +31,7 @@ CONFIG = electra.config(
     2, 32, 16, vocab_size=VOCAB, num_heads=4, mlp_width=48, max_length=32, hidden_dropout=0.0, attention_dropout=0.0,
     embed_dropout=0.0,
 )  # fmt: skip
-OBJECTIVES = [ReplacedTokenDetection(), ReplacedTokenDetection(over="hidden"), ReplaceMLM()]
+OBJECTIVES = [ReplacedTokenDetection(), ReplacedTokenDetection(over="hidden"), ReplaceMLM(), AllTokensMLM()]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def batch_of(golden):
 
 
 def test_loss_and_gradients_are_those_of_transformers(golden, pair, tmp_path, monkeypatch):
-    monkeypatch.setattr(replaced_token_detection, "sample", lambda logits, seeds: seeds)
+    monkeypatch.setattr(generator, "sample", lambda logits, seeds: seeds)
     objective, batch = ReplacedTokenDetection().bind(INFO), batch_of(golden)
     graphdef, params = nnx.split(pair)
 
@@ -94,7 +95,7 @@ def test_loss_and_gradients_are_those_of_transformers(golden, pair, tmp_path, mo
             )
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=["rtd", "hidden", "replace_mlm"])
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=["rtd", "hidden", "replace_mlm", "all_tokens_mlm"])
 def test_micro_batches_change_nothing(objective):
     """Rows with different numbers of hidden tokens: each mean is over the whole batch."""
     objective = objective.bind(INFO)
@@ -117,10 +118,36 @@ def test_micro_batches_change_nothing(objective):
     assert loss == pytest.approx(one["loss"], rel=1e-5) == pytest.approx(accumulated, rel=1e-5)
 
 
+def test_copying_or_the_softmax():
+    """All-Tokens MLM against its mixture of distributions, written out over the vocabulary."""
+    objective = AllTokensMLM().bind(INFO)
+    module = objective.build(objective.configure(CONFIG), rngs=nnx.Rngs(0))
+    to_copy = module.extra["copy"]
+    to_copy.bias[...] = jnp.array([0.3])
+    arranged = {**INFO.placeholder(4), "segments": np.ones((4, 32), np.int32)}
+    arranged["tokens"] = np.random.default_rng(0).integers(5, VOCAB, (4, 32)).astype(np.int32)
+    original = arranged["tokens"]
+    arranged = objective.arrange(arranged, Key(0, 0, 0, np.arange(4)))
+    batch = {name: jnp.asarray(value) for name, value in arranged.items()}
+    filled, sums = objective.fill(module, batch, None), objective.loss(module, batch)
+    out = module.main(filled.tokens, segments=batch["segments"], positions=batch["positions"])
+    words = np.asarray(jax.nn.softmax(out.logits))
+    copy = np.asarray(jax.nn.sigmoid(to_copy(out.hidden)))
+    mixed = copy * np.eye(VOCAB)[np.asarray(filled.tokens)] + (1 - copy) * words
+    np.testing.assert_allclose(mixed.sum(-1), 1.0, rtol=1e-5)
+    losses = -np.log(np.take_along_axis(mixed, original[..., None], axis=-1))
+    assert 0 < filled.replaced.sum() < original.size
+    assert float(sums["main_loss"] / sums["weight"]) == pytest.approx(losses.mean(), rel=1e-5)
+    copied = np.where(copy[..., 0] > 0.5, filled.tokens, words.argmax(-1))
+    assert float(sums["correct"]) == (copied == original).sum()
+    far = mixed_losses(jnp.full((1, 2), 50.0), jnp.array([[60.0, -60.0]]), jnp.array([[True, False]]))
+    np.testing.assert_allclose(far, [[0.0, 50.0]], atol=1e-6)  # where a probability would be rounded to 0 or 1
+
+
 def test_samples_are_of_the_distribution():
     logits = jnp.log(jnp.array([0.5, 0.3, 0.15, 0.05]))
     seeds = Key(0, 0, 3, np.arange(400)).bits(50, 16).view(np.int32)
-    drawn = np.asarray(replaced_token_detection.sample(jnp.broadcast_to(logits, (400, 50, 4)), jnp.asarray(seeds)))
+    drawn = np.asarray(generator.sample(jnp.broadcast_to(logits, (400, 50, 4)), jnp.asarray(seeds)))
     counts = np.bincount(drawn.ravel(), minlength=4)
     assert stats.chisquare(counts, 20_000 * np.array([0.5, 0.3, 0.15, 0.05])).pvalue > 1e-3
     pairs = np.stack([drawn[:, 1:].ravel(), drawn[:, :-1].ravel()])
@@ -144,7 +171,7 @@ def test_a_sample_that_equals_the_original_is_an_original(monkeypatch):
     module = objective.build(objective.configure(CONFIG), rngs=nnx.Rngs(0))
     arranged = objective.arrange(INFO.placeholder(4), Key(0, 0, 0, np.arange(4)))
     batch = {name: jnp.asarray(value) for name, value in arranged.items()}
-    monkeypatch.setattr(replaced_token_detection, "sample", lambda logits, seeds: batch["mask_targets"])
+    monkeypatch.setattr(generator, "sample", lambda logits, seeds: batch["mask_targets"])
     filled = objective.fill(module, batch, None)
     assert not np.any(filled.replaced) and np.asarray(filled.hidden).sum() == arranged["mask_weights"].sum()
     np.testing.assert_array_equal(filled.tokens, INFO.placeholder(4)["tokens"])
@@ -187,6 +214,19 @@ def test_an_evaluation_draws_no_generator(golden, pair, tmp_path):
         ReplacedTokenDetection(generator_size=0.5).load(tmp_path / "main", config, **options)
     ready = ReplacedTokenDetection(generator_from=str(tmp_path / "generator"))
     assert ready.load(tmp_path / "main", config, **options).generator.config.width == 12
+
+
+def test_a_generator_with_other_embeddings(golden, pair, tmp_path):
+    main, other = tmp_path / "main", tmp_path / "other"
+    generator = zoo.load(tmp_path / "generator")
+    generator.embed.token.embedding[...] = generator.embed.token.embedding[...] + 0.5
+    zoo.save(generator, other)
+    options = dict(mesh=None, rules="dp", seed=0)
+    with pytest.raises(ConfigError, match=r"other token embeddings than the model, .*sharing='none'"):
+        ReplacedTokenDetection(generator_from=str(other)).load(main, zoo.config(main), **options)
+    ReplacedTokenDetection(generator_from=str(other), sharing="none").load(main, zoo.config(main), **options)
+    with pytest.raises(ConfigError, match=r"objective\.sharing 'all': .*leave generator_from empty"):
+        ReplacedTokenDetection(generator_from=str(other), sharing="all").load(main, zoo.config(main), **options)
 
 
 def test_a_width_that_heads_do_not_divide():

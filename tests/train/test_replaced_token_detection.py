@@ -101,6 +101,20 @@ def test_a_run_goes_on_from_both_exported_models(trained, tmp_path, caplog):
     assert "holds no generator; it is initialised at random" in caplog.text
 
 
+def test_all_tokens_mlm_learns_to_copy_and_goes_on_from_its_models(tmp_path):
+    run = dict(type="all_tokens_mlm", main_weight=1.0)
+    summary = train(config(20, **run), tmp_path / "run")
+    rows = [row for row in read_lines(tmp_path / "run" / "metrics.jsonl") if row["split"] == "train"]
+    assert rows[-1]["main_loss"] < rows[0]["main_loss"] - 0.3 and summary["validation"]["accuracy"] > 0.5
+    assert zoo.load(tmp_path / "run" / "model").head_name == "masked_lm"
+    again = config(5, generator_from=str(tmp_path / "run" / "generator"), **run)
+    model = dataclasses.replace(again.model, name="", changes={"stack": "loop"})
+    again = dataclasses.replace(again, init_from=str(tmp_path / "run"), model=model)
+    train(again, tmp_path / "again")
+    first = read_lines(tmp_path / "again" / "metrics.jsonl")[0]
+    assert first["generator_loss"] < rows[0]["generator_loss"] - 0.2
+
+
 WIDE = dict(width=256, num_heads=4)  # of whose generator two devices can split the heads
 MESHES = {"fsdp_tp": "data:2,fsdp:2,tensor:2", "fsdp": "data:2,fsdp:4", "tp": "data:4,tensor:2"}
 

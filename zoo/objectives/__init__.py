@@ -10,11 +10,13 @@ from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.multiple_choice import MultipleChoice
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.question_answering import QuestionAnswering
-from zoo.objectives.replaced_token_detection import ReplacedTokenDetection, ReplaceMLM
+from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
+from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.token_classification import TokenClassification
 
 OBJECTIVES: dict[str, type[Objective]] = {
+    "all_tokens_mlm": AllTokensMLM,
     "clm": CausalLM,
     "mlm": MaskedLM,
     "multiple_choice": MultipleChoice,
@@ -27,6 +29,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 __all__ = [
     "OBJECTIVES",
+    "AllTokensMLM",
     "Batch",
     "CausalLM",
     "MaskedLM",

@@ -10,57 +10,51 @@ original draws special tokens too.
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Int32
 
 from zoo.data.random import Key
-from zoo.data.schema import DataInfo, Vocabulary
+from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.objectives.loss import perplexity, weighted_sums
+from zoo.objectives.masked_objective import MaskedObjective
 from zoo.objectives.masking import Masking, mask_tokens
-from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.objective import Batch, Sums
 from zoo.objectives.units import Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskedLM(Objective):
+class MaskedLM(MaskedObjective):
     """Predicts hidden tokens from both sides; the output projection runs at the hidden positions only.
 
     Attributes:
-      mask_rate: fraction of the ordinary tokens of a sequence to predict.
+      mask_rate, max_predictions, shares: as of `MaskedObjective`.
       final_mask_rate: the fraction after `mask_rate_steps` steps, to which it moves linearly (arXiv:2305.15096 goes
         from 0.3 to 0.15), and at every evaluation; 0 is `mask_rate` throughout.
-      max_predictions: M, the most tokens masked in one sequence; 0 is the fraction of a full one.
       unit: what is hidden as a whole. `token`; `word`, BERT's whole-word masking; `ngram`, ALBERT's one to three words,
         n of them with a probability proportional to 1 / n (arXiv:1909.11942, section 4.1); `span`, SpanBERT's one to
         ten words, of a geometric distribution (arXiv:1907.10529, section 3.1). All but the first need
         `data.word_starts`.
-      shares: of the tokens to predict, those that become the mask token, a random ordinary token, and that stay.
       replaced: whether this is chosen for each `token`, as in BERT's and ALBERT's code, or once for all tokens of a
         `unit`, as of SpanBERT's spans.
       duplicates: how many times a sequence is masked in different ways; later passes repeat them. 0 is at every visit.
     """
 
     head: ClassVar[str] = "masked_lm"
-    needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "positions"})
-    mask_rate: float = 0.15
     final_mask_rate: float = 0.0
     mask_rate_steps: int = 0
-    max_predictions: int = 0
     unit: Unit = "token"
-    shares: tuple[float, ...] = (0.8, 0.1, 0.1)
     replaced: Literal["token", "unit"] = "token"
     duplicates: int = 0
 
     def __post_init__(self):
-        for name in ("mask_rate", *(["final_mask_rate"] if self.final_mask_rate else [])):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise ConfigError(f"objective.{name} must be above 0 and below 1; found {getattr(self, name)!r}.")
-        if self.max_predictions < 0:
-            raise ConfigError(f"objective.max_predictions must be 0 (automatic) or more; found {self.max_predictions}.")
+        super().__post_init__()
+        if self.final_mask_rate and not 0.0 < self.final_mask_rate < 1.0:
+            raise ConfigError(
+                f"objective.final_mask_rate must be above 0 and below 1, or 0 for none; found {self.final_mask_rate!r}."
+            )
         if self.duplicates < 0:
             raise ConfigError(
                 f"objective.duplicates must be 0 (new masks at every visit) or more; found {self.duplicates}."
@@ -75,10 +69,8 @@ class MaskedLM(Objective):
                 "objective.final_mask_rate changes the masks with the step, and objective.duplicates repeats them; set "
                 "one of them to 0."
             )
-        check_shares(self.shares)
 
     def bind(self, info: DataInfo) -> "MaskedLM":
-        mask_id(info.vocabulary)
         if self.unit != "token" and "word_starts" not in info.schema:
             raise ConfigError(
                 f"objective.unit {self.unit!r} needs to know where words begin; set data.word_starts=True, on data of "
@@ -87,9 +79,8 @@ class MaskedLM(Objective):
         return super().bind(info)
 
     @property
-    def predictions(self) -> int:
-        rate = max(self.mask_rate, self.final_mask_rate)
-        return self.max_predictions or max(1, round(rate * self.data.seq_len))
+    def highest_rate(self) -> float:
+        return max(self.mask_rate, self.final_mask_rate)
 
     @property
     def arrangements(self) -> int:
@@ -97,17 +88,11 @@ class MaskedLM(Objective):
 
     def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
         """Hides tokens, and adds `mask_positions`, `mask_targets` and `mask_weights`, [B, M] each."""
-        return mask_tokens(batch, key, self._masking, rate=self._rate(key), max_predictions=self.predictions)
+        return mask_tokens(batch, key, self.masking, rate=self._rate(key), max_predictions=self.predictions)
 
     @functools.cached_property
-    def _masking(self) -> Masking:
-        return Masking(
-            mask_id=mask_id(self.data.vocabulary),
-            ordinary_ids=ordinary_ids(self.data.vocabulary),
-            unit=self.unit,
-            shares=(self.shares[0], self.shares[1]),
-            replaced_by_unit=self.replaced == "unit",
-        )
+    def masking(self) -> Masking:
+        return dataclasses.replace(super().masking, unit=self.unit, replaced_by_unit=self.replaced == "unit")
 
     def _rate(self, key: Key) -> float:
         if not self.final_mask_rate:
@@ -129,29 +114,3 @@ class MaskedLM(Objective):
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         metrics = super().metrics(sums)
         return metrics | {"perplexity": perplexity(metrics["loss"])}
-
-
-def check_shares(shares: Sequence[float]) -> None:
-    """ConfigError if these are not the shares of a whole: tokens that are masked, replaced and kept."""
-    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        rest = 1 - sum(shares[:2])
-        nearest = f"; with the first two that would be ({shares[0]}, {shares[1]}, {rest:.6g})" if 0 <= rest <= 1 else ""
-        raise ConfigError(
-            f"objective.shares must be three numbers from 0 to 1 (mask, random, keep) that add up to 1; found "
-            f"{tuple(shares)}{nearest}."
-        )
-
-
-def ordinary_ids(vocabulary: Vocabulary) -> Int32[np.ndarray, "N"]:
-    """The vocabulary without its special tokens: what is hidden, and drawn as a replacement."""
-    return np.setdiff1d(np.arange(vocabulary.vocab_size, dtype=np.int32), sorted(vocabulary.special_ids))
-
-
-def mask_id(vocabulary: Vocabulary) -> int:
-    """The mask token; ConfigError if there is none."""
-    if vocabulary.mask_id is None:
-        raise ConfigError(
-            "An objective that masks tokens needs a tokenizer with a mask token, and this one has none; use a "
-            "WordPiece tokenizer (data.tokenizer.kind=wordpiece), or RoBERTa's tokens (data.tokenizer.special=roberta)."
-        )
-    return vocabulary.mask_id
