@@ -12,6 +12,7 @@ from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection, ReplaceMLM
 from zoo.objectives.sequence_classification import SequenceClassification
+from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -22,6 +23,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
     "sequence_classification": SequenceClassification,
+    "span_corruption": SpanCorruption,
     "token_classification": TokenClassification,
 }
 
@@ -36,6 +38,7 @@ __all__ = [
     "ReplaceMLM",
     "ReplacedTokenDetection",
     "SequenceClassification",
+    "SpanCorruption",
     "Sums",
     "TokenClassification",
 ]
