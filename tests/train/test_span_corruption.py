@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """T5 trains on corrupted spans, resumes bit for bit, and is exported with a tokenizer that has sentinels."""
 
+import dataclasses
 import os
 import signal
 
@@ -88,3 +89,16 @@ def test_operations_are_those_of_both_lengths(trained):
     assert spec.forward_flops(2) == spec.forward_flops(2, inputs) > 0  # as of a batch's tokens
     longer = RunSpec.create(run, info)._replace(objective=SpanCorruption(targets_length=2 * targets).bind(info))
     assert longer.forward_flops(2) > 1.2 * spec.forward_flops(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "mesh"), [("fsdp_tp", "data:2,fsdp:2,tensor:2"), ("fsdp_cp", "data:2,fsdp:2,context:2")]
+)
+def test_sharded_it_gives_the_same_losses(tmp_path, rules, mesh):
+    run = dataclasses.replace(config(num_steps=5), grad_accum_steps=1)
+    sharded, alone = (dataclasses.replace(run, mesh=m, rules=r) for m, r in ((mesh, rules), ("data:8", "dp")))
+    for each, name in ((sharded, "sharded"), (alone, "alone")):
+        train(each, tmp_path / name)
+    for (step, split, one), (_, _, other) in zip(curve(tmp_path / "sharded"), curve(tmp_path / "alone"), strict=True):
+        assert one == pytest.approx(other, rel=1e-4), (step, split)
