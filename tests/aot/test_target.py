@@ -97,7 +97,7 @@ class Full:
         return self.info.placeholder(len(indices))
 
 
-@pytest.mark.parametrize("objective", ["clm", "mlm"])
+@pytest.mark.parametrize("objective", ["clm", "mlm", "span_corruption"])
 def test_batches_are_those_of_the_pipeline(objective):
     target = clm() if objective == "clm" else Target.create(tiny(objective), "cpu:8")
     batch = next(iter(train_batches(Full(target), target.spec.objective.arrange, batch_size=16, seed=0)))
@@ -124,6 +124,11 @@ def test_what_stands_in_for_a_tokenizer():
             {"mesh": "fsdp:-1,tensor:4", "rules": "tp", "model": {"vocab_size": 515}},
             ["train"],
             r"tensor = 4; 1 would, or vocab = 640",
+        ),
+        (
+            {"objective": "span_corruption", "mesh": "data:2,context:4", "rules": "fsdp_cp"},
+            ["train"],
+            r"Sequences of 30 tokens .* context:4, .* set objective.inputs_length to 32, or change the mesh",
         ),
     ],
 )

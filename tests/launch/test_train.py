@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain
+from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain)
+CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
 VARIANTS += [(bert_pretrain, "large,whole_word")]
 VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]
+VARIANTS += [(t5_pretrain, "base,ul2"), (t5_pretrain, "tiny,ul2")]
 
 
 def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
@@ -34,7 +35,8 @@ def test_every_variant_is_a_run(module, variant):
     assert config.is_locked
     run = RunConfig.from_dict(config)
     vocab_size = run.data.tokenizer.vocab_size
-    vocabulary = Vocabulary(vocab_size=vocab_size, special_ids=frozenset({0, 1}), pad_id=0, mask_id=1)
+    ids = dict(special_ids=frozenset({0, 1}), pad_id=0, eos_id=1, mask_id=1, sentinels=100)
+    vocabulary = Vocabulary(vocab_size=vocab_size, **ids)
     spec = RunSpec.create(run, run.data.outline(vocabulary))
     filled_up = run.model.changes.get("vocab_size", vocab_size)  # so that a mesh can split it
     assert spec.model.vocab_size == filled_up >= run.data.tokenizer.vocab_size

@@ -23,6 +23,13 @@ class Vocabulary:
     bos_id: int | None = None
     eos_id: int | None = None
     mask_id: int | None = None
+    sentinels: int = 0
+    others: dict = dataclasses.field(default_factory=dict)
+
+    def token_to_id(self, token):
+        """Sentinels are the last ids, number 0 the highest; `others` are of any name."""
+        names = [f"<extra_id_{number}>" for number in range(self.sentinels)]
+        return self.vocab_size - 1 - names.index(token) if token in names else self.others.get(token)
 
 
 def info(seq_len=16, schema=PACKED, bytes_per_token=None, **vocabulary):

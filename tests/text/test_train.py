@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.text.classes import BERT, GPT2, ROBERTA
+from zoo.text.classes import BERT, GPT2, ROBERTA, T5
 from zoo.text.load import load_tokenizer
 from zoo.text.train import train_tokenizer
 
@@ -65,6 +65,25 @@ def test_a_byte_level_mask_takes_the_space_before_it_along(tmp_path):
     assert config["tokenizer_class"] == "RobertaTokenizer" and config["added_tokens_decoder"]["4"]["lstrip"]
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_the_vocabulary_of_t5_ends_with_sentinels(tmp_path, kind):
+    size = {"wordpiece": 170, "byte_bpe": 370}[kind]  # less than these texts would fill
+    tokenizer = train_tokenizer(TEXTS, kind=kind, vocab_size=size, special="t5")
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    for each in (tokenizer, again):
+        assert each.special == T5 and (each.pad_id, each.eos_id) == (0, 1) and each.vocab_size <= size
+        last = each.vocab_size - 1
+        assert [each.token_to_id(f"<extra_id_{n}>") for n in (0, 1, 99)] == [last, last - 1, last - 99]
+        assert each.token_to_id("<extra_id_100>") is None
+        assert each.special_ids == (0, 1, 2, *range(last - 99, last + 1))
+        (fox, _), (dog, _) = each.encode_words(["the fox", " the dog"])
+        assert each.encode("the fox", " the dog") == [*fox, 1, *dog, 1]
+        assert each.encode("the fox<extra_id_0>")[-2:] == [last, 1]
+        assert "token_types" not in each.encode_batch(["the"])
+    assert [again.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -72,6 +91,8 @@ def test_a_byte_level_mask_takes_the_space_before_it_along(tmp_path):
             dict(kind="byte_bpe", vocab_size=260, special="roberta"),
             "vocab_size 260 is too small for byte_bpe; give 261",
         ),
+        (dict(kind="byte_bpe", vocab_size=358, special="t5"), "vocab_size 358 is too small for byte_bpe; give 359"),
+        (dict(kind="wordpiece", vocab_size=163, special="t5"), "vocab_size 163 is too small for wordpiece; give 164"),
         (dict(kind="wordpiece", vocab_size=100, special="xlnet"), "tokenizer.special 'xlnet' is unknown"),
     ],
 )

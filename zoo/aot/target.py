@@ -37,7 +37,8 @@ _GENERATING = ("causal_lm", "seq2seq_lm")  # heads
 class TokenizerOutline(NamedTuple):
     """Stands in for a tokenizer: as many tokens as the config allows, the special ids of the registry's model.
 
-    No program depends on the id of the mask token; a byte-level tokenizer has none.
+    No program depends on the id of the mask token, which a byte-level tokenizer lacks, or of any other token that a
+    config names, such as sentinels: every such token is taken to exist.
     """
 
     vocab_size: int
@@ -61,6 +62,11 @@ class TokenizerOutline(NamedTuple):
     def special_ids(self) -> set[int]:
         """All special ids that the tokenizer has."""
         return {found for found in self[1:] if found is not None}
+
+    def token_to_id(self, token: str) -> int | None:
+        """An id of any token."""
+        del token
+        return self.vocab_size - 1
 
 
 class _Lowered(NamedTuple):

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences of one length, cut from the concatenated documents: no token is lost and only the last one is padded."""
 
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from zoo.data.schema import Batch
+from zoo.data.schema import Batch, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.text.tokenizer import Tokenizer
-
-Segments = Literal["documents", "sequence"]
 
 
 @runtime_checkable

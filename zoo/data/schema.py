@@ -15,6 +15,7 @@ from zoo.data.inputs import Inputs
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
+Segments = Literal["documents", "sequence"]
 Kind = Literal["tokens", "class", "float", "span", "tags", "choices"]
 Batch = dict[str, np.ndarray]
 
@@ -82,6 +83,7 @@ class Vocabulary(Protocol):
     def eos_id(self) -> int | None: ...
     @property
     def mask_id(self) -> int | None: ...
+    def token_to_id(self, token: str) -> int | None: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class DataInfo:
     splits: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
     packing: int = 0
+    segments: Segments | None = None
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -142,6 +145,7 @@ class Dataset:
       summaries: what a report says of some splits.
       packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
       bucket_batches: W, the batches in a window that is sorted by length (`zoo.data.buckets`); 0 sorts nothing.
+      segments: of packed text, whether each document in a sequence is a segment of its own; None for other data.
     """
 
     tokenizer: Tokenizer
@@ -155,6 +159,7 @@ class Dataset:
     summaries: Mapping[str, SplitSummary] = dataclasses.field(default_factory=dict)
     packing: int = 0
     bucket_batches: int = 0
+    segments: Segments | None = None
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -174,6 +179,7 @@ class Dataset:
             splits={name: len(examples) for name, examples in self.splits.items()},
             unlabelled=self.unlabelled,
             packing=self.packing,
+            segments=self.segments,
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from zoo.checks import check_fields
 from zoo.data.config import TokenizerConfig
-from zoo.data.packed import Frame, PackedText, Segments
+from zoo.data.packed import Frame, PackedText
 from zoo.data.prepare import (
     SPLITS,
     TOKENIZER,
@@ -20,7 +20,7 @@ from zoo.data.prepare import (
     trained_settings,
     write_prepared,
 )
-from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Schema, Vocabulary
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Schema, Segments, Vocabulary
 from zoo.data.source import open_source
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
@@ -64,7 +64,7 @@ class TextConfig(DatasetConfig):
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """What is known of the data without opening them."""
-        return DataInfo(vocabulary=vocabulary, schema=self._schema, seq_len=self.seq_len)
+        return DataInfo(vocabulary=vocabulary, schema=self._schema, seq_len=self.seq_len, segments=self.segments)
 
     def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
         """Tokenizes the source into the folder, or leaves it alone if it holds this very preparation; returns it.
@@ -117,6 +117,7 @@ class TextConfig(DatasetConfig):
             seq_len=self.seq_len,
             manifest=manifest,
             bytes_per_token=manifest["validation"]["bytes"] / manifest["validation"]["tokens"],
+            segments=self.segments,
         )
 
     @property

@@ -95,6 +95,7 @@ FAMILY = Family(
     heads=HEADS,
     encoder_heads=("token_classification", "encoder"),
     organisation="google",
+    special_tokens="t5",
     licence="Apache-2.0",
     releases={name: Release(f"google-t5/{name}", "Apache-2.0") for name in SIZES if not name.startswith("t5-v1_1")},
 )

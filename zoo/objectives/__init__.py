@@ -13,6 +13,7 @@ from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
 from zoo.objectives.sequence_classification import SequenceClassification
+from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -24,6 +25,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
     "sequence_classification": SequenceClassification,
+    "span_corruption": SpanCorruption,
     "token_classification": TokenClassification,
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "ReplaceMLM",
     "ReplacedTokenDetection",
     "SequenceClassification",
+    "SpanCorruption",
     "Sums",
     "TokenClassification",
 ]

@@ -77,16 +77,16 @@ def mask_tokens(
 
 
 def choose(
-    candidates: Bool[np.ndarray, "B T"], counts: Int64[np.ndarray, "B"], width: int, key: Key
+    candidates: Bool[np.ndarray, "B T"], counts: Int64[np.ndarray, "B"], width: int, key: Key, *, purpose: int = _CHOICE
 ) -> tuple[Int64[np.ndarray, "B M"], Bool[np.ndarray, "B M"]]:
     """Of each row's candidates, so many, every set of them as likely; ascending, then position 0 and False.
 
     Args:
-      width: M, at least the largest count.
+      width: M, at least the largest count. purpose: of the random numbers.
     """
     length = candidates.shape[1]
     # A random number above, the position below: the smallest are a random set, and carry where they are.
-    drawn = key.bits(length, _CHOICE).astype(np.uint64) << np.uint64(32) | np.arange(length, dtype=np.uint64)
+    drawn = key.bits(length, purpose).astype(np.uint64) << np.uint64(32) | np.arange(length, dtype=np.uint64)
     drawn[~candidates] = np.iinfo(np.uint64).max
     taken = min(width, length)
     drawn = np.sort(np.partition(drawn, taken - 1, axis=1)[:, :taken], axis=1)

@@ -76,6 +76,11 @@ class Objective(abc.ABC):
         return None
 
     @property
+    def sequence_lengths(self) -> Mapping[str, int]:
+        """The tokens of the sequences that the model reads, by the fields of the config that decide them."""
+        return {"data.seq_len": self.data.seq_len}
+
+    @property
     def arrangements(self) -> int:
         """In how many ways each example is arranged, which later passes repeat; 0 is a new way at every visit."""
         return 0

@@ -199,6 +199,10 @@ class Tokenizer:
         named = {index for role in self.special if (index := self._id(role)) is not None}
         return tuple(sorted(added | named))
 
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token by its name; None if the vocabulary lacks it."""
+        return self.backend.token_to_id(token)
+
     @property
     def fill_id(self) -> int:
         """The id to pad with: the padding token, else the end token, else 0."""

@@ -14,13 +14,13 @@ from tokenizers import normalizers, pre_tokenizers, trainers
 from zoo.errors import ConfigError, InputError
 from zoo.text.batch import BatchFormat
 from zoo.text.bpe import byte_bpe, frame_roberta
-from zoo.text.classes import BERT, GPT2, ROBERTA
-from zoo.text.template import classify, enclose, frame
+from zoo.text.classes import BERT, GPT2, ROBERTA, T5
+from zoo.text.template import classify, enclose, end_each, frame
 from zoo.text.tokenizer import Tokenizer, each_checked
 from zoo.text.wordpiece import wordpiece
 
 Kind = Literal["wordpiece", "byte_bpe"]
-Special = Literal["", "bert", "roberta", "gpt2"]
+Special = Literal["", "bert", "roberta", "gpt2", "t5"]
 
 USUAL_SPECIAL: Mapping[str, Special] = {"wordpiece": "bert", "byte_bpe": "gpt2"}
 
@@ -29,8 +29,11 @@ _TOKENS = {
     "bert": tuple(BERT.values()),
     "roberta": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
     "gpt2": ("<|endoftext|>",),
+    "t5": ("<pad>", "</s>", "<unk>"),
 }
-_ROLES = {"bert": BERT, "roberta": ROBERTA, "gpt2": GPT2}
+# The last ids of T5's vocabularies, number 0 the highest: what stands in place of hidden spans (arXiv:1910.10683).
+_LAST = {"t5": tuple(f"<extra_id_{number}>" for number in reversed(range(100)))}
+_ROLES = {"bert": BERT, "roberta": ROBERTA, "gpt2": GPT2, "t5": T5}
 
 
 def train_tokenizer(
@@ -43,7 +46,8 @@ def train_tokenizer(
       kind: `wordpiece` as BERT's, or `byte_bpe` as GPT-2's.
       lower_case: WordPiece only; accents are stripped too, as in BERT's uncased vocabularies.
       special: the family whose special tokens the vocabulary gets and puts around texts: `bert`, `roberta` (with
-        DistilRoBERTa, XLM-R and CamemBERT) or `gpt2`; empty is `bert` for WordPiece and `gpt2` for byte-level BPE.
+        DistilRoBERTa, XLM-R and CamemBERT), `gpt2`, or `t5` with its 100 sentinels; empty is `bert` for WordPiece and
+        `gpt2` for byte-level BPE.
 
     Raises:
       ConfigError: an unknown kind or family, or a size too small for the alphabet and the special tokens.
@@ -52,13 +56,13 @@ def train_tokenizer(
     if kind not in get_args(Kind):
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; use 'wordpiece' or 'byte_bpe'.")
     if special not in get_args(Special):
-        raise ConfigError(f"tokenizer.special {special!r} is unknown; use 'bert', 'roberta' or 'gpt2'.")
+        raise ConfigError(f"tokenizer.special {special!r} is unknown; use 'bert', 'roberta', 'gpt2' or 't5'.")
     family = special or USUAL_SPECIAL[kind]
     if kind == "wordpiece":
         backend = _learn_wordpiece(texts, vocab_size, lower_case, family)
     else:
         backend = _learn_byte_bpe(texts, vocab_size, lower_case, family)
-    backend.add_special_tokens([*_special_tokens(kind, family)])
+    backend.add_special_tokens(_special_tokens(kind, family))
     _frame(backend, kind, family)
     style = BatchFormat(has_token_types=family == "bert")
     return Tokenizer(backend, _ROLES[family], _declaration(kind, family), style)
@@ -69,7 +73,7 @@ def _special_tokens(kind: str, family: str) -> list[tokenizers.AddedToken]:
     lstrip = "<mask>" if kind == "byte_bpe" else None
     return [
         tokenizers.AddedToken(token, special=True, normalized=False, lstrip=token == lstrip)
-        for token in _TOKENS[family]
+        for token in (*_TOKENS[family], *_LAST.get(family, ()))
     ]
 
 
@@ -82,6 +86,8 @@ def _frame(backend: tokenizers.Tokenizer, kind: str, family: str) -> None:
         frame_roberta(backend, roles, add_prefix_space=False)
     elif family == "roberta":
         frame(backend, *enclose(roles["bos"], roles["eos"]))
+    elif family == "t5":
+        frame(backend, *end_each(roles["eos"]))
 
 
 def _declaration(kind: str, family: str) -> dict[str, Any]:
@@ -96,11 +102,13 @@ def _declaration(kind: str, family: str) -> dict[str, Any]:
 
 def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:
     """The trainer numbers continuations in hash order, so they are numbered here: ids and ties are then repeatable."""
-    least = 64
+    last = len(_LAST.get(family, ()))
+    least = 64 + last
     if vocab_size < least:
         raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for wordpiece; give {least} or more.")
     tokens, unk = _TOKENS[family], {"unk": _ROLES[family]["unk"]}
     scratch = wordpiece({token: index for index, token in enumerate(tokens)}, lower_case=lower_case, special=unk)
+    vocab_size -= last
     alphabet = _alphabet(texts, scratch.normalizer, limit=min(1000, vocab_size // 4))
     continuations = ["##" + char for char in alphabet if char not in string.punctuation]
     trainer = trainers.WordPieceTrainer(
@@ -115,14 +123,14 @@ def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, fa
 
 
 def _learn_byte_bpe(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:
-    alphabet, tokens = pre_tokenizers.ByteLevel.alphabet(), _TOKENS[family]
+    alphabet, tokens, last = pre_tokenizers.ByteLevel.alphabet(), _TOKENS[family], len(_LAST.get(family, ()))
     if lower_case:
         raise ConfigError("tokenizer.lower_case is for wordpiece; byte_bpe keeps every byte as it is. Set it to False.")
-    if vocab_size < (least := len(alphabet) + len(tokens)):
+    if vocab_size < (least := len(alphabet) + len(tokens) + last):
         raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for byte_bpe; give {least} or more.")
     backend = byte_bpe({}, [])
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=vocab_size - last,
         special_tokens=[*tokens],
         initial_alphabet=alphabet,
         show_progress=sys.stderr.isatty(),

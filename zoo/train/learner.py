@@ -21,7 +21,6 @@ from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh
 from zoo.sharding.rules import batch_sharding, partitioned, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options
-from zoo.train.config import RunConfig
 from zoo.train.optim import make_optimizer
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
@@ -57,7 +56,7 @@ class Learner(NamedTuple):
         config = spec.config
         mesh = make_mesh(config.mesh, None if devices is None else list(devices))
         options = compiler_options(mesh, config.xla_options)
-        _check_batch(config, mesh)
+        _check_batch(spec, mesh)
         module = nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0))))
         graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
         where, fixed = (nnx.to_pure_dict(shardings(part, mesh, config.rules)) for part in (params, frozen))
@@ -170,7 +169,8 @@ def _check_shapes(source: str, abstract: TrainState, params: Any, frozen: Any) -
         )
 
 
-def _check_batch(config: RunConfig, mesh: Mesh) -> None:
+def _check_batch(spec: RunSpec, mesh: Mesh) -> None:
+    config = spec.config
     rows, spread = config.batch_size // config.grad_accum_steps, ways(mesh.shape, config.rules, "batch")
     if rows % spread:
         whole = spread * config.grad_accum_steps
@@ -180,12 +180,15 @@ def _check_batch(config: RunConfig, mesh: Mesh) -> None:
             f"divisible by the {spread} devices of mesh {config.mesh!r} over which a batch is spread; change one of "
             f"them. The nearest batch_size that is divisible is {' or '.join(map(str, nearest))}."
         )
-    tokens, spread = config.data.seq_len, ways(mesh.shape, config.rules, "length")
-    if tokens % spread:
-        raise ConfigError(
-            f"Sequences of {tokens} tokens are not divisible by the mesh's context:{spread}, over which {config.rules} "
-            f"spreads them; set data.seq_len to {tokens // spread * spread or spread}, or change the mesh."
-        )
+    spread = ways(mesh.shape, config.rules, "length")
+    for field, tokens in spec.objective.sequence_lengths.items():
+        if tokens % spread:
+            shorter, longer = tokens // spread * spread, -(-tokens // spread) * spread
+            fitting = shorter if field == "data.seq_len" and shorter else longer
+            raise ConfigError(
+                f"Sequences of {tokens} tokens are not divisible by the mesh's context:{spread}, over which "
+                f"{config.rules} spreads them; set {field} to {fitting}, or change the mesh."
+            )
 
 
 def _put(rows: np.ndarray, sharding: NamedSharding, shard: Shard) -> jax.Array:

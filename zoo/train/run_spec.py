@@ -72,9 +72,9 @@ class RunSpec(NamedTuple):
         """Operations of a loss over so many sequences, by `zoo.cost.flops`; whatever modules the objective trains.
 
         Args:
-          length: of a sequence, in tokens; None is the data's longest.
+          length: of the batch's `tokens`; None is that of the data's longest.
         """
-        if length not in (None, self.objective.data.seq_len):
+        if length not in (None, self.batch_shapes(1)["tokens"].shape[-1]):
             shorter = dataclasses.replace(self.objective.data, seq_len=length)
             return self._replace(objective=self.objective.bind(shorter)).forward_flops(rows)
         model = flops.plain(self.model)
