@@ -130,8 +130,8 @@ def retype(cls: type, field: str, group: Mapping[str, Any], new: str) -> dict[st
     table, old = metadata["types"](), group.get(TYPE, metadata["default"])
     if old not in table or old == new:
         return {**group, TYPE: new}
-    base = next(each for each in table[new].__mro__ if issubclass(table[old], each))
-    shared = {each.name for each in config_fields(base)} if dataclasses.is_dataclass(base) else ()
+    base: Any = next(each for each in table[new].__mro__ if issubclass(table[old], each))
+    shared = {each.name for each in config_fields(cast(type, base))} if dataclasses.is_dataclass(base) else ()
     return {TYPE: new, **{name: value for name, value in group.items() if name in shared}}
 
 

@@ -95,11 +95,15 @@ def test_it_resumes_bit_for_bit_and_evaluations_do_not_move_it(finished, tmp_pat
         if step == 4:
             raise Crash
 
+    last = dataclasses.replace(RUN, keep_best="")
     with monkeypatch.context() as patch, pytest.raises(Crash):
         patch.setattr(Checkpoints, "save", save_and_crash)
-        train(RUN, tmp_path / "run")
-    train(RUN, tmp_path / "run")
+        train(last, tmp_path / "run")
+    train(last, tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, last_state(tmp_path / "run"), last_state(workdir))
+    # The best step was the last one, so that the same model is exported without `keep_best`.
+    tables = [load_file(each / "model/model.safetensors") for each in (tmp_path / "run", workdir)]
+    jax.tree.map(np.testing.assert_array_equal, *tables)
     assert (tmp_path / "run/metrics.jsonl").read_bytes() == (workdir / "metrics.jsonl").read_bytes()
 
 

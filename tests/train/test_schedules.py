@@ -67,7 +67,7 @@ SCHEDULES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("steps", [0, 3, 4, 5, 10, 15, 20])
+@pytest.mark.parametrize("steps", [0, 3, 4, 5, 10, 15, 17, 20])
 def test_what_is_said_to_be_the_same_so_far_is_the_same(steps):
     runs = list(itertools.product(SCHEDULES, (20, 30)))
     by_step = [rates(config, length, steps) for config, length in runs]

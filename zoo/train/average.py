@@ -32,7 +32,7 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
         # Copies, since a step donates parameters and state, which may not be the same buffers.
         return AverageState(jnp.int32(0), jax.tree.map(lambda x: jnp.array(x, jnp.float32, copy=True), params))
 
-    def update(updates, state, params=None):
+    def update(updates, state, params: Any = None):
         count = state.count + 1
         # The weight of the newest parameters among decay ** 0, ..., decay ** (count - 1).
         share = (1 - decay) / -jnp.expm1(count.astype(jnp.float32) * math.log(decay))
