@@ -35,8 +35,8 @@ from benchmarks.ours import masked, packed
 from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
 from zoo.objectives import CausalLM, MaskedLM
-from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 
@@ -116,7 +116,7 @@ def ours(row: Row, way: str, every: bool = False) -> Contender:
         batch = masked(batch, predictions)
     model = zoo.create(config, head=objective.head)
     graphdef, params = nnx.split(model)
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4, warmup_steps=10), 10_000)
+    optimizer = make_optimizer(AdamW(learning_rate=1e-4, warmup_steps=10), 10_000)
     states = [TrainState.create(nnx.to_pure_dict(params), {}, optimizer, seed=0)]
     placed = jax.device_put(batch)
     step = make_train_step(graphdef, objective, optimizer).lower(states[0], placed).compile()

@@ -29,8 +29,8 @@ def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, An
 
 
 def adamw(learning_rate: float, **changes: Any) -> dict[str, Any]:
-    """AdamW with the values that most papers share."""
-    common = dict(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01, clip_norm=1.0, schedule="linear", end_fraction=0.0)
+    """AdamW with the values that most papers share; its weight decay and clipping are the defaults (0.01 and 1)."""
+    common = dict(type="adamw", b1=0.9, b2=0.999, eps=1e-8, schedule="linear", end_fraction=0.0)
     return {"learning_rate": learning_rate, "warmup_steps": 0, "warmup_fraction": 0.0, **common, **changes}
 
 

@@ -102,6 +102,8 @@ def load(value: str) -> dict[str, Any]:
 def override(values: dict[str, Any], overrides: list[tuple[str, str]]) -> dict[str, Any]:
     """The values with the fields at some dotted paths replaced by what their texts mean.
 
+    Of a group whose type is replaced, the fields that only the old type had are dropped.
+
     Raises:
       ConfigError: a field that does not exist, or a text that is not a value of it.
     """
@@ -120,7 +122,12 @@ def override(values: dict[str, Any], overrides: list[tuple[str, str]]) -> dict[s
             if not isinstance(inner, Mapping):
                 raise ConfigError(f"config.{path}: {name!r} is {inner!r} in the config file and not a group of fields.")
             group = inner
-        group[names[-1]] = checks.parse(kind, text, f"config.{path}")
+        value = checks.parse(kind, text, f"config.{path}")
+        if names[-1] == checks.TYPE:
+            kept = checks.retype(RunConfig, names[0], group, value)
+            group.clear()
+            group.update(kept)
+        group[names[-1]] = value
     return values
 
 

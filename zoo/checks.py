@@ -51,9 +51,13 @@ def suggest_arguments(**aliases: str) -> Callable[[_Function], _Function]:
     return decorate
 
 
-def types(table: Callable[[], Table]) -> dict[str, Any]:
-    """Metadata of a field that holds one of several types of group, or a dict of them by name."""
-    return {"types": table}
+def types(table: Callable[[], Table], default: str | None = None) -> dict[str, Any]:
+    """Metadata of a field that holds one of several types of group, or a dict of them by name.
+
+    Args:
+      default: the type of a group that names none.
+    """
+    return {"types": table, "default": default}
 
 
 def hidden() -> dict[str, Any]:
@@ -96,8 +100,8 @@ def build(cls: type, values: Any, path: str) -> Any:
     return cls(**{key: _value(fields[key], kinds[key], value, f"{path}.{key}") for key, value in values.items()})
 
 
-def choose(table: Table, values: Any, path: str) -> Any:
-    """An instance of the type that `values["type"]` names in a table.
+def choose(table: Table, values: Any, path: str, default: str | None = None) -> Any:
+    """An instance of the type that `values["type"]`, or else `default`, names in a table.
 
     Raises:
       ConfigError: no such type, or as `build`.
@@ -105,7 +109,7 @@ def choose(table: Table, values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} must be a group of fields; found {values!r}.")
     rest = dict(values)
-    return build(type_of(table, rest.pop(TYPE, None), path), rest, path)
+    return build(type_of(table, rest.pop(TYPE, default), path), rest, path)
 
 
 def type_of(table: Table, name: Any, path: str) -> type:
@@ -115,6 +119,20 @@ def type_of(table: Table, name: Any, path: str) -> type:
         hint = f"did you mean {near[0]!r}?" if near else f"the types are {', '.join(sorted(table))}."
         raise ConfigError(f"{path}.{TYPE} is {name!r}, which does not exist; {hint}")
     return table[name]
+
+
+def retype(cls: type, field: str, group: Mapping[str, Any], new: str) -> dict[str, Any]:
+    """A group of `field` with another type: what is left of it are the fields that both types have from a common base.
+
+    A field that only happens to have the same name is another one, whose value does not carry over.
+    """
+    metadata = next(each.metadata for each in config_fields(cls) if each.name == field)
+    table, old = metadata["types"](), group.get(TYPE, metadata["default"])
+    if old not in table or old == new:
+        return {**group, TYPE: new}
+    base: Any = next(each for each in table[new].__mro__ if issubclass(table[old], each))
+    shared = {each.name for each in config_fields(cast(type, base))} if dataclasses.is_dataclass(base) else ()
+    return {TYPE: new, **{name: value for name, value in group.items() if name in shared}}
 
 
 def check_names(names: Iterable[Any], known: Iterable[str], path: str) -> None:
@@ -195,7 +213,7 @@ def field_type(cls: type, values: Mapping[str, Any], names: list[str], path: str
     if table is not None:
         if rest == [TYPE]:
             return Literal[tuple(table)]
-        kind = type_of(table, inner.get(TYPE), where) if rest else kind
+        kind = type_of(table, inner.get(TYPE, fields[name].metadata["default"]), where) if rest else kind
     if not rest:
         if (isinstance(kind, type) and dataclasses.is_dataclass(kind)) or table is not None:
             raise ConfigError(f"{where} is a group of fields; set one of them, such as --{where}.NAME=VALUE.")
@@ -241,13 +259,13 @@ def describe(kind: Any) -> str:
 
 
 def _value(field: dataclasses.Field, kind: Any, value: Any, path: str) -> Any:
-    table = _table(field)
+    table, default = _table(field), field.metadata.get("default")
     if table is not None and get_origin(kind) is dict:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{path} must be a group of groups by name; found {value!r}.")
-        return {name: choose(table, group, f"{path}.{name}") for name, group in value.items()}
+        return {name: choose(table, group, f"{path}.{name}", default) for name, group in value.items()}
     if table is not None:
-        return choose(table, value, path)
+        return choose(table, value, path, default)
     if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "from_group")):
         return build(kind, value, path)
     return convert(kind, value, path)

@@ -12,6 +12,7 @@ from zoo.aot.target import TokenizerOutline
 from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
 from zoo.train.config import RunConfig
+from zoo.train.optimizers import OPTIMIZERS
 from zoo.train.run_spec import RunSpec
 
 _CONFIGS = {"bert": bert_pretrain, "gpt2": gpt2_pretrain, "gpt3": gpt3_pretrain}
@@ -88,3 +89,22 @@ def test_a_part():
     assert leaf.part("fsdp_tp", {"fsdp": 4, "tensor": 2}, gathered=True) == (2, 8, 6)
     with pytest.raises(ConfigError, match="'mlp' = 12 is not divisible by the mesh's tensor = 8"):
         leaf.part("tp", {"tensor": 8})
+
+
+def test_the_state_of_each_optimizer_is_counted():
+    """By parameter: AdamW and LAMB have two moments, Lion one, Muon one of most; Adafactor's are negligible."""
+    layout, found = Layout("dp", {"data": 4}, 4, 1, "cheap"), {}
+    for kind in OPTIMIZERS:
+        values = gpt2_pretrain.get_config("small").to_dict()
+        values["optimizer"] = {"type": kind, "learning_rate": 1.0}
+        for ema_decay in (0.0, 0.5):
+            values["optimizer"]["ema_decay"] = ema_decay
+            config = RunConfig.from_dict(values)
+            spec = RunSpec.create(config, config.data.outline(TokenizerOutline.create(config)))
+            model = SizeModel.of(spec)
+            parameters = 4 * sum(padded_size(leaf.shape) for leaf in model.leaves)
+            found[kind, ema_decay] = model.memory(layout, CHIPS["v5e"])["state"] / parameters
+    assert found["adamw", 0.0] == found["lamb", 0.0] == pytest.approx(3, rel=1e-6)
+    assert found["lion", 0.0] == pytest.approx(2, rel=1e-6) and 1 < found["adafactor", 0.0] < 1.01
+    assert 2.2 < found["muon", 0.0] < 2.4
+    assert all(found[kind, 0.5] == pytest.approx(found[kind, 0.0] + 1, rel=1e-6) for kind in OPTIMIZERS)

@@ -76,6 +76,18 @@ def test_a_type_decides_the_fields_whatever_the_order():
     assert found["objective"] == {"type": "mlm", "mask_rate": 0.2}
 
 
+@pytest.mark.parametrize("kind", ["adafactor", "adamw", "lamb", "lion", "muon"])
+def test_another_optimizer_keeps_what_all_of_them_have(kind):
+    file = load(str(ROOT / "configs" / "gpt2_pretrain.py") + ":tiny")["optimizer"]
+    found = override(config(), [("optimizer.type", kind)])
+    if kind != "lion":
+        found = override(found, [("optimizer.eps", "1e-5")])
+    optimizer = RunConfig.from_dict(found).optimizer
+    assert (optimizer.learning_rate, optimizer.schedule) == (file["learning_rate"], "cosine")
+    # Lamb is an AdamW; what the others call b2 is not what AdamW's was chosen for.
+    assert found["optimizer"].get("b2") == (file["b2"] if kind in ("adamw", "lamb") else None)
+
+
 @pytest.mark.parametrize(
     ("path", "text", "words"),
     [

@@ -19,8 +19,8 @@ from zoo.errors import ConfigError
 from zoo.models import electra
 from zoo.objectives import AllTokensMLM, ReplacedTokenDetection, ReplaceMLM, generator
 from zoo.objectives.replace_mlm import mixed_losses
-from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 
@@ -105,7 +105,7 @@ def test_micro_batches_change_nothing(objective):
     batch["tokens"] = np.random.default_rng(0).integers(5, VOCAB, (8, 32)).astype(np.int32)
     batch["segments"] = (np.arange(32) < np.array([32, 9, 20, 5, 32, 14, 7, 3])[:, None]).astype(np.int32)
     batch = {name: jnp.asarray(value) for name, value in objective.arrange(batch, Key(0, 0, 0, np.arange(8))).items()}
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-2, warmup_steps=0, clip_norm=0.0), 10)
+    optimizer = make_optimizer(AdamW(learning_rate=1e-2, warmup_steps=0, clip_norm=0.0), 10)
     results = []
     for steps in (1, 4):
         state = TrainState.create(nnx.to_pure_dict(params), {}, optimizer, 0)

@@ -11,13 +11,13 @@ from tests.multihost.jobs import Job
 from tests.train.counter import Counter
 from zoo.errors import IntegrityError
 from zoo.train.checkpoint import Checkpoints
-from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 
 
 def state_at(step, width=3):
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3, warmup_steps=1), 10)
+    optimizer = make_optimizer(AdamW(learning_rate=1e-3, warmup_steps=1), 10)
     params = {"block": {"kernel": jnp.full((width, 2), 0.1 * step), "bias": jnp.ones(2)}}
     return TrainState.create(params, {}, optimizer, seed=step)._replace(step=jnp.int32(step))
 

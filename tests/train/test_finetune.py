@@ -19,10 +19,11 @@ from zoo.errors import ConfigError
 from zoo.objectives import MultipleChoice, QuestionAnswering, SequenceClassification, TokenClassification
 from zoo.predict import predict
 from zoo.text.train import train_tokenizer
-from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.config import RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 
@@ -66,7 +67,7 @@ def test_one_step_gives_the_parameters_of_transformers(tmp_path, kind):
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, source / "model.safetensors")
     model = zoo.load(source)
     graphdef, params = nnx.split(model)
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3, warmup_steps=0, eps=1e-6), 1000)
+    optimizer = make_optimizer(AdamW(learning_rate=1e-3, warmup_steps=0, eps=1e-6), 1000)
     state = TrainState.create(nnx.to_pure_dict(params), {}, optimizer, 0)
     objective, schema = KINDS[kind]
     batch = batch_of(kind, golden)

@@ -16,17 +16,18 @@ from tests.train import test_pair_objective
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.objectives import OBJECTIVES, CausalLM
-from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.config import RunConfig
 from zoo.train.layer_decay import layer_factors, scale_by_layer
 from zoo.train.learner import Learner
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 
 DECAY = 0.8
 STACKS = ("scan", "loop")
-OPTIMIZER = OptimizerConfig(learning_rate=0.5, warmup_steps=0, schedule="constant", weight_decay=0.1)
+OPTIMIZER = AdamW(learning_rate=0.5, warmup_steps=0, schedule="constant", weight_decay=0.1)
 
 
 def config_of(family, **changes):

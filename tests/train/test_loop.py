@@ -17,16 +17,17 @@ from zoo.evals import Loss, SequenceClassification
 from zoo.models.config import ModelConfig
 from zoo.objectives import CausalLM, MaskedLM
 from zoo.train import learner, loop
-from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.config import RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
+from zoo.train.optimizers import AdamW
 
 SIZES = {"width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_width": 32, "max_length": 16}
 CONFIG = RunConfig(
     objective=CausalLM(),
     model=ModelConfig(name="gpt2", changes=SIZES),
     data=TextConfig(seq_len=16, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=320)),
-    optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
+    optimizer=AdamW(learning_rate=1e-2, warmup_steps=2),
     batch_size=16,
     num_steps=8,
     eval_every=4,

@@ -8,8 +8,10 @@ from flax import nnx
 
 from zoo.errors import ConfigError
 from zoo.models import registry
-from zoo.train.config import OptimizerConfig
-from zoo.train.optim import decay_mask, make_optimizer, make_schedule
+from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
+from zoo.train.parameters import decay_mask
+from zoo.train.schedules import make_schedule
 
 
 def test_decay_by_name_not_by_rank():
@@ -27,7 +29,7 @@ def test_decay_by_name_not_by_rank():
 
 
 def test_decay_reaches_the_kernel_alone():
-    config = OptimizerConfig(learning_rate=0.1, warmup_steps=0, schedule="constant", weight_decay=0.5)
+    config = AdamW(learning_rate=0.1, warmup_steps=0, schedule="constant", weight_decay=0.5)
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones((2, 2))}
     optimizer = make_optimizer(config, 10)
     updates, _ = optimizer.update(
@@ -46,7 +48,7 @@ def test_a_parameter_without_a_rule_is_refused():
     ("schedule", "middle", "end"), [("linear", 0.55, 0.1), ("cosine", 0.55, 0.1), ("constant", 1, 1)]
 )
 def test_schedules(schedule, middle, end):
-    config = OptimizerConfig(learning_rate=2.0, warmup_steps=10, schedule=schedule, end_fraction=0.1)
+    config = AdamW(learning_rate=2.0, warmup_steps=10, schedule=schedule, end_fraction=0.1)
     rate = make_schedule(config, 110)
     assert float(rate(0)) == 0.0
     assert float(rate(5)) == pytest.approx(1.0)
@@ -56,7 +58,7 @@ def test_schedules(schedule, middle, end):
 
 
 def test_no_warmup():
-    rate = make_schedule(OptimizerConfig(learning_rate=2.0, warmup_steps=0), 100)
+    rate = make_schedule(AdamW(learning_rate=2.0, warmup_steps=0), 100)
     assert float(rate(0)) == pytest.approx(2.0)
 
 

@@ -19,9 +19,10 @@ from zoo.models.config import ModelConfig
 from zoo.objectives import OBJECTIVES, Objective
 from zoo.objectives.loss import weighted_sums
 from zoo.train.checkpoint import Checkpoints
-from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
 from zoo.train.loop import train
+from zoo.train.optimizers import AdamW
 from zoo.train.run_spec import RunSpec
 
 
@@ -142,4 +143,4 @@ class _Place:
 def test_the_evaluator_takes_the_metrics_of_the_objective():
     assert Loss().metric_names(PairLM()) == ("loss", "accuracy", "small_loss")
     assert isinstance(RunConfig.from_dict(CONFIG).model, ModelConfig)
-    assert isinstance(RunConfig.from_dict(CONFIG).optimizer, OptimizerConfig)
+    assert isinstance(RunConfig.from_dict(CONFIG).optimizer, AdamW)

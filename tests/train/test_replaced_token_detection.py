@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A generator and a discriminator train together, resume bit for bit, and are exported side by side."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import signal
 
@@ -34,7 +36,10 @@ def config(num_steps=20, **objective):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("electra") / "run"
-    return workdir, train(config(), workdir)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        summary = train(config(), workdir)
+    assert printed.getvalue().endswith(f"model:       {workdir}/model\ngenerator:   {workdir}/generator\n")
+    return workdir, summary
 
 
 def curve(workdir):

@@ -19,13 +19,13 @@ from zoo.evals.loss import loss_sums
 from zoo.kernels import platform
 from zoo.models import registry
 from zoo.objectives import CausalLM
-from zoo.train.config import OptimizerConfig
 from zoo.train.optim import make_optimizer
+from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_eval_step, make_train_step
 
 VOCAB, WIDTH = 13, 5
-OPTIMIZER = OptimizerConfig(learning_rate=1e-2, warmup_steps=0, schedule="constant")
+OPTIMIZER = AdamW(learning_rate=1e-2, warmup_steps=0, schedule="constant")
 
 
 class Bigram(nnx.Module):
@@ -128,7 +128,7 @@ def test_a_batch_without_predictions_is_finite():
 
 
 def test_clipping_bounds_the_moments_and_reports_the_norm_before():
-    clipped = OptimizerConfig(learning_rate=1e-2, warmup_steps=0, schedule="constant", clip_norm=1e-3)
+    clipped = AdamW(learning_rate=1e-2, warmup_steps=0, schedule="constant", clip_norm=1e-3)
     state, sums = run([rows(6)], config=clipped)
     moment = optax.tree.get(state.opt_state, "mu")
     assert float(sums["grad_norm"]) > 1e-2

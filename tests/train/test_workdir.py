@@ -17,18 +17,19 @@ from zoo.data.text import TextConfig
 from zoo.errors import ConfigError, IntegrityError
 from zoo.models.config import ModelConfig
 from zoo.objectives import CausalLM
-from zoo.train.config import OptimizerConfig, RunConfig
+from zoo.train.config import RunConfig
+from zoo.train.optimizers import AdamW
 from zoo.train.workdir import CHECKPOINTS, CONFIG, claim, read_config
 
 CONFIG_A = RunConfig(
     objective=CausalLM(),
     model=ModelConfig(name="gpt2"),
     data=TextConfig(seq_len=8, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300)),
-    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=1),
+    optimizer=AdamW(learning_rate=1e-3, warmup_steps=1),
     batch_size=4,
     num_steps=10,
 )
-CONFIG_B = dataclasses.replace(CONFIG_A, optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=1))
+CONFIG_B = dataclasses.replace(CONFIG_A, optimizer=AdamW(learning_rate=2e-3, warmup_steps=1))
 
 HOLDER = """
 import sys, time

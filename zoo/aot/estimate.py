@@ -4,9 +4,9 @@
 
 Memory is the bytes of one device at the fuller of two moments:
 
-* always: parameters and two moments in float32, as they are sharded and padded to a TPU's tiles; the layers'
-  parameters once more in the dtype of the computation, since XLA casts them once for all layers; and the activations
-  that the remat policy saves for every layer (`SizeModel.saved`);
+* always: parameters and the optimizer's state, of AdamW two moments, in float32, as they are sharded and padded to a
+  TPU's tiles; the layers' parameters once more in the dtype of the computation, since XLA casts them once for all
+  layers; and the activations that the remat policy saves for every layer (`SizeModel.saved`);
 * always, where a device's shard of the width does not fill a TPU's lanes: the vocabulary's table and its gradient in
   float32, for which libtpu replaces gathers and scatters by all-reduces of the whole;
 * while the loss is differentiated: that table and its gradient, in float32 where positions are processed in parts;
@@ -32,6 +32,8 @@ from zoo.cost.chips import Chip
 from zoo.kernels.softmax_xent import pallas_tpu
 from zoo.nn.config import TransformerConfig
 from zoo.sharding.rules import part, preset, ways
+from zoo.train.optim import make_optimizer
+from zoo.train.parameters import logical_axes, map_state
 from zoo.train.run_spec import RunSpec
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by remat policy.
@@ -41,7 +43,7 @@ FAST = 1.75  # times VMEM: how much of the working set is not in the main memory
 PASSED = 60  # vectors of the width that a layer's operations read or write for each token, both passes together
 GATHERED = 3  # layers whose gathered parameters are held at a time: this one, the next, and a gradient
 MATRIX = 0.8  # fraction of the peak that products reach, those with short sides included
-ADAM_BYTES = 40  # read and written for each parameter by an update: gradient twice, parameter and moments both ways
+UPDATE_BYTES = 24  # read and written for each parameter by an update; the optimizer's state is both as well
 
 
 class Layout(NamedTuple):
@@ -103,12 +105,14 @@ class SizeModel:
     """The sizes of a model and its objective that estimates are made from.
 
     Attributes:
-      leaves: the parameters. forward: operations of a forward pass of one sequence. length: tokens of a sequence.
+      leaves: the parameters. moments: the optimizer's state. forward: operations of a forward pass of one sequence.
+      length: tokens of a sequence.
       predictions: positions of a sequence at which a token is predicted; None is all.
     """
 
     config: TransformerConfig
     leaves: tuple[Leaf, ...]
+    moments: tuple[Leaf, ...]
     forward: int
     length: int
     predictions: int | None
@@ -119,8 +123,12 @@ class SizeModel:
         params = nnx.state(nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0)))))
         variables = jax.tree.leaves(params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
         leaves = tuple(Leaf(leaf.get_metadata()["axes"], leaf.shape) for leaf in variables)
+        axes, pure = logical_axes(params), nnx.to_pure_dict(params)
+        state = jax.eval_shape(make_optimizer(spec.config.optimizer, spec.config.num_steps, axes=axes).init, pure)
+        moments: list[Leaf] = []
+        map_state(lambda names, leaf: moments.append(Leaf(names, leaf.shape)), state, pure, axes)
         length, predictions = spec.config.data.seq_len, spec.objective.predictions
-        return cls(spec.model, leaves, spec.forward_flops(1), length, predictions)
+        return cls(spec.model, leaves, tuple(moments), spec.forward_flops(1), length, predictions)
 
     def estimate(self, layout: Layout, chip: Chip) -> Estimate:
         """The estimate of a train step with this layout on such chips."""
@@ -146,7 +154,7 @@ class SizeModel:
         }
         loss = moments.pop("loss")
         return {
-            "state": 12 * own,
+            "state": 4 * (own + self._moments(layout)),
             "table": 0 if self.fills_lanes(layout) else 8 * self._table(layout),
             "cast": short * layers if short < 4 else 0,
             "saved": self.config.num_layers * tokens * short * self.saved(layout),
@@ -157,6 +165,10 @@ class SizeModel:
         """Padded size of one device's parameters: of all, of those with an axis, or as they are gathered for use."""
         leaves = [leaf for leaf in self.leaves if only is None or only in leaf.axes]
         return sum(padded_size(leaf.part(layout.rules, layout.mesh, gathered=gathered)) for leaf in leaves)
+
+    def _moments(self, layout: Layout) -> int:
+        """Padded size of one device's part of the optimizer's state."""
+        return sum(padded_size(leaf.part(layout.rules, layout.mesh)) for leaf in self.moments)
 
     def _loss(self, layout: Layout, chip: Chip) -> int:
         """Bytes of the vocabulary's table and its gradient while the loss kernel runs backwards."""
@@ -214,7 +226,10 @@ class SizeModel:
         vector = self.config.width * jnp.dtype(self.config.execution.dtype).itemsize
         moved = self.config.num_layers * passes / flops.TRAINING * self._tokens(layout) * PASSED * vector
         own = self._held(layout)
-        return layout.grad_accum_steps * (products + moved / memory) + ADAM_BYTES * own / memory
+        return (
+            layout.grad_accum_steps * (products + moved / memory)
+            + (UPDATE_BYTES * own + 8 * self._moments(layout)) / memory
+        )
 
     def _collectives(self, layout: Layout) -> Iterator["_Traffic"]:
         short, times = jnp.dtype(self.config.execution.dtype).itemsize, layout.grad_accum_steps

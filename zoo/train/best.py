@@ -19,11 +19,9 @@ from zoo.errors import IntegrityError
 from zoo.multihost.processes import is_primary, wait_for_all
 from zoo.train.run_spec import RunSpec, best_by
 from zoo.train.state import TrainState
-from zoo.train.workdir import write_json
+from zoo.train.workdir import BEST, BEST_RECORD, write_json
 
 _log = logging.getLogger(__name__)
-
-FOLDER, RECORD = "best", "best.json"
 
 
 class Best:
@@ -33,7 +31,7 @@ class Best:
     """
 
     def __init__(self, workdir: Path, spec: RunSpec):
-        self._record, self._manager = workdir / RECORD, None
+        self._record, self._manager = workdir / BEST_RECORD, None
         self._best: dict[str, Any] | None = None  # as recorded, without the delay with which hosts see a shared file
         self._patience = spec.config.early_stopping
         if not spec.config.keep_best:
@@ -44,7 +42,7 @@ class Best:
         self._sign = -1.0 if evaluator.lower_is_better(self._metric) else 1.0
         # Two: the record of the new one is written before the old one goes.
         options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager((workdir / FOLDER).resolve(), options=options)
+        self._manager = ocp.CheckpointManager((workdir / BEST).resolve(), options=options)
 
     def __enter__(self) -> "Best":
         return self
@@ -102,7 +100,7 @@ class Best:
             kept: Any = self._manager.restore(best["step"], args=ocp.args.StandardRestore(like))
         except Exception as error:  # Orbax raises whatever its storage layers raise
             raise IntegrityError(
-                f"{self._record.parent / FOLDER / str(best['step'])}, the best step by {best['metric']}, cannot be "
+                f"{self._record.parent / BEST / str(best['step'])}, the best step by {best['metric']}, cannot be "
                 f"read ({error}); delete {self._record}, and the same command exports the last step instead."
             ) from error
         _log.info("the best step by %s is %d (%.4g)", best["metric"], best["step"], best["value"])

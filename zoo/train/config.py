@@ -12,7 +12,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from zoo import checks
 from zoo.data import DATASETS, DatasetConfig
@@ -22,55 +22,16 @@ from zoo.models.config import ModelConfig
 from zoo.models.registry import ENTRIES
 from zoo.objectives import OBJECTIVES, Objective
 from zoo.text.train import USUAL_SPECIAL
+from zoo.train.optimizers import OPTIMIZERS, OptimizerConfig
 
+# Fields that may change if no learning rate so far depends on them (`zoo.train.workdir`).
+_SCHEDULE = ("schedule", "end_fraction", "decay_steps", "decay_fraction", "decay_shape")
+LATER = ("num_steps", *(f"optimizer.{name}" for name in _SCHEDULE))
 # Fields that may change between two starts of one experiment: they move no parameter by design.
 _FREE = ("checkpoint_every", "early_stopping", "keep_checkpoints", "mesh", "rules", "xla_options")
 
 UNKNOWN_EPOCH = 1000  # steps
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
-    """AdamW and its schedule.
-
-    Attributes:
-      learning_rate: the highest, reached after `warmup_steps` of linear growth from 0.
-      warmup_fraction: of the run's steps, where `warmup_steps` is 0.
-      schedule: the decay from there to `end_fraction` of it, at the last step.
-      clip_norm: largest global norm of a gradient; 0 clips nothing.
-      layer_decay: factor on the learning rate from each layer to the one below it (`zoo.train.layer_decay`); 1 is none.
-    """
-
-    learning_rate: float
-    warmup_steps: int = 0
-    warmup_fraction: float = 0.0
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    end_fraction: float = 0.0
-    b1: float = 0.9
-    b2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    layer_decay: float = 1.0
-
-    def __post_init__(self):
-        if self.warmup_steps < 0:
-            raise ConfigError(f"optimizer.warmup_steps must be 0 or more; found {self.warmup_steps}.")
-        if not 0 <= self.warmup_fraction <= 1:
-            raise ConfigError(f"optimizer.warmup_fraction must be between 0 and 1; found {self.warmup_fraction!r}.")
-        for name in ("learning_rate", "weight_decay", "clip_norm"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"optimizer.{name} must be 0 or more; found {getattr(self, name)!r}.")
-        if self.eps <= 0:
-            raise ConfigError(f"optimizer.eps must be above 0; found {self.eps!r}.")
-        if not 0 <= self.end_fraction <= 1:
-            raise ConfigError(f"optimizer.end_fraction must be between 0 and 1; found {self.end_fraction!r}.")
-        if not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"optimizer.layer_decay must be above 0 and at most 1; found {self.layer_decay!r}.")
-        for name in ("b1", "b2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"optimizer.{name} must be at least 0 and below 1; found {getattr(self, name)!r}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +42,7 @@ class RunConfig:
       objective: a type of `zoo.objectives.OBJECTIVES` and its fields.
       data: a type of `zoo.data.DATASETS` and its fields.
       model: `name` in the registry, and fields of `TransformerConfig` that differ from it.
+      optimizer: a type of `zoo.train.optimizers.OPTIMIZERS`, AdamW if none is given, and its fields.
       init_from: a registry name, a Hub folder or the workdir of another run to start from; "" is random weights.
       evals: evaluators by name, each a type of `zoo.evals.EVALUATORS` and its fields.
       keep_best: "EVALUATOR/METRIC", by which the best model of the run is kept, and exported at its end; "" exports the
@@ -101,7 +63,7 @@ class RunConfig:
     objective: Objective = dataclasses.field(metadata=checks.types(lambda: OBJECTIVES))
     data: DatasetConfig = dataclasses.field(metadata=checks.types(lambda: DATASETS))
     model: ModelConfig
-    optimizer: OptimizerConfig
+    optimizer: OptimizerConfig = dataclasses.field(metadata=checks.types(lambda: OPTIMIZERS, default="adamw"))
     batch_size: int
     num_steps: int = 0
     num_epochs: float = 0.0
@@ -145,6 +107,7 @@ class RunConfig:
             raise ConfigError(
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
             )
+        self._check_decay()
         if not self.model.name and not self.init_from:
             raise ConfigError(
                 "model.name and init_from are both empty; set init_from to start from a checkpoint, or model.name to a "
@@ -153,6 +116,17 @@ class RunConfig:
         for name in self.evals:
             if not name or name in ("train",) or set(name) & set("/."):
                 raise ConfigError(f"An evaluator is called {name!r}; use another name, without '/' and '.'.")
+
+    def _check_decay(self) -> None:
+        optimizer = self.optimizer
+        if optimizer.schedule != "wsd" or not self.num_steps:
+            return
+        decay = optimizer.decay_length(self.num_steps)
+        if optimizer.warmup_steps + decay > self.num_steps:
+            raise ConfigError(
+                f"optimizer.warmup_steps {optimizer.warmup_steps} and the decay of {decay} steps exceed num_steps "
+                f"{self.num_steps}; lower optimizer.decay_steps or warmup_steps."
+            )
 
     @property
     def model_name(self) -> str:
@@ -192,16 +166,12 @@ class RunConfig:
         epoch = UNKNOWN_EPOCH if examples is None else max(1, round(examples / self.batch_size))
         passes = self.num_epochs * (UNKNOWN_EPOCH if examples is None else examples / self.batch_size)
         num_steps = self.num_steps or max(1, math.ceil(passes))
-        optimizer = self.optimizer
-        if optimizer.warmup_fraction and not optimizer.warmup_steps:
-            warmup_steps = round(optimizer.warmup_fraction * num_steps)
-            optimizer = dataclasses.replace(optimizer, warmup_steps=warmup_steps)
         return dataclasses.replace(
             self,
             num_steps=num_steps,
             eval_every=self.eval_every or epoch,
             checkpoint_every=self.checkpoint_every or epoch,
-            optimizer=optimizer,
+            optimizer=self.optimizer.in_steps(num_steps),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from zoo.evals.evaluator import Findings, Function
 from zoo.multihost import watch
 from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Objective
+from zoo.train.average import averaged
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.final_report import write_report
@@ -121,7 +122,7 @@ def evaluate_workdir(
 
 def _latest(workdir: Path, learner: Learner) -> tuple[dict[str, Any], nnx.GraphDef, Any, Any]:
     with Checkpoints(workdir, keep=None) as checkpoints:
-        state = checkpoints.restore(learner.abstract)
+        state = averaged(checkpoints.restore(learner.abstract))
     return {"step": int(state.step)}, learner.graphdef, state.params, state.frozen
 
 

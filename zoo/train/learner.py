@@ -19,9 +19,10 @@ from zoo.evals.evaluator import Function
 from zoo.multihost.processes import batch_blocks
 from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh
-from zoo.sharding.rules import batch_sharding, partitioned, replicated, shardings, ways
+from zoo.sharding.rules import batch_sharding, param_sharding, partitioned, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options
-from zoo.train.optim import make_optimizer
+from zoo.train.optim import describe_rules, make_optimizer
+from zoo.train.parameters import Axes, logical_axes, map_state
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
 from zoo.train.step import Batch, EvalStep, TrainStep, make_eval_step, make_train_step
@@ -33,8 +34,8 @@ class Learner(NamedTuple):
     """A run's modules and optimizer on a mesh.
 
     Attributes:
-      rules: preset of `zoo.sharding.rules`. abstract: the training state as shapes, dtypes and shardings.
-      options: the compiler's, for steps on these devices.
+      rules: preset of `zoo.sharding.rules`. axes: of the parameters that train, by the names that lead to them.
+      abstract: the training state as shapes, dtypes and shardings. options: the compiler's, for steps on these devices.
     """
 
     spec: RunSpec
@@ -42,6 +43,7 @@ class Learner(NamedTuple):
     rules: str
     graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
+    axes: Axes
     abstract: TrainState
     shardings: TrainState
     options: Options
@@ -60,14 +62,20 @@ class Learner(NamedTuple):
         module = nnx.eval_shape(lambda: spec.build(rngs=nnx.Rngs(jax.random.key(0))))
         graphdef, params, frozen = nnx.split(module, spec.objective.trainable, ...)
         where, fixed = (nnx.to_pure_dict(shardings(part, mesh, config.rules)) for part in (params, frozen))
+        axes = logical_axes(params)
         params, frozen = nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
         if not params:
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
-        optimizer = make_optimizer(config.optimizer, config.num_steps, frozen)
+        optimizer = make_optimizer(config.optimizer, config.num_steps, frozen, axes)
         shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
-        by_leaf = _state_shardings(shapes, where, fixed, optimizer, replicated(mesh))
+        whole = replicated(mesh)
+        moments = map_state(
+            lambda names, leaf: param_sharding(names, leaf.shape, mesh, config.rules), shapes.opt_state, params, axes
+        )
+        fields: Any = (whole, whole, where, fixed, moments, whole)  # a state of shardings, not of arrays
+        by_leaf = TrainState(*fields)
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, by_leaf)
-        return cls(spec, mesh, config.rules, graphdef, optimizer, abstract, by_leaf, options)
+        return cls(spec, mesh, config.rules, graphdef, optimizer, axes, abstract, by_leaf, options)
 
     def initial_state(self) -> TrainState:
         """The state before the first step: random parameters, or those of the checkpoint that the run starts from.
@@ -121,6 +129,10 @@ class Learner(NamedTuple):
         """What each device holds of it."""
         held = memory_per_device(self.modules, self.abstract.opt_state)
         return describe(held, self.mesh, self.rules)
+
+    def describe_optimizer(self) -> str:
+        """Which parameters each rule of the optimizer touches."""
+        return describe_rules(self.spec.config.optimizer, self.abstract.params, self.axes, self.abstract.frozen)
 
     def context(self) -> contextlib.AbstractContextManager[None]:
         """The context in which steps are traced."""
@@ -199,14 +211,3 @@ def _put(rows: np.ndarray, sharding: NamedSharding, shard: Shard) -> jax.Array:
         return rows[(slice(start, start + size), *index[1:])]
 
     return jax.make_array_from_callback((size * shard.count, *rows.shape[1:]), sharding, read)
-
-
-def _state_shardings(
-    shapes: TrainState, params: Any, frozen: Any, optimizer: optax.GradientTransformation, whole: NamedSharding
-) -> TrainState:
-    """Moments are sharded like their parameters; counters are replicated."""
-    moments = optax.tree.map_params(
-        optimizer, lambda _, sharding: sharding, shapes.opt_state, params, transform_non_params=lambda _: whole
-    )
-    fields: Any = (whole, whole, params, frozen, moments, whole)  # a state of shardings, not of arrays
-    return TrainState(*fields)

@@ -27,16 +27,17 @@ from zoo.errors import ConfigError
 from zoo.hub.load import Declared, declared
 from zoo.multihost import watch
 from zoo.multihost.processes import Consensus, is_primary, primary_first
+from zoo.train.average import averaged
 from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import Evaluation
 from zoo.train.final_report import REPORT, drop_stale_report, write_report
 from zoo.train.learner import Learner
-from zoo.train.optim import make_schedule
 from zoo.train.profile import Profile, Span
 from zoo.train.report import Report, Silence, Work, describe
 from zoo.train.run_spec import RunSpec, check_names, check_vocabulary, source_of
+from zoo.train.schedules import make_schedule
 from zoo.train.state import TrainState
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
@@ -85,6 +86,7 @@ def train(
         # 2. The devices, and the shardings of everything on them.
         learner = Learner.create(spec)
         _log.info("%s", learner.describe())
+        _log.info("%s", learner.describe_optimizer())
         # 3. The state: the latest checkpoint's, with the position in the data, or a new one.
         checkpoints = stack.enter_context(Checkpoints(workdir, config.keep_checkpoints))
         best = stack.enter_context(Best(workdir, spec))
@@ -106,8 +108,8 @@ def train(
             _log.info(what, step, config.early_stopping, config.keep_best)
         summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
-            exported = best.restore(state)
-            _export(learner, dataset, exported, kept, workdir)
+            exported = best.restore(averaged(state))
+            models = _export(learner, dataset, exported, kept, workdir)
             findings = run.evaluation.examine(exported.params, exported.frozen)
             watch.heartbeat("the report", grace_period=True)
             if is_primary():
@@ -118,7 +120,7 @@ def train(
             _log.warning("stopped by %s after step %d; the same command continues from there.", name, step)
         raise SystemExit(SIGNALLED + signalled)
     if is_primary():
-        print(describe(summary, workdir, best.step(state)))
+        print(describe(summary, workdir, models, best.step(state)))
     return summary | ({"signal": late} if late else {})
 
 
@@ -213,9 +215,10 @@ class _Run:
             )
 
     def _evaluate(self, step: int, state: TrainState, names: list[str]) -> None:
-        for name, metrics in self.evaluation.run(state.params, state.frozen, names).items():
+        evaluated = averaged(state)
+        for name, metrics in self.evaluation.run(evaluated.params, evaluated.frozen, names).items():
             self.report.evaluation(step, name, metrics)
-            self.best.offer(step, name, metrics, state)
+            self.best.offer(step, name, metrics, evaluated)
         self.report.restart_clock()
 
 
@@ -247,18 +250,20 @@ def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silenc
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 
 
-def _export(learner: Learner, dataset: Dataset, state: TrainState, kept: Declared | None, workdir: Path) -> None:
-    """The models as Transformers would save them, with their tokenizer and what the checkpoint declared."""
+def _export(learner: Learner, dataset: Dataset, state: TrainState, kept: Declared | None, workdir: Path) -> list[str]:
+    """Saves the models as Transformers would, with tokenizer and what the checkpoint declared; gives their folders."""
     objective, module = learner.spec.objective, learner.module(state)
     model = objective.export(module)
     if kept is not None:
         kept.give(model)
-    for name, each in {MODEL: model, **objective.companions(module)}.items():
+    models = {MODEL: model, **objective.companions(module)}
+    for name, each in models.items():
         zoo.save(each, workdir / name)
         if is_primary():
             dataset.tokenizer.save(workdir / name)
     if is_primary() and dataset.inputs is not None:
         dataset.inputs.save(workdir / MODEL)
+    return [*models]
 
 
 @contextlib.contextmanager

@@ -1,66 +1,83 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""AdamW (arXiv 1711.05101), its schedules, and which parameters decay."""
+"""The optimizer of a run: clipping, the config's rule, the learning rate, its shares by layer, and the average."""
 
+import collections
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
-from zoo.errors import ConfigError
-from zoo.train.config import OptimizerConfig
-from zoo.train.layer_decay import scale_by_layer
-
-# By name and not by rank: stacked layers give a bias [L, N, H] three axes. One table serves every family, since weights
-# are named for what they do; embeddings decay, as in the original BERT and GPT-2 optimizers.
-_DECAYS = {"kernel": True, "embedding": True, "bias": False, "scale": False}
-# XLNet's own: biases of queries, the embedding of "same segment or not", and that of a token to predict.
-_DECAYS |= {"content_bias": False, "position_bias": False, "segment_bias": False, "segment": True, "unknown": True}
+from zoo.train.average import average_parameters
+from zoo.train.layer_decay import layer_factors, scale_by_layer
+from zoo.train.optimizers import OPTIMIZERS, OptimizerConfig
+from zoo.train.parameters import Axes, Parameter, list_parameters
+from zoo.train.schedules import make_schedule
 
 
-def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
-    """Learning rate by step: a linear warm-up from 0, then the schedule's decay to its end at `num_steps`."""
-    peak, end = config.learning_rate, config.learning_rate * config.end_fraction
-    decay_steps = max(1, num_steps - config.warmup_steps)
-    decay = {
-        "linear": lambda: optax.linear_schedule(peak, end, decay_steps),
-        "cosine": lambda: optax.cosine_decay_schedule(peak, decay_steps, alpha=config.end_fraction),
-        "constant": lambda: optax.constant_schedule(peak),
-    }[config.schedule]()
-    warmup = optax.linear_schedule(0.0, peak, max(1, config.warmup_steps))
-    return optax.join_schedules([warmup, decay], [config.warmup_steps])
-
-
-def make_optimizer(config: OptimizerConfig, num_steps: int, frozen: Any = None) -> optax.GradientTransformation:
-    """Clipping by global norm, then AdamW with decoupled decay, then the layers' shares of the rate.
+def make_optimizer(
+    config: OptimizerConfig, num_steps: int, frozen: Any = None, axes: Axes | None = None
+) -> optax.GradientTransformation:
+    """Clipping by global norm, the config's rule, the learning rate, the layers' shares of it, the average.
 
     Args:
       frozen: parameters that do not train, whose layers count for the depth of those that do.
+      axes: the logical axes of those that train; AdamW and Lion do without.
     """
-    adamw = optax.adamw(
-        make_schedule(config, num_steps),
-        b1=config.b1,
-        b2=config.b2,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        mask=decay_mask,
-    )
     clipping = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    rate = optax.scale_by_learning_rate(make_schedule(config, num_steps))
+    rule = optax.chain(*config.steps(axes or {}), rate)
     layers = [] if config.layer_decay == 1.0 else [scale_by_layer(config.layer_decay, frozen)]
-    return _permissive(optax.chain(*clipping, adamw, *layers))
+    average = [average_parameters(config.ema_decay)] if config.ema_decay else []
+    return _permissive(optax.chain(*clipping, rule, *layers, *average))
 
 
-def decay_mask(params: Any) -> Any:
-    """True where weight decay applies. A parameter whose last name the table lacks is a ConfigError."""
+def describe_rules(config: OptimizerConfig, params: Any, axes: Axes, frozen: Any = None) -> str:
+    """A line for each rule: how many parameters it touches, and their names without those of the layers.
 
-    def decays(path, _) -> bool:
-        name = str(path[-1].key)
-        if name not in _DECAYS:
-            where = ".".join(str(key.key) for key in path)
-            raise ConfigError(f"no weight-decay rule for the parameter {where}; add {name!r} to zoo/train/optim.py.")
-        return _DECAYS[name]
+    Args:
+      params, frozen: as shapes; see `make_optimizer`.
+    """
+    kind = next(name for name, each in OPTIMIZERS.items() if each is type(config))
+    parameters = list_parameters(params, axes)
+    chosen = {name: [each for each in parameters if select(each)] for name, select in config.rules().items()}
+    if config.layer_decay != 1.0:
+        chosen |= _by_rate(parameters, layer_factors(params, config.layer_decay, frozen))
+    if config.ema_decay:
+        chosen[f"averaged, {config.ema_decay:g}"] = parameters
+    lines = [f"optimizer {kind} trains {_total(parameters):,} parameters in {len(parameters)} arrays:"]
+    for name, touched in chosen.items():
+        names = "all" if touched == parameters else ", ".join(_names(touched)) or "none"
+        lines.append(f"  {name}: {_total(touched):,} in {len(touched)}: {names}")
+    return "\n".join(lines)
 
-    return jax.tree.map_with_path(decays, params)
+
+def _total(parameters: list[Parameter]) -> int:
+    return sum(each.size for each in parameters)
+
+
+def _names(parameters: list[Parameter]) -> Iterator[str]:
+    """Those of sibling modules together: `stack.attention.{key, query}.kernel`."""
+    siblings: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    for each in parameters:
+        *parents, last = (str(name) for name in each.path if name != "blocks")
+        siblings[".".join(parents[:-1]), last].append("".join(parents[-1:]))
+    for (parent, last), modules in siblings.items():
+        module = modules[0] if len(modules) == 1 else f"{{{', '.join(modules)}}}"
+        yield ".".join(filter(None, (parent, module, last)))
+
+
+def _by_rate(parameters: list[Parameter], factors: Any) -> dict[str, list[Parameter]]:
+    """The parameters by the range of their layers' shares of the learning rate, lowest first."""
+    found: dict[tuple[float, float], list[Parameter]] = collections.defaultdict(list)
+    for each, factor in zip(parameters, jax.tree.leaves(factors), strict=True):
+        found[float(np.min(factor)), float(np.max(factor))].append(each)
+    return {
+        f"learning rate x {low:.3g}" + (f" to {high:.3g}" if high > low else ""): found[low, high]
+        for low, high in sorted(found)
+    }
 
 
 def _permissive(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:

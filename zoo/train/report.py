@@ -12,7 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,10 +171,13 @@ class Report:
             self._events.add_scalar(f"{split}/{name}", value, step)
 
 
-def describe(summary: Mapping[str, Any], workdir: Path, exported: int | None = None) -> str:
+def describe(
+    summary: Mapping[str, Any], workdir: Path, models: Sequence[str] = (MODEL,), exported: int | None = None
+) -> str:
     """A few lines of text: the result, and the paths of everything.
 
     Args:
+      models: the folders of the exported ones.
       exported: the step of the exported model, which the report is about; None is the last one.
     """
     groups = {name: found for name, found in summary.items() if isinstance(found, Mapping)}
@@ -182,10 +185,11 @@ def describe(summary: Mapping[str, Any], workdir: Path, exported: int | None = N
     for name, found in groups.items():
         shown = {k: v for k, v in found.items() if k not in ("step", "grad_norm", "learning_rate", "skipped")}
         lines.append(f"  {name + ':':<13}{', '.join(f'{k} {v:.4g}' for k, v in shown.items() if v is not None)}")
-    paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "report": f"{REPORT}/{PAGE}", "model": MODEL}
+    paths = {"curves": CURVE, "metrics": METRICS, "TensorBoard": EVENTS, "report": f"{REPORT}/{PAGE}"}
+    paths |= {name: name for name in models}
     lines += [f"{name + ':':<13}{workdir / path}" for name, path in paths.items()]
     if exported not in (None, summary["step"]):
-        lines[-1] += f" (step {exported}, the best; the report is on this one)"
+        lines[-len(models)] += f" (step {exported}, the best; the report is on this one)"
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import logging
 import os
@@ -14,11 +15,13 @@ from typing import Any
 
 from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import index, is_primary
-from zoo.train.config import RunConfig
+from zoo.train.config import LATER, RunConfig
+from zoo.train.schedules import taken
 
 _log = logging.getLogger(__name__)
 
 CONFIG, MANIFEST, CHECKPOINTS, MODEL, DATA = "config.json", "data.json", "checkpoints", "model", "data"
+BEST, BEST_RECORD = "best", "best.json"
 
 
 @contextlib.contextmanager
@@ -145,28 +148,72 @@ def _check_experiment(workdir: Path, config: RunConfig) -> None:
     before = read_config(workdir)
     there, here = before.identity(), config.identity()
     length = "num_steps" if config.num_steps else "num_epochs"
+    last = _last_step(workdir)
+    same = _same_so_far(before, config, last)
+    changed = [name for name in LATER if same and there[name] != here[name]]
+    there |= {name: here[name] for name in changed}
     if getattr(config, length) > getattr(before, length) > 0:
         there[length] = getattr(config, length)
-        _say_extended(before, config, length)
+        _say_extended(before, config, length, same)
+    elif changed:
+        what = ", ".join(f"{name}={here[name]}" for name in changed)
+        _log.warning("the run goes on with %s: its learning rates so far are the same.", what)
     _compare(there, here, f"{workdir} holds checkpoints of another experiment")
+    if config.identity() != before.identity():
+        _set_aside_later_best(workdir, last)
 
 
-def _say_extended(before: RunConfig, config: RunConfig, length: str) -> None:
+def _same_so_far(before: RunConfig, config: RunConfig, steps: int) -> bool:
+    """Whether a run of the new config would have had the same learning rate at each of so many steps."""
+    if not config.num_steps or not before.num_steps or config.num_steps < steps:
+        return False
+    there, here = (taken(each.optimizer, each.num_steps, steps) for each in (before, config))
+    return there == here
+
+
+def _say_extended(before: RunConfig, config: RunConfig, length: str, same: bool) -> None:
     schedule, unit = config.optimizer.schedule, length.removeprefix("num_")
     start, end = getattr(before, length), getattr(config, length)
     meaning = (
-        "its learning rate is the same at any step"
-        if schedule == "constant"
-        else f"from here on its learning rate follows a {schedule} schedule that ends after {end:g} {unit}, while its "
-        f"steps so far followed one that ends after {start:g}"
+        f"from here on its learning rate follows a {schedule} schedule that ends after {end:g} {unit}, while its steps "
+        f"so far followed one that ends after {start:g}"
     )
+    if same:
+        meaning = "its learning rates so far are the same"
+    if schedule in ("constant", "inverse_sqrt"):
+        meaning = "its learning rate is the same at any step"
     _log.warning("the run is extended from %g to %g %s: %s.", start, end, unit, meaning)
+
+
+def _set_aside_later_best(workdir: Path, last: int) -> None:
+    """Renames a best model from after the last checkpoint: the run, which now differs, never comes to it."""
+    record = workdir / BEST_RECORD
+    step = read_json(record).get("step", 0) if record.exists() else 0
+    if step <= last:
+        return
+    for name in (BEST, BEST_RECORD):
+        if (path := workdir / name).exists():
+            path.rename(_unused(workdir / f"{name}.of-step-{step}"))
+    what = "the best model is of step %d, after step %d, from which the run differs; it is set aside as %s."
+    _log.warning(what, step, last, f"{BEST}.of-step-{step}")
+
+
+def _unused(path: Path) -> Path:
+    """The path, with a number behind it if there is something of that name."""
+    names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
+    return next(each for name in names if not (each := path.with_name(name)).exists())
 
 
 def has_checkpoints(workdir: Path) -> bool:
     """Whether a whole step is saved there. Asks the names of the folders alone."""
+    return _last_step(workdir) >= 0
+
+
+def _last_step(workdir: Path) -> int:
+    """The last whole step that is saved there; -1 if none is."""
     folder = workdir / CHECKPOINTS
-    return folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return max((int(name) for name in names if name.isdecimal()), default=-1)
 
 
 def _compare(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
