@@ -45,7 +45,7 @@ def bound_objectives():
     """Every objective with each schema that it reads."""
     for kind, schema in itertools.product(OBJECTIVES.values(), LABELS):
         if kind.needs <= schema.keys():
-            yield kind().bind(info(schema=schema, mask_id=3, bytes_per_token=4.0))
+            yield kind().bind(info(schema=schema, mask_id=3, eos_id=1, sentinels=100, bytes_per_token=4.0))
 
 
 @pytest.mark.parametrize("evaluator", [*evaluators()], ids=str)

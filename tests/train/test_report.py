@@ -67,8 +67,9 @@ def test_the_summary_in_words(tmp_path):
     summary = {"step": 3, "dev": {"step": 3, "loss": 0.25, "accuracy": None}, "train": {"step": 3, "grad_norm": 1.0}}
     lines = describe(summary, tmp_path).splitlines()
     assert lines[:3] == ["step 3", "  dev:         loss 0.25", "  train:       "]
-    assert describe(summary, tmp_path, 3).splitlines() == lines
-    best = describe(summary, tmp_path, 2).splitlines()[-1]
+    assert describe(summary, tmp_path, exported=3).splitlines() == lines
+    best, other = describe(summary, tmp_path, ("model", "generator"), exported=2).splitlines()[-2:]
+    assert other == f"generator:   {tmp_path / 'generator'}"
     assert best == f"{lines[-1]} (step 2, the best; the report is on this one)"
     assert lines[-1] == f"model:       {tmp_path / 'model'}" and f"curves:      {tmp_path / CURVE}" in lines
 
