@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.objectives.test_units import same_distribution
 from zoo.data.random import Key
 from zoo.objectives.spans import (
     NOISE,
@@ -208,15 +209,6 @@ def runs(mask):
     """Lengths of the spans of noise."""
     ends = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     return (ends[1::2] - ends[::2]).tolist()
-
-
-def same_distribution(ours, theirs):
-    """A chi-square test of two samples of whole numbers, one of each row: those of one row would depend."""
-    values = sorted({*ours, *theirs})
-    table = np.array([[sample.count(value) for value in values] for sample in (ours, theirs)])
-    rare = table.sum(0) < 20  # pooled, as the test is for large counts
-    table = np.concatenate([table[:, ~rare], table[:, rare].sum(1, keepdims=True)], axis=1)
-    return stats.chi2_contingency(table[:, table.sum(0) > 0]).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(("denoiser", "exact"), [(Spans(), (85, 28)), (Spans(rate=0.5, mean_span=8.0), (284, 36))])

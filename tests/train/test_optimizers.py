@@ -13,6 +13,7 @@ import pytest
 from flax import nnx
 
 from tests.objectives.fakes import info
+from tests.train.test_layer_decay import by_name, small
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.objectives import CausalLM
@@ -248,21 +249,6 @@ def test_impossible_values_are_refused(kind, change, message):
 
 
 # Layers that are scanned, looped, or arrays of their own.
-
-SMALL = dict(num_layers=3, width=8, num_heads=2, mlp_width=16, vocab_size=31, max_length=8, init_std=0.5)
-
-
-@functools.cache
-def small(stack):
-    """A GPT-2 of a few hundred numbers."""
-    family = registry.FAMILIES["gpt2"]
-    config = family.sizes["gpt2"].replace(**SMALL, stack=stack)
-    return family.build(family.suit(config, "causal_lm"), head="causal_lm", rngs=nnx.Rngs(0))
-
-
-def by_name(tree):
-    found = jax.tree.leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in found}
 
 
 @functools.cache

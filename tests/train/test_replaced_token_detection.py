@@ -5,15 +5,13 @@
 import contextlib
 import dataclasses
 import io
-import os
-import signal
 
 import numpy as np
 import pytest
 
 import zoo
 from configs import electra_pretrain
-from zoo.objectives import OBJECTIVES, ReplacedTokenDetection
+from tests.train.runs import curve, stop_once
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
 from zoo.train.report import read_lines
@@ -42,10 +40,6 @@ def trained(tmp_path_factory):
     return workdir, summary
 
 
-def curve(workdir):
-    return [(row["step"], row["split"], row["loss"]) for row in read_lines(workdir / "metrics.jsonl")]
-
-
 def weights(workdir):
     return [(workdir / name / "model.safetensors").read_bytes() for name in ("model", "generator")]
 
@@ -71,16 +65,7 @@ def test_both_models_are_saved_and_share_their_embeddings(trained):
 
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
-    stops = [7]
-
-    class Stopping(ReplacedTokenDetection):
-        def arrange(self, batch, key):
-            if key.is_training and stops and key.step == stops[0]:
-                stops.clear()
-                os.kill(os.getpid(), signal.SIGTERM)
-            return super().arrange(batch, key)
-
-    monkeypatch.setitem(OBJECTIVES, "rtd", Stopping)
+    stop_once(monkeypatch, "rtd", step=7)
     with pytest.raises(SystemExit):
         train(config(), tmp_path / "run")
     assert not (tmp_path / "run" / "model").exists()

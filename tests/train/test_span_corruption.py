@@ -3,18 +3,16 @@
 """T5 trains on corrupted spans, resumes bit for bit, and is exported with a tokenizer that has sentinels."""
 
 import dataclasses
-import os
-import signal
 
 import numpy as np
 import pytest
 
 import zoo
 from configs import t5_pretrain
-from zoo.objectives import OBJECTIVES, SpanCorruption
+from tests.train.runs import curve, stop_once
+from zoo.objectives import SpanCorruption
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
-from zoo.train.report import read_lines
 from zoo.train.run_spec import RunSpec
 
 
@@ -39,10 +37,6 @@ def trained(tmp_path_factory):
     return workdir, train(config(), workdir)
 
 
-def curve(workdir):
-    return [(row["step"], row["split"], row["loss"]) for row in read_lines(workdir / "metrics.jsonl")]
-
-
 def test_the_loss_falls_and_the_model_is_exported_with_its_sentinels(trained):
     workdir, summary = trained
     losses = [loss for _, split, loss in curve(workdir) if split == "train"]
@@ -56,16 +50,7 @@ def test_the_loss_falls_and_the_model_is_exported_with_its_sentinels(trained):
 
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
-    stops = [7]
-
-    class Stopping(SpanCorruption):
-        def arrange(self, batch, key):
-            if key.is_training and stops and key.step == stops[0]:
-                stops.clear()
-                os.kill(os.getpid(), signal.SIGTERM)
-            return super().arrange(batch, key)
-
-    monkeypatch.setitem(OBJECTIVES, "span_corruption", Stopping)
+    stop_once(monkeypatch, "span_corruption", step=7)
     with pytest.raises(SystemExit):
         train(config(), tmp_path / "run")
     assert not (tmp_path / "run" / "model").exists()

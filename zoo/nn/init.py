@@ -26,8 +26,8 @@ def kernel_init(config: TransformerConfig) -> Initializer:
 def classifier_init(config: TransformerConfig) -> Initializer:
     """For the layers of a head with labels: normal where other kernels are truncated, as Transformers draws them.
 
-    A new head is drawn onto a trained model. Truncation leaves 0.88 of the standard deviation, so that logits and the
-    gradients behind them start smaller, which a short run does not make up (`benchmarks/records/finetune.md`).
+    Truncation leaves 0.88 of the standard deviation, so that the first logits, and the gradients behind them, would be
+    smaller than there.
     """
     if config.init == "truncated_normal":
         return jax.nn.initializers.normal(config.init_std)

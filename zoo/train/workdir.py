@@ -188,8 +188,7 @@ def _say_extended(before: RunConfig, config: RunConfig, length: str, same: bool)
 def _set_aside_later_best(workdir: Path, last: int) -> None:
     """Renames a best model from after the last checkpoint: the run, which now differs, never comes to it."""
     record = workdir / BEST_RECORD
-    step = read_json(record).get("step", 0) if record.exists() else 0
-    if step <= last:
+    if not record.exists() or (step := read_json(record).get("step", 0)) <= last:
         return
     for name in (BEST, BEST_RECORD):
         if (path := workdir / name).exists():
