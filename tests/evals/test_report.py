@@ -169,9 +169,9 @@ def test_answers(tmp_path):
     AnswerFindings(metrics={}, predicted=predicted, golds=golds, rows=rows).write(tmp_path)
     assert json.loads((tmp_path / "predictions.json").read_text()) == predicted
     found = lines(tmp_path / "errors.jsonl")
-    assert [(row["id"], row["question"], row["right"], row["f1"]) for row in found] == [
-        ("r", "when?", [], 0.0),
-        ("q", "where?", ["in Rome", "Rome"], 0.666667),
+    assert [(row["id"], row["question"], row["context"], row["right"], row["f1"]) for row in found] == [
+        ("r", "when?", "z", [], 0.0),
+        ("q", "where?", "y", ["in Rome", "Rome"], 0.666667),
     ]
 
 

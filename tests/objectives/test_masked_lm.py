@@ -87,6 +87,19 @@ def test_units_need_the_beginnings_of_words(unit):
     assert out["mask_weights"].sum() == 3 * 77
 
 
+def test_units_are_hidden_and_replaced_as_a_whole():
+    words = {**WORDS.placeholder(3), "word_starts": np.tile(np.arange(512) % 4 == 0, (3, 1)).astype(np.int32)}
+    before = words["tokens"].copy()
+    chosen = dict(unit="word", shares=(0.5, 0.0, 0.5), mask_rate=0.25)
+    for replaced, whole in (("unit", True), ("token", False)):
+        out = MaskedLM(replaced=replaced, **chosen).bind(WORDS).arrange(dict(words), KEY)
+        for row, there, tokens in zip(out["mask_positions"], out["mask_weights"], out["tokens"], strict=True):
+            is_hidden = np.isin(np.arange(512), row[there > 0])
+            assert {*is_hidden.reshape(-1, 4).sum(axis=1)} == {0, 4}
+            assert ({*(tokens == MASK).reshape(-1, 4).sum(axis=1)} == {0, 4}) == whole
+    np.testing.assert_array_equal(words["tokens"], before)
+
+
 def hidden(objective, key):
     out = objective.arrange(batch(), key)
     return [row[there > 0].tolist() for row, there in zip(out["mask_positions"], out["mask_weights"], strict=True)]
