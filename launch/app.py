@@ -25,11 +25,14 @@ from zoo.errors import ZooError
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit codes
 _SWALLOWED = 0.05  # seconds after which an interrupt is sent again that a callback would have swallowed
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_TUNABLES = "GLIBC_TUNABLES"
 _HELP = {"--help", "-help", "-h", "-?", "--helpshort", "--helpfull"}
 
 
 def run(main: Callable[[list[str]], Any]) -> NoReturn:
     """Parses the flags and runs `main`; a `ZooError` is one message and exit code 2, Ctrl-C exit code 130."""
+    use_huge_pages()
     use_compilation_cache()
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -51,6 +54,21 @@ def _interrupt(number: int, frame: types.FrameType | None) -> None:
             return
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def use_huge_pages() -> None:
+    """Starts `python -m launch.NAME` again with huge pages for malloc, where Linux gives them on request.
+
+    On a CPU XLA takes new memory at every step, and in pages of 4 KiB a step of fine-tuning spends a sixth of its time
+    on getting them (`benchmarks/records/finetune.md`). A GLIBC_TUNABLES in the environment, even empty, is left alone.
+    """
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    if module is None or sys.orig_argv[1:3] != ["-m", module.name] or _TUNABLES in os.environ:
+        return
+    if not (_HUGE_PAGES.is_file() and "[madvise]" in _HUGE_PAGES.read_text()):
+        return
+    os.environ[_TUNABLES] = "glibc.malloc.hugetlb=1"  # read before the first line of Python; unknown before glibc 2.35
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def use_compilation_cache() -> None:
