@@ -28,7 +28,7 @@ class PrefixLM(CausalLM):
         lengths = np.bincount(cells.reshape(-1), minlength=len(segments) * size).reshape(len(segments), size)[:, 1:]
         prefixes = 1 + (key.uniform(size - 1) * np.maximum(lengths - 1, 0)).astype(np.int64)
         ends = np.pad(np.cumsum(lengths, axis=1) - lengths + prefixes, ((0, 0), (1, 0)))
-        inside = (np.arange(segments.shape[1]) < np.take_along_axis(ends, segments, axis=1)) & (segments > 0)
+        inside = np.arange(segments.shape[1]) < np.take_along_axis(ends, segments, axis=1)  # padding ends at 0
         return {**batch, "prefix": inside.astype(np.int32)}
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
