@@ -23,6 +23,8 @@ def draw(shape, seed):
 
 QUERY, KEY, VALUE = (draw((B, T, N, H), seed) for seed in range(3))
 SEGMENTS = jnp.array([[1, 1, 1, 2, 2, 0, 0], [1, 1, 1, 1, 1, 1, 1]], jnp.int32)
+# The first row is a prefix of three and what follows in order, the second any order, in which two are level.
+ORDER = jnp.array([[0, 0, 0, 3, 4, 5, 6], [3, 0, 6, 2, 2, 5, 1]], jnp.int32)
 MASKS = {
     "full": AttentionMask(),
     "causal": AttentionMask(causal=True),
@@ -30,6 +32,9 @@ MASKS = {
     "causal_window": AttentionMask(causal=True, window=3),
     "segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS),
     "causal_segments": AttentionMask(causal=True, query_segments=SEGMENTS, key_segments=SEGMENTS),
+    "order": AttentionMask(query_order=ORDER, key_order=ORDER),
+    "order_of_others": AttentionMask(query_order=ORDER - 1, key_order=ORDER),  # the first query sees nothing
+    "order_segments": AttentionMask(query_order=ORDER, key_order=ORDER, query_segments=SEGMENTS, key_segments=SEGMENTS),
 }
 
 
@@ -39,6 +44,8 @@ def allowed(mask: AttentionMask, b: int, query: int, key: int) -> bool:
     sees &= mask.window is None or abs(query - key) < mask.window
     if mask.query_segments is not None:
         sees &= mask.query_segments[b, query] == mask.key_segments[b, key] != 0
+    if mask.query_order is not None:
+        sees &= mask.key_order[b, key] <= mask.query_order[b, query]
     return bool(sees)
 
 
@@ -184,6 +191,11 @@ WRONG = {
     "float segments": (
         dict(mask=lambda: AttentionMask(query_segments=X[:, :, 0, 0], key_segments=X[:, :, 0, 0])),
         "mask.query_segments must hold integers; found float32",
+    ),
+    "order": (dict(mask=lambda: AttentionMask(key_order=SEGMENTS_OF_X)), "the order of queries and keys, or neither"),
+    "lengths of orders": (
+        dict(mask=lambda: AttentionMask(query_order=jnp.ones((2, 5), int), key_order=SEGMENTS_OF_X)),
+        r"mask.query_order must be \[2, 4\]; found \[2, 5\]",
     ),
     "allowed": (
         dict(mask=lambda: AttentionMask(allowed=jnp.ones((3, 4, 4), bool))),

@@ -13,6 +13,7 @@ from zoo.kernels.attention import AttentionMask, Call, attention, cudnn, referen
 B, N, H = 2, 4, 16
 SEGMENTS = jnp.asarray([[1] * 4 + [2] * 6 + [0] * 2, [1] * 12], jnp.int32)
 ALLOWED = jnp.asarray(np.random.default_rng(3).random((1, 12, 12)) < 0.5).at[0, 5].set(False)
+ORDER = jnp.asarray([[0] * 5 + [*range(5, 12)], [*range(11, -1, -1)]], jnp.int32)
 MASKS = {
     "full": AttentionMask(),
     "causal": AttentionMask(causal=True),
@@ -21,6 +22,7 @@ MASKS = {
     "segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS),
     "causal segments": AttentionMask(causal=True, query_segments=SEGMENTS, key_segments=SEGMENTS),
     "allowed": AttentionMask(allowed=ALLOWED),
+    "order": AttentionMask(query_order=ORDER, key_order=ORDER),
     "causal window, offset": AttentionMask(causal=True, window=5, query_offset=4),
     "causal window, offset, fewer queries": AttentionMask(causal=True, window=5, query_offset=4),
     "causal, fewer queries": AttentionMask(causal=True),
@@ -77,6 +79,10 @@ LACKS = {
     "dropout": (dict(dropout_rate=0.1), "no dropout"),
     "odd length": (
         dict(query=jax.ShapeDtypeStruct((B, 11, N, 64), jnp.bfloat16), mask=MASKS["window"]),
+        "found 11 queries and 12 keys",
+    ),
+    "odd length with an order": (
+        dict(query=jax.ShapeDtypeStruct((B, 11, N, 64), jnp.bfloat16), mask=MASKS["order"]),
         "found 11 queries and 12 keys",
     ),
 }

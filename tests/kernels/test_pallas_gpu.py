@@ -39,6 +39,7 @@ class Case:
     offset: int = 0
     segments: tuple[int, ...] | None = None  # tokens of each document, then padding
     allowed: bool = False
+    order: bool = False  # whether that of keys and of queries is random
     bias: tuple[int, int] | None = None
     rate: float = 0.0
     dtype: str = "bfloat16"
@@ -49,9 +50,13 @@ class Case:
         allowed = np.random.default_rng(7).random(shape) < 0.5 if self.allowed else None
         if allowed is not None:
             allowed[:, -2] = False  # one query that sees nothing
+        orders = [np.random.default_rng(length).permutation(length) for length in (self.queries, self.keys)]
+        drawn = [jnp.asarray(np.tile(order, (self.batch, 1)), jnp.int32) if self.order else None for order in orders]
         return AttentionMask(
             causal=self.causal,
             window=self.window,
+            query_order=drawn[0],
+            key_order=drawn[1],
             query_offset=self.offset,
             query_segments=query_segments,
             key_segments=key_segments,
@@ -85,6 +90,7 @@ QUICK = {
     "padded_dropout": Case(queries=129, keys=129, segments=(60, 40), rate=0.3),
     "bias_window_offset": Case(batch=3, window=3, offset=2, bias=(1, 1), width=80),
     "allowed": Case(allowed=True, dtype="float16"),
+    "order": Case(queries=129, keys=70, order=True),
 }
 SLOW = {
     "one": Case(queries=1, keys=1),
@@ -95,6 +101,7 @@ SLOW = {
     "window": Case(batch=2, queries=200, keys=200, heads=2, window=10, bias=(1, 2), width=64),
     "full_bias": Case(batch=2, queries=129, keys=7, heads=2, bias=(2, 2), rate=0.2, width=96),
     "batch_bias": Case(batch=2, queries=7, keys=129, heads=2, bias=(2, 1), allowed=True),
+    "packed_order": Case(queries=200, keys=200, segments=(3, 140, 20), order=True, width=64, rate=0.1),
     "far": Case(queries=129, keys=300, causal=True, window=40, offset=170, width=64),
 }
 
@@ -240,6 +247,16 @@ def test_blocks_by_segment_leave_no_pair_out():
     want = np.asarray(mask.dense(256, 256)).reshape(4, 4, 64, 4, 64).any((2, 4))
     np.testing.assert_array_equal(np.asarray(blocks)[[0, 2, 3]], want[[0, 2, 3]])  # in order: exactly
     assert np.all(np.asarray(blocks) >= want)
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 70, 256])
+def test_blocks_by_order_are_those_with_anything_to_see(prefix):
+    order = jnp.tile(jnp.arange(256, dtype=jnp.int32), (2, 1))
+    mask = AttentionMask(query_order=order, key_order=jnp.where(order < prefix, 0, order))
+    spec = pallas_gpu.Spec(scale=1.0, keys=256, causal=False, window=None, rate=0.0, bias_gradient=False)
+    blocks = pallas_gpu._blocks(spec, pallas_gpu._mask_arrays(mask), (2, 256, 256), 128, 64)
+    want = np.asarray(mask.dense(256, 256)).reshape(2, 2, 128, 4, 64).any((2, 4))
+    np.testing.assert_array_equal(blocks, want)
 
 
 def test_ranges_run_from_the_first_to_the_last_block():

@@ -25,7 +25,10 @@ from zoo.sharding.rules import partitioned
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One call; `bias` is (rows, heads) of its shape, `documents` how many a row holds before its padding."""
+    """One call; `bias` is (rows, heads) of its shape, `documents` how many a row holds before its padding.
+
+    `order` has a prefix as long as the row's number times 60, is a permutation, or has 16 tokens in each place.
+    """
 
     queries: int
     keys: int | None = None
@@ -36,6 +39,7 @@ class Case:
     window: int | None = None
     documents: int = 0
     allowed: int = 0
+    order: str = ""
     bias: tuple[int, int] | None = None
     rate: float = 0.0
     offset: int = 0
@@ -68,14 +72,27 @@ class Case:
                 drawn[0, length - length // 4 :] = 0
                 segments[side] = jnp.asarray(drawn, jnp.int32)
         allowed = rng.random((self.allowed, self.queries, keys)) < 0.7 if self.allowed else None
+        drawn = [self.draw_order(length) if self.order else None for length in (self.queries, keys)]
         return AttentionMask(
             causal=self.causal,
             window=self.window,
             query_segments=segments[0],
             key_segments=segments[1],
+            query_order=drawn[0],
+            key_order=drawn[1],
             allowed=None if allowed is None else jnp.asarray(allowed),
             query_offset=self.offset,
         )
+
+    def draw_order(self, length: int):
+        order = np.arange(length)
+        if self.order == "prefix":
+            found = [np.where(order < 60 * row, 0, order) for row in range(1, self.rows + 1)]
+        elif self.order == "permutation":
+            found = [np.random.default_rng(row).permutation(length) - 1 for row in range(self.rows)]
+        else:
+            found = [order // 16] * self.rows
+        return jnp.asarray(np.stack(found), jnp.int32)
 
 
 KEY = jax.random.key(5)
@@ -172,6 +189,11 @@ CASES = {
     "causal segments in steps": Case(queries=300, documents=3, causal=True, blocks=SMALL, rate=0.2),
     "allowed": Case(queries=140, allowed=2),
     "allowed shared": Case(queries=300, allowed=1, documents=2, blocks=SMALL),
+    "prefix": Case(queries=200, order="prefix", documents=2),
+    "prefix in steps": Case(queries=300, order="prefix", blocks=SMALL, rate=0.1),
+    "permutation": Case(queries=140, order="permutation"),
+    "permutation in steps": Case(queries=300, order="permutation", blocks=SMALL, documents=2),
+    "levels": Case(queries=300, keys=400, order="levels", blocks=SMALL),
     "bias shared by rows": Case(queries=140, bias=(1, 2)),
     "bias shared by heads": Case(queries=140, bias=(2, 1), documents=2),
     "bias shared by all": Case(queries=300, bias=(1, 1), blocks=WHOLE, rate=0.1),
@@ -214,6 +236,20 @@ def test_a_bias_of_minus_infinity_hides_keys():
 def test_long_rows_go_in_steps():
     case = Case(queries=1100, heads=1, causal=True, documents=3, rows=1)
     compare(computed(case), expected(case), 1e-5)
+
+
+def test_blocks_that_an_order_hides_are_not_visited():
+    """With that of positions, those that causality leaves, and with a prefix its blocks beside them."""
+    spec = pallas_tpu.Spec(
+        causal=False, window=None, scale=1.0, rate=0.0, generator="hash", group=1, offset=0, queries=512, keys=512,
+        real_keys=512, hides_padding=False, blocks=SMALL, precision=None, bias_gradient=False,
+    )  # fmt: skip
+    order = jnp.arange(512, dtype=jnp.int32)[None, None]
+    for prefix, last in ((0, [0, 1, 2, 3]), (200, [1, 1, 2, 3]), (512, [3, 3, 3, 3])):
+        given = {"query_order": order, "key_order": jnp.where(order < prefix, 0, order)}
+        bounds = pallas_tpu._bounds(spec, given)
+        assert bounds["first_block"].tolist() == [[0, 0, 0, 0]]
+        assert bounds["last_block"].tolist() == [last]
 
 
 def test_long_rows_with_a_bias_go_by_parts():
@@ -407,6 +443,7 @@ def runs_kernel(query) -> bool:
         ("fsdp_cp", "data:2,fsdp:2,context:2", dict(bias=(1, 4))),
         ("fsdp_cp", "data:1,fsdp:2,context:4", dict(causal=True)),
         ("fsdp_cp", "data:2,fsdp:2,context:2", dict(causal=True, window=50)),
+        ("fsdp_cp", "data:2,fsdp:2,context:2", dict(order="prefix")),
     ],
 )
 def test_runs_under_shard_map_on_a_mesh(monkeypatch, preset, axes, changes):

@@ -69,6 +69,18 @@ def check_targets(config: TransformerConfig, targets, positions: tuple[int, ...]
     _check_values("targets", targets, np.iinfo(np.int64).min, config.vocab_size)
 
 
+def check_prefix(config: TransformerConfig, prefix, tokens) -> None:
+    """Raises InputError unless `prefix` is None, or 0 or 1 for each token of a causal model."""
+    if prefix is None:
+        return
+    if not config.attention.causal:
+        raise InputError(
+            "prefix says which tokens a causal model sees from both sides; this model's attention is bidirectional, "
+            "so that every token is seen. Leave prefix out."
+        )
+    _check_ids("prefix", prefix, tokens.shape, 2)
+
+
 def check_packed(num_segments, segments, positions, cache) -> None:
     """Raises InputError unless `num_segments` is None, or the segments are 1 to `num_segments`, with positions."""
     if num_segments is None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 
 from zoo.errors import InputError
 from zoo.nn.cache import Cache
-from zoo.nn.check import check_inputs, check_packed
+from zoo.nn.check import check_inputs, check_packed, check_prefix
 from zoo.nn.config import TransformerConfig
 from zoo.nn.field_names import suggest
 
@@ -48,7 +48,7 @@ class Inputs:
     """What a stack and its head read; ids are int32 arrays `[B, T]`.
 
     Attributes:
-      tokens, token_types, segments, positions, dropout_key, cache, return_hidden_states: see `Transformer`.
+      tokens, token_types, segments, positions, prefix, dropout_key, cache, return_hidden_states: see `Transformer`.
       logits_at, targets: what a head with a vocabulary computes, see `Transformer`.
       source: what a decoder attends to besides its own tokens.
       choices: C, where tokens were `[B, C, T]` and are `[B * C, T]` here.
@@ -59,6 +59,7 @@ class Inputs:
     token_types: Int[Array, "B T"] | None = None
     segments: Int[Array, "B T"] | None = None
     positions: Int[Array, "B T"] | None = None
+    prefix: Int[Array, "B T"] | None = None
     dropout_key: Array | None = None
     source: Any = None
     cache: Cache | None = None
@@ -77,6 +78,7 @@ class Inputs:
         segments=None,
         positions=None,
         *,
+        prefix=None,
         of: str = "",
         **rest: Any,
     ) -> SomeInputs:
@@ -88,11 +90,13 @@ class Inputs:
         """
         check_inputs(config, tokens, token_types, segments, positions, of=of, logits_at=rest.get("logits_at"))
         check_packed(rest.get("num_segments"), segments, positions, rest.get("cache"))
+        check_prefix(config, prefix, tokens)
         return cls(
             tokens=flat(tokens),
             token_types=None if token_types is None or not config.num_token_types else flat(token_types),
             segments=None if segments is None else flat(segments),
             positions=None if positions is None else flat(positions),
+            prefix=None if prefix is None else flat(prefix),
             choices=tokens.shape[1] if tokens.ndim == 3 else None,
             **rest,
         )

@@ -28,7 +28,7 @@ from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
 from zoo.nn.summary import summary
 
-ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "logits_at", "targets", "cache")
+ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "prefix", "logits_at", "targets", "cache")
 
 
 @jax.tree_util.register_dataclass
@@ -114,6 +114,7 @@ class Transformer(nnx.Module):
         positions: Ids | None = None,
         dropout_key: Array | None = None,
         *,
+        prefix: Ids | None = None,
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
         cache: Cache | None = None,
@@ -130,6 +131,8 @@ class Transformer(nnx.Module):
           positions: 0-based position of each token; None counts from the first token that is not padding by `segments`,
             or as the config's `pad_positions` determines.
           dropout_key: turns dropout on.
+          prefix: 1 for the tokens that all tokens of their segment see, also those before them; it makes of a causal
+            model one with a bidirectional prefix (prefix LM, arXiv:1910.10683, section 3.2.1).
           logits_at: positions at which vocabulary logits are computed; None is all.
           targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
             `losses` and `predicted` in place of logits.
@@ -143,7 +146,11 @@ class Transformer(nnx.Module):
             that does not exist.
         """
         options: dict[str, Any] = dict(
-            logits_at=logits_at, cache=cache, return_hidden_states=return_hidden_states, num_segments=num_segments
+            prefix=prefix,
+            logits_at=logits_at,
+            cache=cache,
+            return_hidden_states=return_hidden_states,
+            num_segments=num_segments,
         )
         if is_batch(tokens):
             ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
@@ -202,6 +209,8 @@ class Transformer(nnx.Module):
         embedded = self.embed(inputs.tokens, inputs.token_types, positions, dropout_key=embed_key)
         embedded = embedded.astype(self.config.residual_dtype)
         mask = AttentionMask(causal=stack.config.attention.causal, query_segments=segments, key_segments=segments)
+        if inputs.prefix is not None:
+            mask = dataclasses.replace(mask, causal=False, **_order(inputs.prefix, cache))
         keep = inputs.return_hidden_states
         x, cache, layers = stack(
             embedded, mask, source=inputs.source, dropout_key=stack_key, cache=cache, return_hidden_states=keep
@@ -256,3 +265,19 @@ def _platform(model: Transformer) -> str:
     if isinstance(param, Tracer) or not isinstance(param, jax.Array):
         return platform()
     return next(iter(param.devices())).platform
+
+
+def _order(prefix: Int[Array, "B T"], cache: Cache | None) -> dict[str, Int[Array, "B _"]]:
+    """The order of a mask in which every token of a segment sees those before it, itself, and the segment's prefix.
+
+    A cache, which has admitted these tokens, holds keys of earlier ones as well.
+    """
+    batch, length = prefix.shape
+    start = jnp.int32(0) if cache is None else cache.length - length
+    query_order = jnp.broadcast_to(start + jnp.arange(length, dtype=jnp.int32), prefix.shape)
+    key_order = jnp.where(prefix > 0, 0, query_order)
+    if cache is not None:
+        whole = jnp.broadcast_to(jnp.arange(cache.capacity, dtype=jnp.int32), (batch, cache.capacity))
+        key_order = jax.lax.dynamic_update_slice(whole, key_order, (jnp.int32(0), start))
+        return {"query_order": query_order, "key_order": key_order, "key_segments": cache.segments}
+    return {"query_order": query_order, "key_order": key_order}

@@ -34,6 +34,8 @@ _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "bias": "BNTS",
     "query_segments": "BT",
     "key_segments": "BS",
+    "query_order": "BT",
+    "key_order": "BS",
     "seeds": "BNT",
     "offset": "1",
 }
@@ -140,6 +142,9 @@ def _mask_arrays(mask: AttentionMask) -> dict[str, jax.Array]:
     if mask.query_segments is not None and mask.key_segments is not None:
         given["query_segments"] = _pad(mask.query_segments.astype(jnp.int32), {1: _BLOCK})
         given["key_segments"] = _pad(mask.key_segments.astype(jnp.int32), {1: _BLOCK})
+    if mask.query_order is not None and mask.key_order is not None:
+        given["query_order"] = _pad(mask.query_order.astype(jnp.int32), {1: _BLOCK})
+        given["key_order"] = _pad(mask.key_order.astype(jnp.int32), {1: _BLOCK})
     if mask.causal or mask.window is not None:
         given["offset"] = jnp.asarray(mask.query_offset, jnp.int32).reshape(1)
     return given
@@ -148,7 +153,7 @@ def _mask_arrays(mask: AttentionMask) -> dict[str, jax.Array]:
 def _blocks(
     spec: Spec, given: dict[str, jax.Array], shape: tuple[int, int, int], query_block: int, key_block: int
 ) -> Bool[Array, "B Q K"] | None:
-    """Whether any query of a block may see any key of another, by their positions and their first and last segments.
+    """Whether any query of a block may see any key of another, by position, order, and first and last segment.
 
     Args:
       shape: sequences, queries and keys.
@@ -169,6 +174,12 @@ def _blocks(
             for name, block in (("query_segments", query_block), ("key_segments", key_block))
         )
         seen += [last[:, :, None] >= other_least[:, None], other_last[:, None] >= least[:, :, None]]
+    if "key_order" in given:
+        highest, least = (
+            reduce(given[name].reshape(batch, -1, block), axis=-1)
+            for name, block, reduce in (("query_order", query_block, jnp.max), ("key_order", key_block, jnp.min))
+        )
+        seen.append(least[:, None] <= highest[:, :, None])
     if not seen:
         return None
     whole = (batch, length // query_block, keys // key_block)
@@ -195,7 +206,8 @@ def padded_attention(spec: Spec, query: Array, key: Array, value: Array, bias: A
     """`attention` of padded arrays, all with batch and head axes: this is what is sharded.
 
     Args:
-      given: `query_segments`, `key_segments` (0 is padding), `seeds` of dropout [B, N, T], `offset` [1]; all optional.
+      given: `query_segments`, `key_segments` (0 is padding), `query_order`, `key_order`, `seeds` of dropout [B, N, T],
+        `offset` [1]; all optional.
     """
     return _forward(spec, query, key, value, bias, given)[0]
 

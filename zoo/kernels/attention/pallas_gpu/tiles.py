@@ -24,8 +24,8 @@ STAGES = 2  # steps whose operands are in shared memory at once
 LOG2E = math.log2(math.e)
 LOWEST = -3.0e38  # below every score; finite, so that a difference of two is not NaN
 FLOOR = -1.0e30  # a finite bias counts as at least this, so that its sum with a score stays above LOWEST
-QUERY_SIDE = ("query_segments", "seeds", "highest", "inverse", "delta")  # vectors [B, T] or [B, N, T]
-KEY_SIDE = ("key_segments",)
+QUERY_SIDE = ("query_segments", "query_order", "seeds", "highest", "inverse", "delta")  # vectors [B, T] or [B, N, T]
+KEY_SIDE = ("key_segments", "key_order")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,6 +133,8 @@ class Tile:
             seen += [self.over_queries(self.of_queries("query_segments")) == keys, keys != 0]
         elif self.given["key"].shape[1] != spec.keys:
             seen.append(self.keys() < spec.keys)
+        if "key_order" in self.given:
+            seen.append(self.over_keys(self.of_keys("key_order")) <= self.over_queries(self.of_queries("query_order")))
         if spec.causal or spec.window is not None:
             distance = self.queries() + self.given["offset"][0] - self.keys()
             if spec.causal:

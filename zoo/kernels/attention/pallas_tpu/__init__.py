@@ -26,6 +26,7 @@ from zoo.kernels.attention.pallas_tpu import call
 from zoo.kernels.attention.pallas_tpu.spec import Blocks, Generator, Spec
 from zoo.kernels.attention.relative import Relative
 
+_LOWEST, _HIGHEST = np.iinfo(np.int32).min, np.iinfo(np.int32).max
 _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "query": "BNHT",
     "key": "BNHG",
@@ -34,6 +35,8 @@ _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "allowed": "BST",
     "query_segments": "BT",
     "key_segments": "BG",
+    "query_order": "BT",
+    "key_order": "BG",
     "seeds": "BNT",
     "offset": "1",
     "distance_query": "BNHT",
@@ -42,6 +45,8 @@ _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "other": "BNT",
     "differs": "BST",
 }
+# What stands in padding: a key there is of no segment, and after every query.
+_PADDING = {"query_segments": 0, "key_segments": -1, "query_order": _LOWEST, "key_order": _HIGHEST}
 _FLOATS = ("query", "key", "value", "bias", "distance_query", "distances", "same", "other")
 
 
@@ -63,6 +68,8 @@ def attention(
     if mask.query_segments is not None and mask.key_segments is not None:
         arrays["query_segments"] = mask.query_segments.astype(jnp.int32)
         arrays["key_segments"] = jnp.where(mask.key_segments == 0, -1, mask.key_segments).astype(jnp.int32)
+    if mask.query_order is not None and mask.key_order is not None:
+        arrays["query_order"], arrays["key_order"] = (x.astype(jnp.int32) for x in (mask.query_order, mask.key_order))
     if call.dropout_key is not None and call.drops:
         shape = (query.shape[0], query.shape[2], query.shape[1] if generator == "hash" else 1)
         lines = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
@@ -162,7 +169,7 @@ def _queries(settings: _Settings, arrays: call.Arrays, first: int, last: int) ->
     """The queries from `first` to before `last`."""
     arrays, offset = dict(arrays), settings.offset
     if (first, last) != (0, arrays["query"].shape[3]):
-        for name in ("query", "bias", "allowed", "query_segments", "seeds"):
+        for name in ("query", "bias", "allowed", "query_segments", "query_order", "seeds"):
             if name in arrays and (name, settings.generator) != ("seeds", "hardware"):
                 arrays[name] = arrays[name][..., first:last]
         if "offset" in arrays:
@@ -197,8 +204,8 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
             # Row r is that of query t and key s with r = queries - t + s: padded in front for the queries.
             padding = ((0, 0), (0, 0), (0, shape.width - array.shape[2]))
             inputs[name] = jnp.pad(array, (*padding, (queries - length, keys - real_keys)))
-        elif name in ("query_segments", "key_segments", "seeds", "same", "other"):
-            inputs[name] = _pad(array[..., None, :], 1, sizes[_DIMS[name][-1]], -1 if name == "key_segments" else 0)
+        elif name in (*_PADDING, "seeds", "same", "other"):
+            inputs[name] = _pad(array[..., None, :], 1, sizes[_DIMS[name][-1]], _PADDING.get(name, 0))
         else:
             inputs[name] = _pad(array, sizes[_DIMS[name][-2]], sizes[_DIMS[name][-1]], 0)
     spec = Spec(
@@ -253,23 +260,33 @@ _attend.defvjp(_attend_forward, _attend_backward, symbolic_zeros=True)
 
 
 def _bounds(spec: Spec, others: call.Arrays) -> call.Arrays:
-    """The first and last block of keys that may share a segment with each block of queries; none if first > last.
+    """The first and last block of keys that each block of queries may see by segments and order; none if first > last.
 
-    Ranges of ids are compared, since the documents of a packed sequence are numbered in order.
+    Ranges of segments are compared, since the documents of a packed sequence are numbered in order.
     """
-    if "key_segments" not in others or spec.queries == spec.blocks.step:
+    if spec.queries == spec.blocks.step:
         return {}
-    queries, keys = (
-        others[name].reshape(others[name].shape[0], -1, size)
-        for name, size in (("query_segments", spec.blocks.queries), ("key_segments", spec.blocks.keys))
-    )
-    least = jnp.min(jnp.where(keys < 0, jnp.iinfo(jnp.int32).max, keys), axis=2)[:, None]
-    meets = (least <= jnp.max(queries, axis=2)[:, :, None]) & (
-        jnp.max(keys, axis=2)[:, None] >= jnp.min(queries, axis=2)[:, :, None]
-    )
-    blocks = jnp.arange(keys.shape[1], dtype=jnp.int32)[None, None]
-    first = jnp.min(jnp.where(meets, blocks, keys.shape[1]), axis=2)
-    return {"first_block": first, "last_block": jnp.max(jnp.where(meets, blocks, -1), axis=2)}
+
+    def blocks(kind: str) -> tuple[Array, Array]:
+        found = ((f"query_{kind}", spec.blocks.queries), (f"key_{kind}", spec.blocks.keys))
+        queries, keys = (others[name].reshape(others[name].shape[0], -1, size) for name, size in found)
+        return queries, keys
+
+    conditions = []
+    if "key_segments" in others:
+        queries, keys = blocks("segments")
+        least = jnp.min(jnp.where(keys < 0, _HIGHEST, keys), axis=2)[:, None]
+        conditions.append(least <= jnp.max(queries, axis=2)[:, :, None])
+        conditions.append(jnp.max(keys, axis=2)[:, None] >= jnp.min(queries, axis=2)[:, :, None])
+    if "key_order" in others:
+        queries, keys = blocks("order")
+        conditions.append(jnp.min(keys, axis=2)[:, None] <= jnp.max(queries, axis=2)[:, :, None])
+    if not conditions:
+        return {}
+    meets = functools.reduce(jnp.logical_and, conditions)
+    blocks_of_keys = jnp.arange(meets.shape[2], dtype=jnp.int32)[None, None]
+    first = jnp.min(jnp.where(meets, blocks_of_keys, meets.shape[2]), axis=2)
+    return {"first_block": first, "last_block": jnp.max(jnp.where(meets, blocks_of_keys, -1), axis=2)}
 
 
 def _round_up(length: int, multiple: int) -> int:

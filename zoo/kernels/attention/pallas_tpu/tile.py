@@ -25,9 +25,9 @@ class Tiles:
         self.spec, self.refs, self.batch = spec, refs, batch
         self.first_head = heads * (spec.blocks.heads * spec.group)
         self.start = step * spec.blocks.step
-        self.columns = None
-        if "key_segments" in refs and spec.queries == spec.blocks.step and spec.offset is not None:
-            self.columns = _down(refs["key_segments"][...])
+        self.columns = {}
+        if spec.queries == spec.blocks.step and spec.offset is not None:
+            self.columns = {name: _down(refs[name][...]) for name in ("key_segments", "key_order") if name in refs}
 
     @property
     def heads(self) -> range:
@@ -121,12 +121,11 @@ class Tiles:
             if spec.hides_padding:
                 conditions.append(row < spec.real_keys - key)
         if "key_segments" in self.refs:
-            if self.columns is None:
-                columns = _down(self.refs["key_segments"][:, self.keys(block)])
-            else:
-                columns = self.columns[block * spec.blocks.keys : (block + 1) * spec.blocks.keys]
             lines = self.refs["query_segments"][:, self.queries(begin)]
-            conditions.append(columns[:, :1] == lines)
+            conditions.append(self._down("key_segments", block) == lines)
+        if "key_order" in self.refs:
+            lines = self.refs["query_order"][:, self.queries(begin)]
+            conditions.append(self._down("key_order", block) <= lines)
         if "allowed" in self.refs:
             conditions.append(self.refs["allowed"][self.keys(block), self.queries(begin)].astype(jnp.int32) != 0)
         if not conditions:
@@ -135,6 +134,13 @@ class Tiles:
         for condition in conditions[1:]:
             seen = seen & condition
         return seen
+
+    def _down(self, name: str, block: Any) -> Array:
+        """The numbers of a tile's keys, [keys, 1]."""
+        if name not in self.columns:
+            return _down(self.refs[name][:, self.keys(block)])[:, :1]
+        size = self.spec.blocks.keys
+        return self.columns[name][block * size : (block + 1) * size, :1]
 
     def kept(self, head: int, begin: int, block: Any) -> Array | None:
         """Which weights of the tile dropout keeps."""
