@@ -252,8 +252,9 @@ def test_blocks_that_an_order_hides_are_not_visited():
         assert bounds["last_block"].tolist() == [last]
 
 
-def test_long_rows_with_a_bias_go_by_parts():
-    case = Case(queries=1100, heads=1, bias=(1, 1), rate=0.1, rows=1, causal=True)
+@pytest.mark.parametrize("changes", [dict(causal=True), dict(order="prefix")], ids=["causal", "prefix"])
+def test_long_rows_with_a_bias_go_by_parts(changes):
+    case = Case(queries=1100, heads=1, bias=(1, 1), rate=0.1, rows=1, **changes)
     compare(computed(case), expected(case), 1e-5)
 
 

@@ -71,6 +71,21 @@ def test_a_cache_changes_nothing(model, window):
     np.testing.assert_allclose(jnp.concatenate(parts, axis=1), whole, atol=2e-5)
 
 
+def test_a_prefix_behind_a_cache(model):
+    """Tokens after those of the cache: they see each other in both directions, and all of the cache."""
+    cache = model(TOKENS[:, :3], cache=Cache.empty(CONFIG, 2, capacity=11)).cache
+    later, prefix = TOKENS[:, 3:8], jnp.asarray([[1, 1, 1, 0, 0]] * 2, jnp.int32)
+    before = model(later, prefix=prefix, cache=cache).hidden
+    changes = [
+        np.abs(model(later.at[:, j].add(1) % 37, prefix=prefix, cache=cache).hidden - before).max((0, 2)) > 1e-4
+        for j in range(5)
+    ]
+    position = np.arange(5)
+    np.testing.assert_array_equal(np.stack(changes, 1), (position[None] <= position[:, None]) | (position[None] < 3))
+    other = model(TOKENS[:, :3].at[:, 0].add(1) % 37, cache=Cache.empty(CONFIG, 2, capacity=11)).cache
+    assert (np.abs(model(later, prefix=prefix, cache=other).hidden - before).max((0, 2)) > 1e-4).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
