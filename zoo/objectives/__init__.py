@@ -12,6 +12,7 @@ from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
+from zoo.objectives.sentence_pairs import NextSentence, SentenceOrder
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
@@ -20,6 +21,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "all_tokens_mlm": AllTokensMLM,
     "clm": CausalLM,
     "mlm": MaskedLM,
+    "mlm_nsp": NextSentence,
+    "mlm_sop": SentenceOrder,
     "multiple_choice": MultipleChoice,
     "question_answering": QuestionAnswering,
     "replace_mlm": ReplaceMLM,
@@ -36,10 +39,12 @@ __all__ = [
     "CausalLM",
     "MaskedLM",
     "MultipleChoice",
+    "NextSentence",
     "Objective",
     "QuestionAnswering",
     "ReplaceMLM",
     "ReplacedTokenDetection",
+    "SentenceOrder",
     "SequenceClassification",
     "SpanCorruption",
     "Sums",
