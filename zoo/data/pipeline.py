@@ -6,7 +6,7 @@ An element of the pipeline is a whole batch: the order is arithmetic (`zoo.data.
 arranged a batch at a time, and random numbers are a function of (seed, step, row). Each process reads the rows of its
 own shard and finds in them what any other process would find. Of packed examples, which need fewer rows, every process
 lays out the whole global batch. The state of an iterator is the number of its next step, so that restoring any step
-costs one batch.
+costs one batch; of examples that are made anew in every pass, also what the pass takes to begin.
 """
 
 import dataclasses
