@@ -5,11 +5,12 @@
     python -m benchmarks.input [--rounds=5] [--seconds=4] [--baseline=810fa8d]
 
 Batches of 32,768 tokens are read, packed and masked by the pipeline's own threads and counted as they arrive: masked
-language modelling at 128 and 512 tokens a sequence, and causal at 1,024. Each measurement is a process of its own. A
+language modelling at 128 and 512 tokens a sequence, with next sentences at 128, with the order of sentences and masked
+n-grams at 512, and causal at 1,024. Each measurement is a process of its own. A
 baseline is a commit, checked out into a temporary worktree and measured in turn with this tree, so that both see the
 same load; the ratio is of the medians. The text is the package's own, ten times over: documents of some 50 tokens,
 which is the hard case, since a sequence of 1,024 holds 20 of them. Then the batches of 1, 2 and 4 processes are
-hashed, which must agree.
+hashed, which must agree. Pairs of sentences are not measured at a baseline.
 """
 
 import hashlib
@@ -23,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from zoo.data import TextConfig
+from zoo.data import SentencePairsConfig, TextConfig
 from zoo.data.config import TokenizerConfig
 from zoo.data.pipeline import Shard, train_batches
 from zoo.data.schema import Dataset
 from zoo.data.source import EMBEDDED
-from zoo.objectives import CausalLM, MaskedLM, Objective
+from zoo.objectives import CausalLM, MaskedLM, NextSentence, Objective, SentenceOrder
 
 ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each pipeline; the median counts")
 SECONDS = flags.DEFINE_float("seconds", 4.0, "length of one measurement")
@@ -37,8 +38,9 @@ BASELINE = flags.DEFINE_string("baseline", "", "a commit to measure in turn with
 ROOT = Path(__file__).resolve().parents[1]
 TOKENS = 32_768  # in a batch
 FAR = 10**6  # steps
-PIPELINES = (("mlm", 128), ("mlm", 512), ("clm", 1024))
-TARGETS = {"mlm": 5e6, "clm": 10e6}  # tokens a second on two free cores
+PIPELINES = (("mlm", 128), ("mlm", 512), ("clm", 1024), ("mlm_nsp", 128), ("mlm_sop", 512))
+PAIRS = {"mlm_nsp": "next", "mlm_sop": "order"}
+TARGETS = {"mlm": 5e6, "clm": 10e6, **dict.fromkeys(PAIRS, 3e6)}  # tokens a second on two free cores
 RESTORE = 50.0  # milliseconds
 
 # What a measurement does with `batches`, an iterator factory, in either tree.
@@ -97,19 +99,21 @@ print(json.dumps(measure(batches, float(seconds))))
 
 
 def dataset(kind: str, seq_len: int, text: Path, folder: Path) -> Dataset:
-    """The text as BERT's or GPT-2's config file packs it, prepared in `folder`."""
-    config = TextConfig(
-        tokenizer=TokenizerConfig(kind="wordpiece" if kind == "mlm" else "byte_bpe", vocab_size=8000),
-        source=str(text),
-        seq_len=seq_len,
-        segments="documents" if kind == "mlm" else "sequence",
-    )
+    """The text as the config file of BERT, GPT-2 or ALBERT arranges it, prepared in `folder`."""
+    tokenizer = TokenizerConfig(kind="byte_bpe" if kind == "clm" else "wordpiece", vocab_size=8000)
+    common = dict(tokenizer=tokenizer, source=str(text), seq_len=seq_len)
+    if kind in PAIRS:
+        rules = dict(sentences="line", pairs=PAIRS[kind], word_starts=kind == "mlm_sop")
+        config = SentencePairsConfig(**common, **rules)
+    else:
+        config = TextConfig(**common, segments="documents" if kind == "mlm" else "sequence")
     return config.open(cache_dir=folder, data_dir=config.prepare(folder))
 
 
 def objective(kind: str, dataset: Dataset) -> Objective:
     """The objective, bound to the dataset."""
-    return (MaskedLM() if kind == "mlm" else CausalLM()).bind(dataset.info)
+    objectives = {"mlm": MaskedLM(), "clm": CausalLM(), "mlm_nsp": NextSentence()}
+    return objectives.get(kind, SentenceOrder(unit="ngram")).bind(dataset.info)
 
 
 def measure(tree: Path, kind: str, seq_len: int, text: Path, folder: Path) -> dict[str, float]:
@@ -158,7 +162,7 @@ def report(kind: str, seq_len: int, trees: dict[str, Path], text: Path, scratch:
             flush=True,
         )
     print(f"{kind} {seq_len:5d}  target     {TARGETS[kind] / 1e6:8.2f} M tokens/s, {RESTORE:.0f} ms")
-    if BASELINE.value:
+    if "baseline" in trees:
         print(f"{kind} {seq_len:5d}  ratio of medians {rates['now'] / rates['baseline']:.1f}", flush=True)
 
 
@@ -174,7 +178,7 @@ def main(_) -> None:
             subprocess.run(add, cwd=ROOT, check=True, capture_output=True)
         try:
             for kind, seq_len in PIPELINES:
-                report(kind, seq_len, trees, text, scratch)
+                report(kind, seq_len, {"now": ROOT} if kind in PAIRS else trees, text, scratch)
                 data = dataset(kind, seq_len, text, scratch / f"now-{kind}")
                 hashes = {count: digest(data, objective(kind, data), count) for count in (1, 2, 4)}
                 same = "the same" if len(set(hashes.values())) == 1 else f"DIFFERENT: {hashes}"

@@ -28,6 +28,12 @@ def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, An
     return {"type": "text", "source": source, "text_field": "text", "tokenizer": tokenizer, **changes}
 
 
+def sentence_pairs(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The same text as pairs with a label; the values that BERT and ALBERT share."""
+    rules = dict(type="sentence_pairs", sentences="punctuation", short_fraction=0.1, one_sentence="random")
+    return text(source, tokenizer, **rules, **changes)
+
+
 def adamw(learning_rate: float, **changes: Any) -> dict[str, Any]:
     """AdamW with the values that most papers share; its weight decay and clipping are the defaults (0.01 and 1)."""
     common = dict(type="adamw", b1=0.9, b2=0.999, eps=1e-8, schedule="linear", end_fraction=0.0)

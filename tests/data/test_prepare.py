@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 
-from zoo.data import TextConfig
+from zoo.data import SentencePairsConfig, TextConfig
 from zoo.data import prepare as prepare_module
 from zoo.data import tokens as tokens_module
 from zoo.data.config import TokenizerConfig
@@ -334,3 +334,103 @@ def test_a_fingerprint_holds_the_roles_of_special_tokens(tmp_path, config):
     before = prepare_module.fingerprint(tokenizer)
     tokenizer.special["cls"] = tokenizer.special["eos"]
     assert prepare_module.fingerprint(tokenizer) != before
+
+
+# Sentences.
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    (tmp_path / "text").mkdir(exist_ok=True)
+    texts = [f"The {i} words.\nAnd {i % 7} more of them.\nThese are {i % 5}." for i in range(40)]
+    (tmp_path / "text" / "play.txt").write_text("\n\n".join(texts))
+    tokenizer = TokenizerConfig(kind="wordpiece", vocab_size=128)
+    options = dict(source=str(tmp_path / "text"), seq_len=32, validation_fraction=0.1)
+    return SentencePairsConfig(tokenizer=tokenizer, sentences="line", **options)
+
+
+@pytest.mark.parametrize(("rule", "kind", "special"), [
+    ("line", "wordpiece", ""), ("punctuation", "wordpiece", ""), ("line", "byte_bpe", "roberta"),
+])  # fmt: skip
+def test_sentences_come_back_and_the_tokens_are_the_same(tmp_path, pairs, rule, kind, special):
+    tokenizer = TokenizerConfig(kind=kind, vocab_size=300, special=special)
+    pairs = dataclasses.replace(pairs, sentences=rule, tokenizer=tokenizer)
+    folder = pairs.prepare(tmp_path / "data")
+    stream, tokenizer = files(folder), load_tokenizer(folder / "tokenizer")
+    found = [tokenizer.decode(part).strip() for part in np.split(stream.tokens, stream.bounds[1:-1])]
+    assert found[:4] == ["The 0 words.", "And 0 more of them.", "These are 0.", "The 1 words."]
+    assert len(found) == 3 * len(stream.ends) and set(stream.ends) <= set(stream.bounds)
+    options = {name: getattr(pairs, name) for name in ("source", "seq_len", "validation_fraction", "tokenizer")}
+    plain = TextConfig(**options)
+    without = files(plain.prepare(tmp_path / "plain"))
+    assert without.bounds is None and not (tmp_path / "plain" / "train.sentences.npy").exists()
+    np.testing.assert_array_equal(stream.tokens, without.tokens)
+    np.testing.assert_array_equal(stream.word_bits, without.word_bits)
+    assert len(plain.open(cache_dir=tmp_path, data_dir=folder).split("train"))  # a folder with sentences has the rest
+
+
+def test_a_folder_without_sentences_is_refused(tmp_path, pairs):
+    options = {name: getattr(pairs, name) for name in ("source", "seq_len", "validation_fraction", "tokenizer")}
+    folder = TextConfig(**options).prepare(tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"data\.sentences was '' and is now 'line'\nPrepare another --data_dir"):
+        pairs.open(cache_dir=tmp_path, data_dir=folder)
+    with pytest.raises(ConfigError, match="sentences was '' and is now 'line'"):
+        pairs.prepare(folder)
+    folder = pairs.prepare(tmp_path / "pairs")
+    with pytest.raises(ConfigError, match="sentences was 'line' and is now 'punctuation'"):
+        dataclasses.replace(pairs, sentences="punctuation").open(cache_dir=tmp_path, data_dir=folder)
+
+
+def test_pairs_of_a_prepared_folder(tmp_path, pairs):
+    pairs = dataclasses.replace(pairs, word_starts=True)
+    dataset = pairs.open(cache_dir=tmp_path, data_dir=pairs.prepare(tmp_path / "data"))
+    examples = dataset.split("train")
+    batch = examples.read(np.arange(len(examples)))
+    assert batch.keys() == dataset.schema.keys() == pairs.outline(dataset.tokenizer).schema.keys()
+    assert dataset.schema["label"].classes == ("next", "random")
+    text = dataset.tokenizer.decode(batch["tokens"][0], special_tokens="keep")
+    assert text.startswith("[CLS] The 0 words. ") and text.count("[SEP]") == 2
+    assert {name: values.dtype for name, values in batch.items()} == dict.fromkeys(batch, np.dtype(np.int32))
+
+
+def test_sentences_of_other_tokens_are_found(tmp_path, pairs):
+    folder = pairs.prepare(tmp_path / "data")
+    recorded = read_manifest(folder)["train"]["files"]
+    bounds = np.load(folder / "train.sentences.npy")
+    for damaged in (bounds[:-1], bounds[1:], bounds[:0]):
+        np.save(folder / "train.sentences.npy", damaged)
+        digest = tokens_module._digest(folder / "train.sentences.npy")
+        found = {**recorded, "train.sentences.npy": {"values": len(damaged), "sha256": digest}}
+        with pytest.raises(IntegrityError, match=r"train\.sentences\.npy does not belong to .*train\.tokens\.npy"):
+            TokenFiles(folder, "train", found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seq_len": 4}, r"data\.seq_len is 4, .* set it to 5 or more"),
+        ({"short_fraction": 1.5}, r"data\.short_fraction must be from 0 to 1, such as 0\.1; found 1\.5"),
+        ({"document": "line"}, r"both 'line', .* set data\.document='paragraph'"),
+    ],
+)
+def test_bad_fields_of_pairs(pairs, change, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(pairs, **change)
+
+
+def test_a_tokenizer_without_a_frame(tmp_path, pairs):
+    plain = dataclasses.replace(pairs, tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=300))
+    with pytest.raises(ConfigError, match=r"\[CLS\] and two \[SEP\], and the tokenizer lacks them; use a WordPiece"):
+        plain.prepare(tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("kind", ["next", "order"])
+def test_a_single_document(tmp_path, pairs, kind):
+    pairs = dataclasses.replace(pairs, pairs=kind, validation_fraction=0.025)
+    folder = pairs.prepare(tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"The validation split has a single document, .*data\.validation_fraction"):
+        pairs.open(cache_dir=tmp_path, data_dir=folder)
+    alone = dataclasses.replace(pairs, one_sentence="skipped")
+    if kind == "order":
+        assert len(alone.open(cache_dir=tmp_path, data_dir=folder).split("validation"))

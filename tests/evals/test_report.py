@@ -12,6 +12,7 @@ from matplotlib.image import imread
 
 from tests.objectives.fakes import info
 from tests.train.test_finetune import KINDS, config
+from zoo.data import SentencePairsConfig
 from zoo.data.rows import read_rows
 from zoo.data.schema import SplitSummary
 from zoo.data.table import TableConfig
@@ -46,6 +47,8 @@ def bound_objectives():
     for kind, schema in itertools.product(OBJECTIVES.values(), LABELS):
         if kind.needs <= schema.keys():
             yield kind().bind(info(schema=schema, mask_id=3, eos_id=1, sentinels=100, bytes_per_token=4.0))
+    for name, pairs in (("mlm_nsp", "next"), ("mlm_sop", "order")):
+        yield OBJECTIVES[name]().bind(info(schema=SentencePairsConfig(seq_len=16, pairs=pairs).schema, mask_id=3))
 
 
 @pytest.mark.parametrize("evaluator", [*evaluators()], ids=str)
@@ -57,6 +60,13 @@ def test_every_metric_has_a_definition(evaluator):
     assert names
     for name in names:
         assert evaluator.define(name).endswith("."), name
+
+
+def test_less_is_better_of_losses_alone():
+    less = ("loss", "mlm_loss", "pair_loss", "generator_perplexity", "bits_per_byte", "mean_squared_error")
+    names = {name for objective in bound_objectives() for name in objective.metric_names} | {*less}
+    assert {name for name in names if EVALUATORS["loss"]().lower_is_better(name)} >= {*less}
+    assert not any(EVALUATORS["loss"]().lower_is_better(name) for name in names if "accuracy" in name)
 
 
 def test_metrics_that_depend_on_the_data_have_definitions():

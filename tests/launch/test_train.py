@@ -10,15 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain
+from configs import (
+    albert_pretrain,
+    bert_pretrain,
+    electra_pretrain,
+    gpt2_pretrain,
+    gpt3_pretrain,
+    roberta_pretrain,
+    t5_pretrain,
+)
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain)
+CONFIGS = (
+    albert_pretrain,
+    bert_pretrain,
+    electra_pretrain,
+    gpt2_pretrain,
+    gpt3_pretrain,
+    roberta_pretrain,
+    t5_pretrain,
+)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
-VARIANTS += [(bert_pretrain, "large,whole_word")]
+VARIANTS += [(bert_pretrain, name) for name in ("large,whole_word", "base,nsp", "large,whole_word,nsp", "tiny,nsp")]
 VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]
 VARIANTS += [(t5_pretrain, "base,ul2"), (t5_pretrain, "tiny,ul2")]
 

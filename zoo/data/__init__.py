@@ -9,6 +9,7 @@
 from zoo.data.choices import ChoicesConfig
 from zoo.data.questions import QuestionsConfig
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
+from zoo.data.sentence_pairs import SentencePairsConfig
 from zoo.data.table import TableConfig
 from zoo.data.tagging import TaggingConfig
 from zoo.data.text import TextConfig
@@ -16,6 +17,7 @@ from zoo.data.text import TextConfig
 DATASETS: dict[str, type[DatasetConfig]] = {
     "choices": ChoicesConfig,
     "questions": QuestionsConfig,
+    "sentence_pairs": SentencePairsConfig,
     "table": TableConfig,
     "tagging": TaggingConfig,
     "text": TextConfig,
@@ -29,6 +31,7 @@ __all__ = [
     "DatasetConfig",
     "Feature",
     "QuestionsConfig",
+    "SentencePairsConfig",
     "TableConfig",
     "TaggingConfig",
     "TextConfig",

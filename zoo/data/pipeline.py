@@ -6,12 +6,12 @@ An element of the pipeline is a whole batch: the order is arithmetic (`zoo.data.
 arranged a batch at a time, and random numbers are a function of (seed, step, row). Each process reads the rows of its
 own shard and finds in them what any other process would find. Of packed examples, which need fewer rows, every process
 lays out the whole global batch. The state of an iterator is the number of its next step, so that restoring any step
-costs one batch.
+costs one batch; of examples that are made anew in every pass, also what the pass takes to begin.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import numpy as np
@@ -27,6 +27,17 @@ from zoo.errors import ConfigError, InputError
 Arrange = Callable[[Batch, Key], Batch]
 
 _ENDLESS = 2**62  # steps
+
+
+@runtime_checkable
+class Redrawn(Examples, Protocol):
+    """Examples that chance makes anew in every pass."""
+
+    def of_passes(
+        self, numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int
+    ) -> Int64[np.ndarray, "B"]:
+        """The indices of examples by their numbers in passes of a run with this seed."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +78,8 @@ def train_batches(
       arrange: applied to the batch as it was read, with a key that depends on the seed and the step.
       batch_size: B, examples in a global batch; its rows, unless they are packed.
       micro_batches: into how many a step splits the rows of a shard; packed rows are filled up to be divisible.
-      arrangements: N, where the key depends on the example and on the pass modulo N instead of the step.
+      arrangements: N, where the key depends on the example and on the pass modulo N instead of the step; examples
+        that are made anew in every pass are those of the pass modulo N, too.
 
     Raises:
       ConfigError: a batch that is not divisible among the processes, or arrangements that repeat of packed or bucketed
@@ -141,7 +153,12 @@ class _Batches:
             return self.examples.visited(step, self.batch_size, self.seed)
         visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
         if self.stream == TRAINING:
-            return order.visited(visits, len(self.examples), self.seed)
+            indices = order.visited(visits, len(self.examples), self.seed)
+            if isinstance(self.examples, Redrawn):
+                passes = visits // len(self.examples)
+                passes = passes % self.arrangements if self.arrangements else passes
+                indices = self.examples.of_passes(indices, passes, self.seed)
+            return indices
         return np.where(visits < len(self.examples), visits, -1)
 
 

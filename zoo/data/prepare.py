@@ -3,16 +3,18 @@
 """From text to a prepared folder: its tokens, their tokenizer, and a manifest, `prepare.json`, of how it was made."""
 
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from zoo.data.config import TokenizerConfig
 from zoo.data.packed import Frame
+from zoo.data.sentences import Rule, split_sentences
 from zoo.data.source import TextSource
 from zoo.data.staging import staged
 from zoo.data.tokens import TokenWriter
@@ -31,12 +33,18 @@ _DOCUMENTS, _CHARACTERS = 1000, 2**24  # tokenized at a time, in all cores
 
 
 def write_prepared(
-    folder: Path, source: TextSource, settings: Mapping[str, Any], tokenizer: Tokenizer | TokenizerConfig
+    folder: Path,
+    source: TextSource,
+    settings: Mapping[str, Any],
+    tokenizer: Tokenizer | TokenizerConfig,
+    *,
+    check: Callable[[Tokenizer], None],
 ) -> Path:
     """Writes the folder, or leaves it alone if it holds this very preparation; returns it.
 
     Args:
-      settings: all that the tokens depend on. tokenizer: a config is trained on the training split.
+      settings: all that the tokens depend on; with `sentences`, it is recorded where these begin, by this rule.
+      tokenizer: a config is trained on the training split. check: raises for a tokenizer that does not suit.
 
     Raises:
       ConfigError: the folder holds something else, cannot be written, or another process is preparing it.
@@ -48,6 +56,7 @@ def write_prepared(
     try:
         with staged(folder) as staging:
             ready = tokenizer if isinstance(tokenizer, Tokenizer) else _learn(tokenizer, source)
+            check(ready)
             _fill(staging, source, ready, settings)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be prepared ({error}); choose another --data_dir.") from error
@@ -99,8 +108,8 @@ def fingerprint(tokenizer: Tokenizer) -> str:
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """One phrase for each setting that is not the same."""
-    names = [name for name in here if there.get(name) != here[name]]
-    return [f"{name} was {there.get(name)!r} and is now {here[name]!r}" for name in names]
+    changed = [(name, there.get(name, ""), value) for name, value in here.items() if there.get(name, "") != value]
+    return [f"{name} was {before!r} and is now {value!r}" for name, before, value in changed]
 
 
 def _is_prepared(folder: Path, settings: Mapping[str, Any]) -> bool:
@@ -126,29 +135,52 @@ def _learn(config: TokenizerConfig, source: TextSource) -> Tokenizer:
 
 def _fill(folder: Path, source: TextSource, tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
     tokenizer.save(folder / TOKENIZER)
-    counts = {split: _write_split(folder, split, getattr(source, split), tokenizer) for split in SPLITS}
+    rule = settings.get("sentences")
+    counts = {split: _write_split(folder, split, getattr(source, split), tokenizer, rule) for split in SPLITS}
     write_json(folder / MANIFEST, {"format": _FORMAT, "settings": settings, **counts})
 
 
-def _write_split(folder: Path, split: str, texts: Iterable[str], tokenizer: Tokenizer) -> dict[str, Any]:
+def _write_split(
+    folder: Path, split: str, texts: Iterable[str], tokenizer: Tokenizer, rule: Rule | None
+) -> dict[str, Any]:
     """Tokenizes the documents of a split; one of no tokens is left out."""
     counts = dict.fromkeys(("documents", "tokens", "bytes"), 0)
     bar = tqdm(texts, desc=f"tokenizing {split}", unit=" documents", delay=2, mininterval=1, disable=None)
-    with TokenWriter(folder, split, tokenizer.vocab_size, Frame.of(tokenizer).separator) as writer:
+    options: dict[str, Any] = dict(sentences=rule is not None)
+    with TokenWriter(folder, split, tokenizer.vocab_size, Frame.of(tokenizer).separator, **options) as writer:
         for chunk in _chunks(iter(bar)):
-            encoded = [
-                (text, words) for text, words in zip(chunk, tokenizer.encode_words(chunk), strict=True) if words[0]
-            ]
-            writer.append([words for _, words in encoded])
+            encoded = _encode(chunk, tokenizer, rule)
+            writer.append([(each.ids, each.begins) for each in encoded], [each.sentences for each in encoded])
             counts["documents"] += len(encoded)
-            counts["tokens"] += sum(len(ids) for _, (ids, _) in encoded)
-            counts["bytes"] += sum(len(text.encode()) for text, _ in encoded)
+            counts["tokens"] += sum(len(each.ids) for each in encoded)
+            counts["bytes"] += sum(len(each.text.encode()) for each in encoded)
     if not counts["tokens"]:
         raise InputError(
             f"The {split} split has no text: the source is empty, or too short for data.validation_fraction; give more "
             "text, a larger fraction, or smaller documents (data.document='line')."
         )
     return {**counts, "files": writer.recorded()}
+
+
+class _Encoded(NamedTuple):
+    """A document: its text, its ids, at which of them words begin, and how many of them each sentence has."""
+
+    text: str
+    ids: list[int]
+    begins: list[bool]
+    sentences: list[int]
+
+
+def _encode(texts: list[str], tokenizer: Tokenizer, rule: Rule | None) -> list[_Encoded]:
+    """The documents but those without a token; where there is no rule, a document is one sentence."""
+    pieces = [[text] if rule is None else split_sentences(text, rule) for text in texts]
+    rows = iter(tokenizer.encode_words([piece for each in pieces for piece in each]))
+    found = []
+    for text, each in zip(texts, pieces, strict=True):
+        words = [row for row in itertools.islice(rows, len(each)) if row[0]]
+        ids, begins = ([value for row in words for value in row[part]] for part in (0, 1))
+        found.append(_Encoded(text, ids, begins, [len(row[0]) for row in words]))
+    return [each for each in found if each.ids]
 
 
 def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int32, UInt32
 
-TRAINING, EVALUATION = 0, 1  # streams
+TRAINING, EVALUATION, PAIRS = 0, 1, 2  # streams
 _GOLDEN = 0x9E3779B9  # 2^32 divided by the golden ratio: successive multiples are spread evenly
 
 
@@ -21,7 +21,7 @@ class Key:
     """The coordinates of a batch's random numbers.
 
     Attributes:
-      seed: of the run. stream: what it is drawn for, `TRAINING` or `EVALUATION`. step: of the batch.
+      seed: of the run. stream: what it is drawn for, such as `TRAINING`. step: of the batch.
       rows: int64 [B], the indices of this process's rows in the global batch.
     """
 

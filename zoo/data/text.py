@@ -1,11 +1,12 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Plain text, prepared once as tokens and packed into sequences of one length: what language models are trained on."""
+"""Plain text, prepared once as tokens; as sequences of one length, it is what language models are trained on."""
 
+import abc
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from zoo.checks import check_fields
 from zoo.data.config import TokenizerConfig
@@ -20,7 +21,7 @@ from zoo.data.prepare import (
     trained_settings,
     write_prepared,
 )
-from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Schema, Segments, Vocabulary
+from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, Segments, Vocabulary
 from zoo.data.source import open_source
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
@@ -28,29 +29,27 @@ from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
 _SCHEMA: dict[str, Feature] = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
-_TEXT_FIELDS = ("source", "document", "text_field", "validation_fraction")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextConfig(DatasetConfig):
-    """What text is read, and how it becomes sequences.
+class PreparedText(DatasetConfig, abc.ABC):
+    """What text is read and tokenized into a folder; subclasses make examples of it.
 
     Attributes:
+      text_settings: the fields that decide what the folder holds.
       source: `embedded` (the text in the package); a text file, a folder of them, or a glob; or `tfds:NAME`.
       document: what one document of a text file is. A row of JSON lines, CSV, TSV or Parquet is a document always.
       text_field: the field of such a row, or of a TFDS record, that holds the text.
       validation_fraction: fraction of the documents held out, where the source has no split of its own.
       seq_len: T, tokens in a sequence.
-      segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
-        attention crosses documents as GPT-2's does.
       word_starts: whether examples say where words begin (`Tokenizer.encode_words`), which masks of whole words need.
     """
 
+    text_settings: ClassVar[tuple[str, ...]] = ("source", "document", "text_field", "validation_fraction")
     source: str = "embedded"
     document: Literal["paragraph", "line", "file"] = "paragraph"
     text_field: str = "text"
     validation_fraction: float = 0.05
-    segments: Segments = "documents"
     word_starts: bool = False
 
     def __post_init__(self):
@@ -64,7 +63,24 @@ class TextConfig(DatasetConfig):
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """What is known of the data without opening them."""
-        return DataInfo(vocabulary=vocabulary, schema=self._schema, seq_len=self.seq_len, segments=self.segments)
+        return DataInfo(vocabulary=vocabulary, schema=self.schema, seq_len=self.seq_len, **self.layout)
+
+    @property
+    @abc.abstractmethod
+    def schema(self) -> Schema:
+        """The fields of an example."""
+
+    @property
+    @abc.abstractmethod
+    def layout(self) -> dict[str, Any]:
+        """The fields of `Dataset`, and of `DataInfo`, that say how sequences are laid out."""
+
+    @abc.abstractmethod
+    def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
+        """The examples of a split."""
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """ConfigError for a tokenizer that these examples cannot be made with."""
 
     def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
         """Tokenizes the source into the folder, or leaves it alone if it holds this very preparation; returns it.
@@ -92,7 +108,8 @@ class TextConfig(DatasetConfig):
             "tokenizer": _tokenizer_settings(ready),
             "text": hashlib.sha256("\n".join(source.identity).encode()).hexdigest(),
         }
-        return write_prepared(Path(folder).expanduser().absolute(), source, settings, ready)
+        folder = Path(folder).expanduser().absolute()
+        return write_prepared(folder, source, settings, ready, check=self.check_tokenizer)
 
     def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
         """The prepared `data_dir`; without one, the text in the package, prepared in `cache_dir`.
@@ -110,32 +127,22 @@ class TextConfig(DatasetConfig):
         manifest = read_manifest(folder)
         ready = load_tokenizer(folder / TOKENIZER)
         self._check(manifest["settings"], folder, ready, tokenizer)
+        self.check_tokenizer(ready)
         return Dataset(
             tokenizer=ready,
-            schema=self._schema,
-            splits={split: self._split(folder, split, manifest, ready) for split in SPLITS},
+            schema=self.schema,
+            splits={split: self.examples(_files(folder, split, manifest), split, ready) for split in SPLITS},
             seq_len=self.seq_len,
             manifest=manifest,
             bytes_per_token=manifest["validation"]["bytes"] / manifest["validation"]["tokens"],
-            segments=self.segments,
+            **self.layout,
         )
-
-    @property
-    def _schema(self) -> Schema:
-        return _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
 
     def _is_small(self) -> bool:
         return self.source == "embedded"
 
-    def _split(self, folder: Path, split: str, manifest: dict[str, Any], tokenizer: Tokenizer) -> PackedText:
-        files = TokenFiles(folder, split, manifest[split]["files"])
-        options: dict[str, Any] = dict(
-            segments=self.segments, vocab_size=tokenizer.vocab_size, word_starts=self.word_starts
-        )
-        return PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
-
     def _text_settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _TEXT_FIELDS}
+        return {name: getattr(self, name) for name in self.text_settings}
 
     def _check(self, there: dict[str, Any], folder: Path, tokenizer: Tokenizer, name: str) -> None:
         """ConfigError if the folder was prepared with other settings than the config's."""
@@ -152,6 +159,36 @@ class TextConfig(DatasetConfig):
             raise ConfigError(
                 f"{folder} was prepared with other settings:{lines}\nPrepare another --data_dir, or set these."
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextConfig(PreparedText):
+    """Text as sequences, cut from the documents one behind another.
+
+    Attributes:
+      segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
+        attention crosses documents as GPT-2's does.
+    """
+
+    segments: Segments = "documents"
+
+    @property
+    def schema(self) -> Schema:
+        return _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        return dict(segments=self.segments)
+
+    def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> PackedText:
+        options: dict[str, Any] = dict(
+            segments=self.segments, vocab_size=tokenizer.vocab_size, word_starts=self.word_starts
+        )
+        return PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+
+
+def _files(folder: Path, split: str, manifest: dict[str, Any]) -> TokenFiles:
+    return TokenFiles(folder, split, manifest[split]["files"])
 
 
 def _tokenizer_settings(tokenizer: Tokenizer | TokenizerConfig) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens on disk: one flat array a split, where its documents end and its words begin; memory-mapped `.npy` files.
 
+Where its sentences begin is one more file, of text that was prepared with sentences.
+
 A batch of packed sequences is then a handful of NumPy operations. ArrayRecord, one record a document, costs a Python
 call, a lookup and a decoded message for each: it gave less than a fiftieth of the tokens a second
 (`benchmarks/records/input.md`).
 """
 
 import hashlib
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +83,20 @@ class TokenFiles:
     Attributes:
       tokens: uint16 or int32 [N], memory-mapped. ends: int64 [documents], where each ends in `tokens`.
       word_bits: uint8 [N / 8], memory-mapped: whether a word begins at a token, as bits (`BitWriter`).
+      bounds: int64 [sentences + 1], memory-mapped: where each sentence begins in `tokens`, and N; None if the text was
+        prepared without sentences.
     """
 
     def __init__(self, folder: Path, split: str, recorded: dict[str, Any]):
-        self._paths = _paths(folder, split)
+        *self._paths, bounds = _paths(folder, split)
         self.tokens, self.ends, self.word_bits = (_open(path, recorded[path.name]) for path in self._paths)
+        self.bounds = _open(bounds, recorded[bounds.name]) if bounds.name in recorded else None
         if not len(self.ends) or self.ends[-1] != len(self.tokens):
             raise IntegrityError(f"{self._paths[1]} does not belong to {self._paths[0]}; prepare the data again.")
         if self.word_bits.dtype != np.uint8 or len(self.word_bits) != -(-len(self.tokens) // 8):
             raise IntegrityError(f"{self._paths[2]} does not belong to {self._paths[0]}; prepare the data again.")
+        if self.bounds is not None and (*self.bounds[:1], *self.bounds[-1:]) != (0, len(self.tokens)):
+            raise IntegrityError(f"{bounds} does not belong to {self._paths[0]}; prepare the data again.")
         self._stamp = stamp(self._paths[0])
 
     def check_unchanged(self) -> None:
@@ -102,23 +110,38 @@ class TokenWriter:
 
     Args:
       separator: written after every document; None is nothing.
+      sentences: whether it is told where the sentences are, which is a file more.
     """
 
-    def __init__(self, folder: Path, split: str, vocab_size: int, separator: int | None):
-        self._paths = _paths(folder, split)
-        self._tokens = ArrayWriter(self._paths[0], np.dtype(np.uint16 if vocab_size <= 2**16 else np.int32))
-        self._ends, self._words = ArrayWriter(self._paths[1], np.dtype(np.int64)), BitWriter(self._paths[2])
+    def __init__(self, folder: Path, split: str, vocab_size: int, separator: int | None, *, sentences: bool = False):
+        tokens, ends, words, bounds = _paths(folder, split)
+        self._tokens = ArrayWriter(tokens, np.dtype(np.uint16 if vocab_size <= 2**16 else np.int32))
+        self._ends, self._words = ArrayWriter(ends, np.dtype(np.int64)), BitWriter(words)
+        self._bounds = ArrayWriter(bounds, np.dtype(np.int64)) if sentences else None
+        self._files = {tokens: self._tokens, ends: self._ends, words: self._words}
+        if self._bounds is not None:
+            self._files[bounds] = self._bounds
         self._separator = [] if separator is None else [separator]
 
-    def append(self, documents: Iterable[tuple[list[int], list[bool]]]) -> None:
-        """Writes the ids of documents, and at which of them words begin."""
+    def append(
+        self, documents: Sequence[tuple[list[int], list[bool]]], sentences: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        """Writes the ids of documents, and at which of them words begin.
+
+        Args:
+          sentences: how many tokens each sentence of each document has, one or more.
+        """
         tokens: list[int] = []
         starts: list[bool] = []
-        ends = []
-        for ids, begins in documents:
+        ends, bounds = [], []
+        each = itertools.repeat(()) if sentences is None else sentences
+        for (ids, begins), sizes in zip(documents, each, strict=False):
+            bounds += itertools.accumulate(sizes[:-1], initial=self._tokens.count + len(tokens))
             tokens += [*ids, *self._separator]
             starts += [*begins, *(True for _ in self._separator)]
             ends.append(self._tokens.count + len(tokens))
+        if self._bounds is not None:
+            self._bounds.append(np.array(bounds, np.int64))
         self._ends.append(np.array(ends, np.int64))
         self._tokens.append(np.array(tokens, np.int64))
         self._words.append(np.array(starts, bool))
@@ -127,16 +150,14 @@ class TokenWriter:
         return self
 
     def __exit__(self, *_) -> None:
-        for writer in (self._tokens, self._ends, self._words):
+        if self._bounds is not None:
+            self._bounds.append(np.array([self._tokens.count], np.int64))
+        for writer in self._files.values():
             writer.__exit__()
 
     def recorded(self) -> dict[str, Any]:
         """What the manifest keeps of the closed files: by name, their length in values and their hash."""
-        counts = (self._tokens.count, self._ends.count, self._words.count)
-        return {
-            path.name: {"values": count, "sha256": _digest(path)}
-            for path, count in zip(self._paths, counts, strict=True)
-        }
+        return {path.name: {"values": file.count, "sha256": _digest(path)} for path, file in self._files.items()}
 
 
 def _open(path: Path, recorded: dict[str, Any]) -> Int64[np.ndarray, "N"] | np.ndarray:
@@ -164,5 +185,5 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _paths(folder: Path, split: str) -> tuple[Path, Path, Path]:
-    return folder / f"{split}.tokens.npy", folder / f"{split}.ends.npy", folder / f"{split}.words.npy"
+def _paths(folder: Path, split: str) -> list[Path]:
+    return [folder / f"{split}.{name}.npy" for name in ("tokens", "ends", "words", "sentences")]

@@ -113,7 +113,7 @@ class Evaluator(abc.ABC):
 
     def lower_is_better(self, metric: str) -> bool:
         """Whether a model is better if this metric is smaller."""
-        return metric in ("loss", "perplexity", "bits_per_byte", "mean_squared_error")
+        return metric.endswith(("loss", "perplexity", "bits_per_byte", "mean_squared_error"))
 
 
 def results(model: Evaluated, function: Function, batches: Iterable[Any]) -> Iterator[Any]:

@@ -11,6 +11,9 @@ from zoo.objectives import Objective
 DEFINITIONS = {
     "loss": "Mean of what training minimizes, without dropout: of cross-entropies in nats, or of squared errors.",
     "main_loss": "Mean of the loss of the model that is kept: of the discriminator's binary cross-entropy, in nats.",
+    "mlm_loss": "Mean cross-entropy of a hidden token, in nats.",
+    "pair_loss": "Mean cross-entropy of the label of a pair of texts, in nats.",
+    "pair_accuracy": "Share of the pairs of texts whose label is right.",
     "generator_loss": "Mean cross-entropy of a hidden token by the generator, in nats.",
     "generator_accuracy": "Share of the hidden tokens that the generator takes for the likeliest.",
     "generator_perplexity": "Exponential of the generator's mean cross-entropy.",

@@ -13,6 +13,7 @@ from zoo.objectives.prefix_lm import PrefixLM
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
+from zoo.objectives.sentence_pairs import NextSentence, SentenceOrder
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
@@ -21,6 +22,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "all_tokens_mlm": AllTokensMLM,
     "clm": CausalLM,
     "mlm": MaskedLM,
+    "mlm_nsp": NextSentence,
+    "mlm_sop": SentenceOrder,
     "multiple_choice": MultipleChoice,
     "prefix_lm": PrefixLM,
     "question_answering": QuestionAnswering,
@@ -38,11 +41,13 @@ __all__ = [
     "CausalLM",
     "MaskedLM",
     "MultipleChoice",
+    "NextSentence",
     "Objective",
     "PrefixLM",
     "QuestionAnswering",
     "ReplaceMLM",
     "ReplacedTokenDetection",
+    "SentenceOrder",
     "SequenceClassification",
     "SpanCorruption",
     "Sums",

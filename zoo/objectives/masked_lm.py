@@ -74,7 +74,7 @@ class MaskedLM(MaskedObjective):
         if self.unit != "token" and "word_starts" not in info.schema:
             raise ConfigError(
                 f"objective.unit {self.unit!r} needs to know where words begin; set data.word_starts=True, on data of "
-                "type 'text'."
+                "type 'text' or 'sentence_pairs'."
             )
         return super().bind(info)
 

@@ -1,0 +1,65 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""BERT, ALBERT and RoBERTa train as in their papers, resume bit for bit, and are exported with both heads."""
+
+import numpy as np
+import pytest
+
+import zoo
+from configs import albert_pretrain, bert_pretrain, roberta_pretrain
+from tests.train.runs import curve, stop_once
+from zoo.train.config import RunConfig
+from zoo.train.loop import train
+from zoo.train.report import read_lines
+
+RUNS = {  # the variant, and the objective that stops
+    "bert": (bert_pretrain, "tiny,nsp", "mlm_nsp"),
+    "albert": (albert_pretrain, "tiny", "mlm_sop"),
+    "roberta": (roberta_pretrain, "tiny", "mlm"),
+}
+
+
+def config(name, num_steps=20):
+    module, variant, _ = RUNS[name]
+    found = module.get_config(variant).unlock()
+    found.model.update(width=32, num_heads=4, mlp_width=64, num_layers=1, embed_dropout=0.1, hidden_dropout=0.1)
+    if name == "albert":
+        found.model.embed_width = 16
+    found.data.update(seq_len=32)
+    found.data.tokenizer.vocab_size = 400
+    found.optimizer.update(warmup_steps=4, learning_rate=5e-2 if name == "albert" else 1e-2)
+    found.evals.validation.num_batches = 2
+    found.update(
+        batch_size=16, grad_accum_steps=2, num_steps=num_steps, log_every=1, eval_every=10, checkpoint_every=10
+    )
+    return RunConfig.from_dict(found)
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def trained(request, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp(request.param) / "run"
+    return request.param, workdir, train(config(request.param), workdir)
+
+
+def test_the_loss_falls_and_the_model_is_exported(trained):
+    name, workdir, summary = trained
+    rows = [row for row in read_lines(workdir / "metrics.jsonl") if row["split"] == "train"]
+    loss = "loss" if name == "roberta" else "mlm_loss"
+    assert np.mean([row[loss] for row in rows[-4:]]) < rows[0][loss] - 0.25
+    found, model = summary["validation"], zoo.load(workdir / "model")
+    assert model.head_name == ("masked_lm" if name == "roberta" else "pretraining")
+    if name != "roberta":
+        assert found["loss"] == pytest.approx(found["mlm_loss"] + found["pair_loss"])
+        assert 0 <= found["pair_accuracy"] <= 1 and 0.4 < found["pair_loss"] < 1.0
+
+
+def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
+    name, workdir, _ = trained
+    stop_once(monkeypatch, RUNS[name][2], step=7)
+    with pytest.raises(SystemExit):
+        train(config(name), tmp_path / "run")
+    assert not (tmp_path / "run" / "model").exists()
+    train(config(name), tmp_path / "run")
+    assert curve(tmp_path / "run") == curve(workdir)
+    one, other = ((each / "model" / "model.safetensors").read_bytes() for each in (tmp_path / "run", workdir))
+    assert one == other
