@@ -23,6 +23,7 @@ def draw(shape, seed):
 
 QUERY, KEY, VALUE = (draw((B, T, N, H), seed) for seed in range(3))
 SEGMENTS = jnp.array([[1, 1, 1, 2, 2, 0, 0], [1, 1, 1, 1, 1, 1, 1]], jnp.int32)
+ORDER = jnp.array([[3, 0, 0, 2, 1, 5, 4], [6, 5, 4, 3, 2, 1, 0]], jnp.int32)
 MASKS = {
     "full": AttentionMask(),
     "causal": AttentionMask(causal=True),
@@ -30,6 +31,8 @@ MASKS = {
     "causal_window": AttentionMask(causal=True, window=3),
     "segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS),
     "causal_segments": AttentionMask(causal=True, query_segments=SEGMENTS, key_segments=SEGMENTS),
+    "order": AttentionMask(query_order=ORDER - 1, key_order=ORDER),
+    "order_segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS, query_order=ORDER, key_order=ORDER),
 }
 
 
@@ -39,6 +42,8 @@ def allowed(mask: AttentionMask, b: int, query: int, key: int) -> bool:
     sees &= mask.window is None or abs(query - key) < mask.window
     if mask.query_segments is not None:
         sees &= mask.query_segments[b, query] == mask.key_segments[b, key] != 0
+    if mask.query_order is not None:
+        sees &= mask.key_order[b, key] <= mask.query_order[b, query]
     return bool(sees)
 
 
@@ -177,6 +182,7 @@ WRONG = {
     "two dtypes": (dict(value=X.astype(jnp.bfloat16)), "of one dtype; found float32 and bfloat16"),
     "a bare array": (dict(mask=jnp.ones((2, 4, 4), bool)), r"AttentionMask\(allowed=array\)"),
     "segments": (dict(mask=lambda: AttentionMask(query_segments=SEGMENTS_OF_X)), "or neither"),
+    "order": (dict(mask=lambda: AttentionMask(key_order=SEGMENTS_OF_X)), "the order of queries and keys, or neither"),
     "lengths": (
         dict(mask=lambda: AttentionMask(query_segments=SEGMENTS_OF_X, key_segments=jnp.ones((2, 5), int))),
         r"mask.key_segments must be \[2, 4\]; found \[2, 5\]",

@@ -20,6 +20,7 @@ MASKS = {
     "window": AttentionMask(window=3),
     "segments": AttentionMask(query_segments=SEGMENTS, key_segments=SEGMENTS),
     "causal segments": AttentionMask(causal=True, query_segments=SEGMENTS, key_segments=SEGMENTS),
+    "order": AttentionMask(query_order=SEGMENTS - 1, key_order=SEGMENTS),
     "allowed": AttentionMask(allowed=ALLOWED),
     "causal window, offset": AttentionMask(causal=True, window=5, query_offset=4),
     "causal window, offset, fewer queries": AttentionMask(causal=True, window=5, query_offset=4),

@@ -39,6 +39,7 @@ class Case:
     offset: int = 0
     segments: tuple[int, ...] | None = None  # tokens of each document, then padding
     allowed: bool = False
+    ordered: bool = False
     bias: tuple[int, int] | None = None
     rate: float = 0.0
     dtype: str = "bfloat16"
@@ -55,6 +56,8 @@ class Case:
             query_offset=self.offset,
             query_segments=query_segments,
             key_segments=key_segments,
+            query_order=self._order(self.queries),
+            key_order=self._order(self.keys),
             allowed=None if allowed is None else jnp.asarray(allowed),
         )
 
@@ -63,6 +66,11 @@ class Case:
             return None
         ids = np.repeat(np.arange(1, len(self.segments) + 1), self.segments)[:length]
         return jnp.tile(jnp.asarray(np.pad(ids, (0, length - len(ids))), jnp.int32), (self.batch, 1))
+
+    def _order(self, length: int):
+        if not self.ordered:
+            return None
+        return jnp.asarray(np.random.default_rng(length).integers(0, length, (self.batch, length)), jnp.int32)
 
     def draw(self) -> list[np.ndarray]:
         """Query, key, value and the gradient of the output."""
@@ -85,6 +93,7 @@ QUICK = {
     "padded_dropout": Case(queries=129, keys=129, segments=(60, 40), rate=0.3),
     "bias_window_offset": Case(batch=3, window=3, offset=2, bias=(1, 1), width=80),
     "allowed": Case(allowed=True, dtype="float16"),
+    "ordered": Case(ordered=True, allowed=True),
 }
 SLOW = {
     "one": Case(queries=1, keys=1),

@@ -36,6 +36,7 @@ class Case:
     window: int | None = None
     documents: int = 0
     allowed: int = 0
+    ordered: bool = False
     bias: tuple[int, int] | None = None
     rate: float = 0.0
     offset: int = 0
@@ -67,12 +68,18 @@ class Case:
                 drawn = np.sort(rng.integers(1, self.documents + 1, (self.rows, length)), axis=1)
                 drawn[0, length - length // 4 :] = 0
                 segments[side] = jnp.asarray(drawn, jnp.int32)
+        order = [None, None]
+        if self.ordered:
+            drawn = rng.integers(0, keys, (2, self.rows, keys))
+            order = [jnp.asarray(drawn[0, :, : self.queries] - 1, jnp.int32), jnp.asarray(drawn[1], jnp.int32)]
         allowed = rng.random((self.allowed, self.queries, keys)) < 0.7 if self.allowed else None
         return AttentionMask(
             causal=self.causal,
             window=self.window,
             query_segments=segments[0],
             key_segments=segments[1],
+            query_order=order[0],
+            key_order=order[1],
             allowed=None if allowed is None else jnp.asarray(allowed),
             query_offset=self.offset,
         )
@@ -172,6 +179,8 @@ CASES = {
     "causal segments in steps": Case(queries=300, documents=3, causal=True, blocks=SMALL, rate=0.2),
     "allowed": Case(queries=140, allowed=2),
     "allowed shared": Case(queries=300, allowed=1, documents=2, blocks=SMALL),
+    "order": Case(queries=140, ordered=True, rate=0.1),
+    "order in steps": Case(queries=300, keys=320, ordered=True, documents=2, blocks=SMALL),
     "bias shared by rows": Case(queries=140, bias=(1, 2)),
     "bias shared by heads": Case(queries=140, bias=(2, 1), documents=2),
     "bias shared by all": Case(queries=300, bias=(1, 1), blocks=WHOLE, rate=0.1),

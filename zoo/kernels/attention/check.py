@@ -35,14 +35,17 @@ def check_mask(mask: Any, query: Any, key: Any) -> None:
         raise InputError(
             f"mask must be an AttentionMask, not {type(mask).__name__}; AttentionMask(allowed=array) takes an array."
         )
-    sides = (("query_segments", mask.query_segments, query), ("key_segments", mask.key_segments, key))
-    if (mask.query_segments is None) != (mask.key_segments is None):
-        raise InputError("mask must have the segments of queries and keys, or neither.")
-    for name, segments, array in sides:
-        if segments is not None:
-            _check_dtype(f"mask.{name}", segments, jnp.integer)
-            if tuple(segments.shape) != array.shape[:2]:
-                raise InputError(f"mask.{name} must be {list(array.shape[:2])}; found {list(segments.shape)}.")
+    for kind in ("segments", "order"):
+        sides = {f"query_{kind}": query, f"key_{kind}": key}
+        if len({getattr(mask, name) is None for name in sides}) > 1:
+            raise InputError(f"mask must have the {kind} of queries and keys, or neither.")
+        for name, array in sides.items():
+            ids = getattr(mask, name)
+            if ids is None:
+                continue
+            _check_dtype(f"mask.{name}", ids, jnp.integer)
+            if tuple(ids.shape) != array.shape[:2]:
+                raise InputError(f"mask.{name} must be {list(array.shape[:2])}; found {list(ids.shape)}.")
     if mask.allowed is not None:
         _check_dtype("mask.allowed", mask.allowed, jnp.bool)
         _check_broadcasts("mask.allowed", mask.allowed, (query.shape[0], query.shape[1], key.shape[1]))

@@ -65,7 +65,9 @@ def lacks(call: Call) -> str | None:
     if partition.axes("T", queries):
         return "cuDNN takes whole sequences, and the mesh shards them over devices."
     rest = _rest(call.mask)
-    needs_array = rest.causal or any(x is not None for x in (rest.window, rest.query_segments, rest.allowed))
+    needs_array = rest.causal or any(
+        x is not None for x in (rest.window, rest.query_segments, rest.query_order, rest.allowed)
+    )
     if needs_array and (queries % 2 or keys % 2):
         return f"With such a mask cuDNN takes even lengths; found {queries} queries and {keys} keys."
     return None

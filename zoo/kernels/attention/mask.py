@@ -20,7 +20,9 @@ class AttentionMask:
       window: the key is fewer than this many tokens before the query (and after it, unless causal); None is no limit.
       query_segments, key_segments: both belong to the same document of a packed sequence, numbered from 1; 0 is padding
         and sees nothing.
-      allowed: any other condition, as an array (XLNet's permutations).
+      query_order, key_order: the key comes no later than the query in an order in which several may have one place
+        (XLNet's permutations).
+      allowed: any other condition, as an array.
       query_offset: position of the first query among the keys, in tokens (the length of the cache so far).
     """
 
@@ -28,6 +30,8 @@ class AttentionMask:
     window: int | None = dataclasses.field(default=None, metadata={"static": True})
     query_segments: Int[Array, "B T"] | None = None
     key_segments: Int[Array, "B S"] | None = None
+    query_order: Int[Array, "B T"] | None = None
+    key_order: Int[Array, "B S"] | None = None
     allowed: Bool[Array, "#B T S"] | None = None
     query_offset: Int[Array, ""] | int = 0
 
@@ -45,6 +49,8 @@ class AttentionMask:
         if self.query_segments is not None and self.key_segments is not None:
             query, key = self.query_segments[:, None, :, None], self.key_segments[:, None, None, :]
             allowed.append((query == key) & (key != 0))
+        if self.query_order is not None and self.key_order is not None:
+            allowed.append(self.key_order[:, None, None, :] <= self.query_order[:, None, :, None])
         if self.allowed is not None:
             allowed.append(self.allowed[:, None])
         return functools.reduce(jnp.logical_and, allowed) if allowed else None

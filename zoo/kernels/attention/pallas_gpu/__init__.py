@@ -61,8 +61,8 @@ def attention(call: Call) -> Float[Array, "B T N H"]:
         rate=call.dropout_rate if call.drops else 0.0,
         bias_gradient=bias is not None,
     )
-    if mask.allowed is not None:
-        seen = mask.allowed[:, None]
+    rest = AttentionMask(query_order=mask.query_order, key_order=mask.key_order, allowed=mask.allowed)
+    if (seen := rest.dense(length, keys)) is not None:  # the kernels have no such conditions
         bias = jnp.where(seen, 0.0, -jnp.inf).astype(query.dtype) if bias is None else jnp.where(seen, bias, -jnp.inf)
     query, key, value = (_pad(x, {1: _BLOCK, 3: 64}) for x in (query, key, value))
     given = _mask_arrays(mask)

@@ -34,6 +34,8 @@ _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "allowed": "BST",
     "query_segments": "BT",
     "key_segments": "BG",
+    "query_order": "BT",
+    "key_order": "BG",
     "seeds": "BNT",
     "offset": "1",
     "distance_query": "BNHT",
@@ -43,6 +45,8 @@ _DIMS = {  # letters of the arrays of a call, see `zoo.kernels.partition`
     "differs": "BST",
 }
 _FLOATS = ("query", "key", "value", "bias", "distance_query", "distances", "same", "other")
+_ROWS = ("query_segments", "key_segments", "query_order", "key_order", "seeds", "same", "other")
+_UNSEEN = {"key_segments": -1, "key_order": np.iinfo(np.int32).max}  # of keys that no query sees
 
 
 def attention(
@@ -63,6 +67,8 @@ def attention(
     if mask.query_segments is not None and mask.key_segments is not None:
         arrays["query_segments"] = mask.query_segments.astype(jnp.int32)
         arrays["key_segments"] = jnp.where(mask.key_segments == 0, -1, mask.key_segments).astype(jnp.int32)
+    if mask.query_order is not None and mask.key_order is not None:
+        arrays["query_order"], arrays["key_order"] = (x.astype(jnp.int32) for x in (mask.query_order, mask.key_order))
     if call.dropout_key is not None and call.drops:
         shape = (query.shape[0], query.shape[2], query.shape[1] if generator == "hash" else 1)
         lines = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
@@ -162,7 +168,7 @@ def _queries(settings: _Settings, arrays: call.Arrays, first: int, last: int) ->
     """The queries from `first` to before `last`."""
     arrays, offset = dict(arrays), settings.offset
     if (first, last) != (0, arrays["query"].shape[3]):
-        for name in ("query", "bias", "allowed", "query_segments", "seeds"):
+        for name in ("query", "bias", "allowed", "query_segments", "query_order", "seeds"):
             if name in arrays and (name, settings.generator) != ("seeds", "hardware"):
                 arrays[name] = arrays[name][..., first:last]
         if "offset" in arrays:
@@ -197,8 +203,8 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
             # Row r is that of query t and key s with r = queries - t + s: padded in front for the queries.
             padding = ((0, 0), (0, 0), (0, shape.width - array.shape[2]))
             inputs[name] = jnp.pad(array, (*padding, (queries - length, keys - real_keys)))
-        elif name in ("query_segments", "key_segments", "seeds", "same", "other"):
-            inputs[name] = _pad(array[..., None, :], 1, sizes[_DIMS[name][-1]], -1 if name == "key_segments" else 0)
+        elif name in _ROWS:
+            inputs[name] = _pad(array[..., None, :], 1, sizes[_DIMS[name][-1]], _UNSEEN.get(name, 0))
         else:
             inputs[name] = _pad(array, sizes[_DIMS[name][-2]], sizes[_DIMS[name][-1]], 0)
     spec = Spec(
@@ -212,7 +218,7 @@ def _prepare(settings: _Settings, arrays: call.Arrays) -> tuple[tuple[Spec, Spec
         queries=queries,
         keys=keys,
         real_keys=real_keys,
-        hides_padding=real_keys < keys and "key_segments" not in arrays,
+        hides_padding=real_keys < keys and not _UNSEEN.keys() & arrays.keys(),
         precision=jax.lax.Precision.HIGHEST if arrays["query"].dtype == jnp.float32 else None,
         bias_gradient=False,
         blocks=blocks[0],

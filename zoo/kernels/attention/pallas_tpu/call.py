@@ -28,7 +28,8 @@ def forward(spec: Spec, inputs: Arrays) -> Arrays:
 
     Args:
       inputs: `query` [B, N, H, T]; `key`, `value` [B, K, H, S]; and, if the call has them, `query_segments`
-        [B, 1, T], `key_segments` [B, 1, S], `bias` [B or 1, N or 1, S, T], `allowed` int8 [B or 1, S, T], `seeds`
+        [B, 1, T], `key_segments` [B, 1, S], `query_order` and `key_order` likewise, `bias`
+        [B or 1, N or 1, S, T], `allowed` int8 [B or 1, S, T], `seeds`
         ([B, N, 1, T] for the hash, [B, N] for the hardware), `offset` [1], `first_block`, `last_block` [B, blocks];
         of relative terms `distance_query` [B, N, H, T], `distances` [1, N, H, T + S], and `same`, `other` [B, N, 1, T]
         with `differs` int8 [B, S, T].
@@ -151,7 +152,7 @@ class _Grid:
         if name in _SCALARS or (name == "seeds" and self.hardware):
             return pl.BlockSpec(memory_space=pltpu.SMEM)
         blocks, group = self.spec.blocks, self.spec.group
-        of_keys, row = name in ("key", "value", "dkey", "dvalue", "key_segments"), shape[-2] == 1
+        of_keys, row = name in ("key", "value", "dkey", "dvalue", "key_segments", "key_order"), shape[-2] == 1
         whole = of_keys or "distances" in name
         last, axis = (shape[-1], None) if whole else (blocks.step, "step")
         by_axis: list[tuple[int | None, str | None]] = [(None, "batch" if shape[0] > 1 else None)]

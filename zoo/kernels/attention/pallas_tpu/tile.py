@@ -25,9 +25,9 @@ class Tiles:
         self.spec, self.refs, self.batch = spec, refs, batch
         self.first_head = heads * (spec.blocks.heads * spec.group)
         self.start = step * spec.blocks.step
-        self.columns = None
-        if "key_segments" in refs and spec.queries == spec.blocks.step and spec.offset is not None:
-            self.columns = _down(refs["key_segments"][...])
+        self.columns: Refs = {}  # of a step that takes all queries at once
+        if spec.queries == spec.blocks.step and spec.offset is not None:
+            self.columns = {name: _down(refs[name][...]) for name in ("key_segments", "key_order") if name in refs}
 
     @property
     def heads(self) -> range:
@@ -120,13 +120,10 @@ class Tiles:
                     conditions.append(after < first - key + spec.window)
             if spec.hides_padding:
                 conditions.append(row < spec.real_keys - key)
-        if "key_segments" in self.refs:
-            if self.columns is None:
-                columns = _down(self.refs["key_segments"][:, self.keys(block)])
-            else:
-                columns = self.columns[block * spec.blocks.keys : (block + 1) * spec.blocks.keys]
-            lines = self.refs["query_segments"][:, self.queries(begin)]
-            conditions.append(columns[:, :1] == lines)
+        for kind, sees in (("segments", jnp.equal), ("order", jnp.less_equal)):
+            if f"key_{kind}" in self.refs:
+                lines = self.refs[f"query_{kind}"][:, self.queries(begin)]
+                conditions.append(sees(self.down(f"key_{kind}", block), lines))
         if "allowed" in self.refs:
             conditions.append(self.refs["allowed"][self.keys(block), self.queries(begin)].astype(jnp.int32) != 0)
         if not conditions:
@@ -135,6 +132,13 @@ class Tiles:
         for condition in conditions[1:]:
             seen = seen & condition
         return seen
+
+    def down(self, name: str, block: Any) -> Array:
+        """[keys, 1]: what a row of all keys says of those of the block."""
+        if name not in self.columns:
+            return _down(self.refs[name][:, self.keys(block)])[:, :1]
+        size = self.spec.blocks.keys
+        return self.columns[name][block * size : (block + 1) * size, :1]
 
     def kept(self, head: int, begin: int, block: Any) -> Array | None:
         """Which weights of the tile dropout keeps."""
