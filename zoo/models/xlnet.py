@@ -327,4 +327,5 @@ FAMILY = Family(
     model=XLNet,
     organisation="xlnet",
     licence="MIT",
+    special_tokens="xlnet",
 )

@@ -9,6 +9,7 @@ from zoo.objectives.causal_lm import CausalLM
 from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.multiple_choice import MultipleChoice
 from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.permutation_lm import PermutationLM
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
@@ -21,6 +22,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "clm": CausalLM,
     "mlm": MaskedLM,
     "multiple_choice": MultipleChoice,
+    "plm": PermutationLM,
     "question_answering": QuestionAnswering,
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
@@ -37,6 +39,7 @@ __all__ = [
     "MaskedLM",
     "MultipleChoice",
     "Objective",
+    "PermutationLM",
     "QuestionAnswering",
     "ReplaceMLM",
     "ReplacedTokenDetection",
