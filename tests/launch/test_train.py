@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain
+from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain, xlnet_pretrain
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain)
+CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain, xlnet_pretrain)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
 VARIANTS += [(bert_pretrain, "large,whole_word")]
 VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]
@@ -35,7 +35,7 @@ def test_every_variant_is_a_run(module, variant):
     assert config.is_locked
     run = RunConfig.from_dict(config)
     vocab_size = run.data.tokenizer.vocab_size
-    ids = dict(special_ids=frozenset({0, 1}), pad_id=0, eos_id=1, mask_id=1, sentinels=100)
+    ids = dict(special_ids=frozenset({0, 1}), pad_id=0, eos_id=1, mask_id=1, cls_id=0, sep_id=1, sentinels=100)
     vocabulary = Vocabulary(vocab_size=vocab_size, **ids)
     spec = RunSpec.create(run, run.data.outline(vocabulary))
     filled_up = run.model.changes.get("vocab_size", vocab_size)  # so that a mesh can split it

@@ -17,7 +17,6 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from zoo.errors import ConfigError, InputError
-from zoo.kernels.attention import AttentionMask
 from zoo.models.family import Family
 from zoo.nn import heads
 from zoo.nn.block import Layer
@@ -26,7 +25,7 @@ from zoo.nn.dropout import dropout
 from zoo.nn.init import kernel_init
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
-from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding
+from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding, stream_masks
 
 Memory = Sequence[Float[Array, "S B D"]] | Float[Array, "L S B D"]
 
@@ -222,7 +221,7 @@ class XLNet(Transformer):
         if types is not None:
             everyone = jnp.concatenate([jnp.zeros((batch, held), types.dtype), types], axis=1)
             differs = types[:, :, None] != everyone[:, None, :]
-        content, query = self._masks(inputs)
+        content, query = stream_masks(self._allowed(inputs), inputs.order, length=length, held=held)
         return Relations(
             content=content,
             query=query,
@@ -230,21 +229,6 @@ class XLNet(Transformer):
             differs=differs,
             target_mapping=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
             target_positions=inputs.target_positions,
-        )
-
-    def _masks(self, inputs: XLNetInputs) -> tuple[AttentionMask, AttentionMask]:
-        """What the content and the query stream attend to; a token sees itself, its prediction does not."""
-        (batch, length), held, order = inputs.tokens.shape, inputs.held, inputs.order
-        allowed = self._allowed(inputs)
-        own = jnp.eye(length, held + length, held, dtype=bool)[None]
-        content = AttentionMask(allowed=None if allowed is None else allowed | own)
-        query = AttentionMask(allowed=allowed)
-        if order is None:
-            return content, query
-        keys = jnp.concatenate([jnp.full((batch, held), -1, order.dtype), order], axis=1)  # memory comes before all
-        return (
-            dataclasses.replace(content, query_order=order, key_order=keys),
-            dataclasses.replace(query, query_order=order - 1, key_order=keys),
         )
 
     def _allowed(self, inputs: XLNetInputs) -> Bool[Array, "B T S"] | None:

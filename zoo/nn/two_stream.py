@@ -199,3 +199,24 @@ def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np
     if clamp:
         distances = np.clip(distances, -clamp, clamp)
     return encode_positions(distances, width)
+
+
+def stream_masks(
+    allowed: Bool[Array, "B T S"] | None, order: Int[Array, "B T"] | None, *, length: int, held: int
+) -> tuple[AttentionMask, AttentionMask]:
+    """The masks of the content and the query stream; a token sees itself, its prediction does not.
+
+    Args:
+      allowed: the keys, memory first, that a prediction may see; None is all. order: the place of each token, of which a
+        token sees no later one, and a prediction earlier ones alone; None is no order. held: S - T, tokens of memory.
+    """
+    own = jnp.eye(length, held + length, held, dtype=bool)[None]
+    content = AttentionMask(allowed=None if allowed is None else allowed | own)
+    query = AttentionMask(allowed=allowed)
+    if order is None:
+        return content, query
+    keys = jnp.pad(order, ((0, 0), (held, 0)), constant_values=-1)  # memory comes before all
+    return (
+        dataclasses.replace(content, query_order=order, key_order=keys),
+        dataclasses.replace(query, query_order=order - 1, key_order=keys),
+    )

@@ -46,7 +46,7 @@ class PermutationLM(Objective):
     """
 
     head: ClassVar[str] = "permutation_lm"
-    needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments"})
+    needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "word_starts"})
     k: float = 6.0
     num_predict: int = 0
     unit: SpanUnit = "token"
