@@ -64,7 +64,7 @@ def test_two_streams():
     near = 2 * T * 2 * T * width
     distances = 2 * 2 * T * width * width  # whatever the batch is
     first = per_layer(config) + near
-    second = 4 * M * width * (width + config.mlp_width) + 4 * M * T * width + 4 * T * T * width + near
+    second = 4 * M * width * (width + config.mlp_width) + 4 * T * T * width + near
     words = 2 * M * width * config.vocab_size
     found = flops.forward(config, head="permutation_lm", batch=B, length=T, predictions=M)
     assert found == 2 * (B * (first + second) + distances) + B * words

@@ -14,7 +14,7 @@ from tests.objectives.fakes import info
 from tests.train.test_finetune import KINDS, config
 from zoo.data import SentencePairsConfig
 from zoo.data.rows import read_rows
-from zoo.data.schema import SplitSummary
+from zoo.data.schema import Feature, SplitSummary
 from zoo.data.table import TableConfig
 from zoo.data.tables import open_table
 from zoo.errors import ConfigError
@@ -33,7 +33,8 @@ from zoo.objectives import OBJECTIVES
 from zoo.objectives import SequenceClassification as SequenceClassificationObjective
 from zoo.train.final_report import drop_stale_report, is_finished, read_metrics, write_report
 
-LABELS = (*(schema for _, schema in KINDS.values()), info().schema)
+WORDS = {**info().schema, "word_starts": Feature(kind="tokens")}
+LABELS = (*(schema for _, schema in KINDS.values()), info().schema, WORDS)
 
 
 def evaluators():
@@ -46,7 +47,8 @@ def bound_objectives():
     """Every objective with each schema that it reads."""
     for kind, schema in itertools.product(OBJECTIVES.values(), LABELS):
         if kind.needs <= schema.keys():
-            yield kind().bind(info(schema=schema, mask_id=3, eos_id=1, sentinels=100, bytes_per_token=4.0))
+            ids = dict(mask_id=3, eos_id=1, cls_id=4, sep_id=5, sentinels=100)
+            yield kind().bind(info(schema=schema, bytes_per_token=4.0, **ids))
     for name, pairs in (("mlm_nsp", "next"), ("mlm_sop", "order")):
         yield OBJECTIVES[name]().bind(info(schema=SentencePairsConfig(seq_len=16, pairs=pairs).schema, mask_id=3))
 

@@ -18,6 +18,7 @@ from configs import (
     gpt3_pretrain,
     roberta_pretrain,
     t5_pretrain,
+    xlnet_pretrain,
 )
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
@@ -32,6 +33,7 @@ CONFIGS = (
     gpt3_pretrain,
     roberta_pretrain,
     t5_pretrain,
+    xlnet_pretrain,
 )
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
 VARIANTS += [(bert_pretrain, name) for name in ("large,whole_word", "base,nsp", "large,whole_word,nsp", "tiny,nsp")]
@@ -51,7 +53,7 @@ def test_every_variant_is_a_run(module, variant):
     assert config.is_locked
     run = RunConfig.from_dict(config)
     vocab_size = run.data.tokenizer.vocab_size
-    ids = dict(special_ids=frozenset({0, 1}), pad_id=0, eos_id=1, mask_id=1, sentinels=100)
+    ids = dict(special_ids=frozenset({0, 1}), pad_id=0, eos_id=1, mask_id=1, cls_id=0, sep_id=1, sentinels=100)
     vocabulary = Vocabulary(vocab_size=vocab_size, **ids)
     spec = RunSpec.create(run, run.data.outline(vocabulary))
     filled_up = run.model.changes.get("vocab_size", vocab_size)  # so that a mesh can split it

@@ -52,6 +52,51 @@ def test_a_prediction_sees_what_precedes_it_in_the_order_and_not_itself():
         np.testing.assert_array_equal(moved(before, after), np.array(expected, bool), err_msg=str(place))
 
 
+def test_an_order_in_numbers_is_the_same_as_a_mask():
+    """Of outputs and gradients, with padding, memory and a row with fewer predictions than the other."""
+    rng = np.random.default_rng(1)
+    order = jnp.asarray(np.argsort(rng.random((2, 9)), axis=1), jnp.int32)
+    positions, none = jnp.asarray([[7, 0, 4], [2, 9, 9]], jnp.int32), np.array([[0, 0, 0], [0, 1, 1]], bool)
+    common = dict(
+        segments=jnp.asarray([[1] * 9, [1] * 7 + [0] * 2], jnp.int32),
+        token_types=jnp.asarray(rng.integers(0, 3, (2, 9)), jnp.int32),
+        memory=jnp.asarray(rng.standard_normal((2, 5, 2, 12)), jnp.float32),
+        targets=jnp.where(none, -100, TOKENS[:, :3]),
+    )
+    forms = (
+        dict(order=order, target_positions=positions),
+        dict(
+            permutation_mask=order[:, :, None] <= order[:, None, :],
+            target_mapping=jax.nn.one_hot(jnp.where(none, -1, positions), 9),
+        ),
+    )
+    graphdef, params = nnx.split(model())
+
+    def total(params, form):
+        out = nnx.merge(graphdef, params)(TOKENS, **form, **common)
+        return jnp.where(none, 0.0, out.losses).sum(), out.memory
+
+    run = jax.jit(jax.grad(total, has_aux=True), compiler_options={"xla_backend_optimization_level": 0})
+    found, want = (run(params, form) for form in forms)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_tokens_at_one_place_see_each_other_and_are_predicted_without():
+    """Positions 1 and 4 are first, then 0, then the others: what of these depends on which tokens."""
+    order = jnp.asarray([[1, 0, 2, 2, 0, 2, 2, 2, 2]] * 2, jnp.int32)
+    run = functools.partial(model(), order=order, target_positions=jnp.asarray([[1, 0, 2]] * 2, jnp.int32))
+    before = run(TOKENS, return_hidden_states=True)
+    for place, content, predicted in (
+        (4, [1] * 9, [0, 1, 1]),
+        (0, [1, 0, 1, 1, 0, 1, 1, 1, 1], [0, 0, 1]),
+        (8, [0, 0, 1, 1, 0, 1, 1, 1, 1], [0, 0, 0]),
+    ):
+        after = run(TOKENS.at[:, place].set((TOKENS[:, place] + 1) % 31), return_hidden_states=True)
+        np.testing.assert_array_equal(moved(before.hidden_states[-2], after.hidden_states[-2]), np.array(content, bool))
+        np.testing.assert_array_equal(moved(before.logits, after.logits), np.array(predicted, bool), err_msg=str(place))
+
+
 def test_the_content_stream_does_not_depend_on_what_is_predicted():
     states = model()(TOKENS, target_mapping=one_hot([1, 2]), return_hidden_states=True).hidden_states
     plain = model()(TOKENS, return_hidden_states=True).hidden_states
@@ -106,6 +151,9 @@ def test_distances_beyond_the_clamp_are_alike():
         (dict(token_types=np.zeros((2, 8), np.int32)), "token_types must be"),
         (dict(permutation_mask=np.zeros((2, 9, 8))), "permutation_mask must be"),
         (dict(target_mapping=np.zeros((2, 3, 8))), "target_mapping must be"),
+        (dict(order=np.zeros((2, 8), np.int32)), r"order must be \[B, T\] = \(2, 9\); found \(2, 8\)"),
+        (dict(target_positions=np.zeros((3, 4), np.int32)), r"target_positions must be \[B, M\] with B = 2"),
+        (dict(order=np.zeros((2, 9), np.int32), permutation_mask=np.zeros((2, 9, 9))), "order and permutation_mask"),
         (dict(memory=[np.zeros((4, 2, 12), np.float32)]), "memory must be 2 arrays"),
         (dict(memory=[np.zeros((4, 3, 12), np.float32)] * 2), "memory must be 2 arrays"),
     ],

@@ -23,6 +23,8 @@ class Vocabulary:
     bos_id: int | None = None
     eos_id: int | None = None
     mask_id: int | None = None
+    cls_id: int | None = None
+    sep_id: int | None = None
     sentinels: int = 0
     others: dict = dataclasses.field(default_factory=dict)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.data.packed import Frame
 from zoo.errors import ConfigError
-from zoo.text.classes import BERT, GPT2, ROBERTA, T5
+from zoo.text.classes import BERT, GPT2, ROBERTA, T5, XLNET
 from zoo.text.load import load_tokenizer
 from zoo.text.train import train_tokenizer
 
@@ -84,6 +85,23 @@ def test_the_vocabulary_of_t5_ends_with_sentinels(tmp_path, kind):
     assert [again.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_the_vocabulary_of_xlnet_begins_with_its_special_tokens(tmp_path, kind):
+    tokenizer = train_tokenizer(TEXTS, kind=kind, vocab_size=SIZE[kind], special="xlnet")
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    for each in (tokenizer, again):
+        assert each.special == XLNET and each.special_ids == tuple(range(9)) and each.vocab_size <= SIZE[kind]
+        assert [each.token_to_id(name) for name in ("<unk>", "<cls>", "<sep>", "<pad>", "<eod>")] == [0, 3, 4, 5, 7]
+        (fox, _), (dog, _) = each.encode_words(["the fox", "the dog"])
+        assert each.encode("the fox", "the dog") == [*fox, 4, *dog, 4, 3]
+        batch = each.encode_batch(["the", "the quick brown fox"])
+        assert batch["tokens"][0, 0] == 5 and batch["tokens"][:, -1].tolist() == [3, 3]  # padded on the left
+        assert batch["token_types"][1, -2:].tolist() == [0, 2]
+        assert Frame.of(each) == Frame(suffix=(4, 3), separator=7, pad_id=5)
+    assert [again.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -93,7 +111,10 @@ def test_the_vocabulary_of_t5_ends_with_sentinels(tmp_path, kind):
         ),
         (dict(kind="byte_bpe", vocab_size=358, special="t5"), "vocab_size 358 is too small for byte_bpe; give 359"),
         (dict(kind="wordpiece", vocab_size=163, special="t5"), "vocab_size 163 is too small for wordpiece; give 164"),
-        (dict(kind="wordpiece", vocab_size=100, special="xlnet"), "tokenizer.special 'xlnet' is unknown"),
+        (
+            dict(kind="wordpiece", vocab_size=100, special="albert"),
+            "special 'albert' is unknown; use 'bert', .* 'xlnet'",
+        ),
     ],
 )
 def test_training_refuses(options, message):

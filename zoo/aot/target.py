@@ -59,6 +59,16 @@ class TokenizerOutline(NamedTuple):
         return cls(size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
 
     @property
+    def cls_id(self) -> int:
+        """An id of a classifying token."""
+        return self.vocab_size - 1
+
+    @property
+    def sep_id(self) -> int:
+        """An id of a separator."""
+        return self.vocab_size - 1
+
+    @property
     def special_ids(self) -> set[int]:
         """All special ids that the tokenizer has."""
         return {found for found in self[1:] if found is not None}

@@ -52,7 +52,7 @@ def forward(
     tokens = jax.ShapeDtypeStruct((batch, 1, length) if head == "multiple_choice" else (batch, length), jnp.int32)
     given: dict[str, Any] = {"tokens": tokens}
     if predictions is not None and head == "permutation_lm":
-        given["target_mapping"] = jax.ShapeDtypeStruct((batch, predictions, length), jnp.float32)
+        given["target_positions"] = jax.ShapeDtypeStruct((batch, predictions), jnp.int32)
     elif predictions is not None:
         given["logits_at"] = jax.ShapeDtypeStruct((batch, predictions), jnp.int32)
     return count(lambda params, given: nnx.merge(graphdef, params)(**given).hidden, params, given)

@@ -23,7 +23,7 @@ class TokenizerConfig:
     vocab_size: int
     lower_case: bool = False
     path: str = ""
-    special: Literal["", "bert", "roberta", "gpt2", "t5"] = ""
+    special: Literal["", "bert", "roberta", "gpt2", "t5", "xlnet"] = ""
 
     def __post_init__(self):
         check_fields(self)

@@ -46,9 +46,14 @@ class Frame(NamedTuple):
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Frame":
-        """Sequences are `[CLS] ... [SEP]` if the tokenizer has both; otherwise its end token follows each document."""
+        """Sequences are `[CLS] ... [SEP]` if the tokenizer has both; otherwise its end token follows each document.
+
+        Where the classifying token comes last, as XLNet's, they are `... <sep> <cls>`, with <eod> after each document.
+        """
         if tokenizer.cls_id is None or tokenizer.sep_id is None:
             return cls(separator=tokenizer.eos_id, pad_id=tokenizer.fill_id)
+        if (around := tuple(tokenizer.encode(""))) == (tokenizer.sep_id, tokenizer.cls_id):
+            return cls(suffix=around, separator=tokenizer.token_to_id("<eod>"), pad_id=tokenizer.fill_id)
         return cls((tokenizer.cls_id,), (tokenizer.sep_id,), pad_id=tokenizer.fill_id)
 
 

@@ -52,7 +52,7 @@ class Family:
     licence: str | None = None
     releases: Mapping[str, Release] = dataclasses.field(default_factory=dict)
     generator: Callable[[TransformerConfig, float], TransformerConfig] | None = None
-    special_tokens: Literal["", "bert", "roberta", "t5"] = ""
+    special_tokens: Literal["", "bert", "roberta", "t5", "xlnet"] = ""
 
     def release(self, name: str) -> Release | None:
         """Where the model called `name` was published, or None."""

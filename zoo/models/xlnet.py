@@ -25,7 +25,7 @@ from zoo.nn.dropout import dropout
 from zoo.nn.init import kernel_init
 from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
-from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding
+from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding, stream_masks
 
 Memory = Sequence[Float[Array, "S B D"]] | Float[Array, "L S B D"]
 
@@ -61,12 +61,20 @@ class XLNetInputs(Inputs):
 
     permutation_mask: Float[Array, "B T T"] | Int[Array, "B T T"] | Bool[Array, "B T T"] | None = None
     target_mapping: Float[Array, "B M T"] | Int[Array, "B M T"] | Bool[Array, "B M T"] | None = None
+    order: Int[Array, "B T"] | None = None
+    target_positions: Int[Array, "B M"] | None = None
     memory: Memory | None = None
 
     @property
     def held(self) -> int:
         """S, the number of tokens in memory."""
         return 0 if self.memory is None else self.memory[0].shape[0]
+
+    @property
+    def predictions(self) -> int | None:
+        """M; None if nothing is predicted, so that there is no query stream."""
+        given = self.target_mapping if self.target_positions is None else self.target_positions
+        return None if given is None else given.shape[1]
 
 
 class XLNet(Transformer):
@@ -93,6 +101,8 @@ class XLNet(Transformer):
         *,
         permutation_mask: Array | None = None,
         target_mapping: Array | None = None,
+        order: Array | None = None,
+        target_positions: Array | None = None,
         memory: Memory | None = None,
         logits_at: Array | None = None,
         targets: Ids | None = None,
@@ -108,13 +118,20 @@ class XLNet(Transformer):
           positions: have no effect, since only distances count.
           permutation_mask: [B, T, T], 1 where a token (row) may not attend to another (column).
           target_mapping: [B, M, T], one-hot: the position of each of M predictions; the outputs are then theirs.
+          order: [B, T], the place of each token in the order of prediction, from 0: it sees the tokens at its place and
+            before, and its prediction those before its place alone. In place of `permutation_mask`, without a mask.
+          target_positions: [B, M], the positions in `target_mapping` as numbers, T where a row has fewer predictions.
           memory: what a call before returned: for each layer [S, B, D].
 
         Raises:
           InputError: ids out of range, shapes that differ, an argument that does not exist.
         """
         relations: dict[str, Any] = dict(
-            permutation_mask=permutation_mask, target_mapping=target_mapping, memory=memory
+            permutation_mask=permutation_mask,
+            target_mapping=target_mapping,
+            order=order,
+            target_positions=target_positions,
+            memory=memory,
         )
         options: dict[str, Any] = dict(
             dropout_key=dropout_key,
@@ -128,14 +145,18 @@ class XLNet(Transformer):
         if "cache" in unknown:
             raise InputError("XLNet has no cache; it takes `memory`, which a call returns, instead.")
         refuse(unknown, (*ARGUMENTS[:-1], *relations, "return_hidden_states", "num_segments"))
-        checked = logits_at if target_mapping is None else None
+        predicts = target_mapping is not None or target_positions is not None
+        checked = None if predicts else logits_at
         inputs = XLNetInputs.create(
             self.config, tokens, segments=segments, positions=positions, **{**options, "logits_at": checked}
         )
-        self._check_relations(tokens, token_types, **relations)
+        self._check_relations(tokens, token_types, relations)
         types = None if token_types is None else flat(token_types)
+        numbers = {name: relations[name] for name in ("order", "target_positions")}
+        relations |= {name: None if each is None else flat(each) for name, each in numbers.items()}
         inputs = inputs.replace(token_types=types, logits_at=logits_at, **relations)
-        shape = inputs.tokens.shape if target_mapping is None else target_mapping.shape[:2]
+        batch, length = inputs.tokens.shape
+        shape = (batch, length if inputs.predictions is None else inputs.predictions)
         return self._run_streams(inputs.replace(targets=self._targets(targets, logits_at, shape)))
 
     def _run_streams(self, inputs: XLNetInputs) -> Output:
@@ -155,8 +176,9 @@ class XLNet(Transformer):
         )
         return self._read(out, inputs.replace(dropout_key=keys[5]))
 
-    def _check_relations(self, tokens, token_types, permutation_mask, target_mapping, memory) -> None:
+    def _check_relations(self, tokens, token_types, given: dict[str, Any]) -> None:
         """InputError for shapes that do not belong to the tokens."""
+        permutation_mask, target_mapping, order, target_positions, memory = given.values()
         batch, length = math.prod(tokens.shape[:-1]), tokens.shape[-1]
         if token_types is not None and token_types.shape != tokens.shape:
             raise InputError(f"token_types must be {tuple(tokens.shape)} as tokens are; found {token_types.shape}.")
@@ -167,6 +189,13 @@ class XLNet(Transformer):
             raise InputError(
                 f"target_mapping must be [B, M, T] with B = {batch} and T = {length}; found {target_mapping.shape}."
             )
+        if order is not None and order.shape != (batch, length):
+            raise InputError(f"order must be [B, T] = {(batch, length)}; found {order.shape}.")
+        if target_positions is not None and (target_positions.ndim != 2 or target_positions.shape[0] != batch):
+            raise InputError(f"target_positions must be [B, M] with B = {batch}; found {target_positions.shape}.")
+        for ours, theirs in (("order", "permutation_mask"), ("target_positions", "target_mapping")):
+            if given[ours] is not None and given[theirs] is not None:
+                raise InputError(f"{ours} and {theirs} are two forms of the same; give one of them.")
         layers, width = self.config.num_layers, self.config.width
         if memory is not None and [part.shape[1:] for part in memory] != [(batch, width)] * layers:
             raise InputError(
@@ -174,11 +203,11 @@ class XLNet(Transformer):
             )
 
     def _streams(self, inputs: XLNetInputs, content_key, query_key) -> Streams:
-        tokens, target_mapping = inputs.tokens, inputs.target_mapping
+        tokens = inputs.tokens
         content = self.embed(tokens, None, jnp.zeros_like(tokens), dropout_key=content_key)
-        if target_mapping is None:
+        if inputs.predictions is None:
             return Streams(content, None)
-        shape = (tokens.shape[0], target_mapping.shape[1], self.config.width)
+        shape = (tokens.shape[0], inputs.predictions, self.config.width)
         query = jnp.broadcast_to(self.unknown[...].astype(content.dtype), shape)
         return Streams(content, dropout(query, self.config.embed_dropout, query_key))
 
@@ -192,18 +221,18 @@ class XLNet(Transformer):
         if types is not None:
             everyone = jnp.concatenate([jnp.zeros((batch, held), types.dtype), types], axis=1)
             differs = types[:, :, None] != everyone[:, None, :]
-        query = self._allowed(inputs)
-        own = jnp.eye(length, total, held, dtype=bool)[None]
+        content, query = stream_masks(self._allowed(inputs), inputs.order, length=length, held=held)
         return Relations(
-            content=None if query is None else query | own,
+            content=content,
             query=query,
             distances=dropout(jnp.asarray(encoding, self.config.execution.dtype), self.config.embed_dropout, key),
             differs=differs,
             target_mapping=None if target_mapping is None else jnp.asarray(target_mapping, jnp.float32),
+            target_positions=inputs.target_positions,
         )
 
     def _allowed(self, inputs: XLNetInputs) -> Bool[Array, "B T S"] | None:
-        """What the query stream attends to: all of the memory, and of the rest what order and padding leave."""
+        """The query stream: all of the memory, and of the rest what causality, padding and mask leave."""
         (batch, length), held = inputs.tokens.shape, inputs.held
         segments, permutation_mask = inputs.segments, inputs.permutation_mask
         if not (self.config.attention.causal or segments is not None or permutation_mask is not None):
@@ -215,7 +244,7 @@ class XLNet(Transformer):
             ours, theirs = segments[:, :, None], segments[:, None, :]
             seen &= (theirs != 0) & ((ours == theirs) | (ours == 0))
         if permutation_mask is not None:
-            seen &= jnp.asarray(permutation_mask) == 0
+            seen &= ~jnp.asarray(permutation_mask).astype(bool)
         return jnp.concatenate([jnp.ones((batch, length, held), bool), seen], axis=2)
 
     def _remember(self, content: Float[Array, "B T D"], memory: Memory | None, layer: int) -> Float[Array, "R B D"]:
@@ -282,4 +311,5 @@ FAMILY = Family(
     model=XLNet,
     organisation="xlnet",
     licence="MIT",
+    special_tokens="xlnet",
 )

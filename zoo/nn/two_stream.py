@@ -37,19 +37,39 @@ class Streams(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relations:
-    """Which tokens attend to which, and at what distance.
+    """Which tokens attend to which, at what distance, and what is predicted.
 
     Attributes:
-      content, query: which of the S keys, memory first, each token of the stream attends to; None is all.
+      content, query: which of the S keys, memory first, each token of the stream attends to.
       distances: an encoding of every distance from S down to -T (or -1). differs: whether two tokens differ in type.
-      target_mapping: one-hot, the position of each of the M predictions; None predicts at every position.
+      target_mapping: one-hot, the position of each of the M predictions. target_positions: the same as numbers, T for
+        none. There are neither where nothing is predicted.
     """
 
-    content: Bool[Array, "#B T S"] | None
-    query: Bool[Array, "#B T S"] | None
+    content: AttentionMask
+    query: AttentionMask
     distances: Float[Array, "R D"]
     differs: Bool[Array, "B T S"] | None
     target_mapping: Float[Array, "B M T"] | None
+    target_positions: Int[Array, "B M"] | None
+
+    def spread(self, x: Float[Array, "B M N H"], length: int) -> Float[Array, "B T N H"]:
+        """Vectors of the predictions at their positions among T, zeros elsewhere."""
+        if self.target_mapping is not None:
+            return jnp.einsum("BMNH,BMT->BTNH", x, self.target_mapping.astype(x.dtype))
+        rows = jnp.arange(x.shape[0], dtype=jnp.int32)[:, None]
+        empty = jnp.zeros((x.shape[0], length, *x.shape[2:]), x.dtype)
+        return empty.at[rows, self._positions].set(x, mode="drop")
+
+    def collect(self, x: Float[Array, "B T N H"]) -> Float[Array, "B M N H"]:
+        """Those of the vectors of all positions that are at the predictions' positions."""
+        if self.target_mapping is not None:
+            return jnp.einsum("BTNH,BMT->BMNH", x, self.target_mapping.astype(x.dtype))
+        return jnp.take_along_axis(x, self._positions[:, :, None, None], axis=1, mode="fill", fill_value=0)
+
+    @property
+    def _positions(self) -> Int[Array, "B M"]:
+        return cast(Array, self.target_positions)
 
 
 class Offer(NamedTuple):
@@ -82,16 +102,21 @@ class RelativeAttention(Attention):
         self,
         x: Float[Array, "B M D"],
         offer: Offer,
-        allowed: Bool[Array, "#B T S"] | None,
+        mask: AttentionMask,
         relations: Relations,
         *,
-        target_mapping: Float[Array, "B M T"] | None,
+        length: int | None,
         dropout_key: Array | None,
     ) -> Float[Array, "B M D"]:
-        """Attention of one stream."""
+        """Attention of one stream.
+
+        Args:
+          length: T, of which the vectors of the query stream are put at the positions of the predictions; None for the
+            content stream.
+        """
         query = constrain(self.query(x), "query", "BTNH")
-        if target_mapping is not None:
-            query = jnp.einsum("BMNH,BMT->BTNH", query, target_mapping.astype(query.dtype))
+        if length is not None:
+            query = relations.spread(query, length)
         kinds = None
         if relations.differs is not None:
             kinds = jnp.einsum(
@@ -107,7 +132,7 @@ class RelativeAttention(Attention):
             query + self._row(self.content_bias),
             offer.keys,
             offer.values,
-            mask=AttentionMask(allowed=allowed),
+            mask=mask,
             relative=relative,
             dropout_rate=0.0 if dropout_key is None else self.config.attention_dropout,
             dropout_key=dropout_key,
@@ -115,9 +140,7 @@ class RelativeAttention(Attention):
             scale=self.config.head_width**-0.5,
             implementation=self.config.execution.attention_kernel,
         )
-        if target_mapping is not None:
-            mixed = jnp.einsum("BTNH,BMT->BMNH", mixed, target_mapping.astype(mixed.dtype))
-        return self.out(mixed)
+        return self.out(mixed if length is None else relations.collect(mixed))
 
     def _row(self, param: nnx.Param) -> Float[Array, "1 1 N H"]:
         return param[...].astype(jnp.dtype(self.config.execution.dtype))[None, None]
@@ -151,7 +174,7 @@ class TwoStreamBlock(Layer):
         offer = self._attention.offer(content, mask)
         query = x.query
         if query is not None:
-            query = self._stream(query, offer, mask.query, mask, mask.target_mapping, keys[1])
+            query = self._stream(query, offer, mask.query, mask, x.content.shape[1], keys[1])
         return Streams(self._stream(x.content, offer, mask.content, mask, None, keys[0]), query), cache
 
     @property
@@ -159,14 +182,12 @@ class TwoStreamBlock(Layer):
         return cast(RelativeAttention, self.attention)
 
     def _stream(
-        self, x: Array, offer: Offer, allowed: Any, relations: Relations, target_mapping: Any, key: Any
+        self, x: Array, offer: Offer, mask: AttentionMask, relations: Relations, length: int | None, key: Any
     ) -> Array:
         keys = (None,) * 4 if key is None else jax.random.split(key, 4)
 
         def attend(x):
-            return self._attention.relate(
-                x, offer, allowed, relations, target_mapping=target_mapping, dropout_key=keys[0]
-            )
+            return self._attention.relate(x, offer, mask, relations, length=length, dropout_key=keys[0])
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
         return self._feed_forward(x, keys[2], keys[3])
@@ -178,3 +199,24 @@ def distance_encoding(first: int, last: int, width: int, clamp: int) -> Float[np
     if clamp:
         distances = np.clip(distances, -clamp, clamp)
     return encode_positions(distances, width)
+
+
+def stream_masks(
+    allowed: Bool[Array, "B T S"] | None, order: Int[Array, "B T"] | None, *, length: int, held: int
+) -> tuple[AttentionMask, AttentionMask]:
+    """The masks of the content and the query stream; a token sees itself, its prediction does not.
+
+    Args:
+      allowed: the keys, memory first, that a prediction may see; None is all. order: the place of each token, of which a
+        token sees no later one, and a prediction earlier ones alone; None is no order. held: S - T, tokens of memory.
+    """
+    own = jnp.eye(length, held + length, held, dtype=bool)[None]
+    content = AttentionMask(allowed=None if allowed is None else allowed | own)
+    query = AttentionMask(allowed=allowed)
+    if order is None:
+        return content, query
+    keys = jnp.pad(order, ((0, 0), (held, 0)), constant_values=-1)  # memory comes before all
+    return (
+        dataclasses.replace(content, query_order=order, key_order=keys),
+        dataclasses.replace(query, query_order=order - 1, key_order=keys),
+    )

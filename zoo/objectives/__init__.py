@@ -9,6 +9,7 @@ from zoo.objectives.causal_lm import CausalLM
 from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.multiple_choice import MultipleChoice
 from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.permutation_lm import PermutationLM
 from zoo.objectives.prefix_lm import PrefixLM
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
@@ -26,6 +27,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "mlm_sop": SentenceOrder,
     "multiple_choice": MultipleChoice,
     "prefix_lm": PrefixLM,
+    "plm": PermutationLM,
     "question_answering": QuestionAnswering,
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
@@ -43,6 +45,7 @@ __all__ = [
     "MultipleChoice",
     "NextSentence",
     "Objective",
+    "PermutationLM",
     "PrefixLM",
     "QuestionAnswering",
     "ReplaceMLM",

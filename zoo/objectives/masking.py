@@ -58,7 +58,7 @@ def mask_tokens(
     else:
         words = Words.of(candidates, batch["word_starts"], batch["segments"])
         unit = _UNITS[masking.unit](words, counts, key)
-        positions, chosen = _listed(unit >= 0, max_predictions)
+        positions, chosen = listed(unit >= 0, max_predictions)
         units = np.take_along_axis(unit, positions, axis=1)
     lots = key.uniform(max_predictions, _ACTION)
     if masking.replaced_by_unit:
@@ -102,7 +102,7 @@ def _ordinary(tokens: Int32[np.ndarray, "B T"], ordinary_ids: np.ndarray) -> Boo
     return table[tokens]
 
 
-def _listed(chosen: Bool[np.ndarray, "B T"], width: int) -> tuple[Int64[np.ndarray, "B M"], Bool[np.ndarray, "B M"]]:
+def listed(chosen: Bool[np.ndarray, "B T"], width: int) -> tuple[Int64[np.ndarray, "B M"], Bool[np.ndarray, "B M"]]:
     """The positions of each row's chosen tokens, ascending, then position 0 and False."""
     there = np.arange(width) < chosen.sum(axis=1)[:, None]
     positions = np.zeros(there.shape, np.int64)

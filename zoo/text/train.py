@@ -14,13 +14,13 @@ from tokenizers import normalizers, pre_tokenizers, trainers
 from zoo.errors import ConfigError, InputError
 from zoo.text.batch import BatchFormat
 from zoo.text.bpe import byte_bpe, frame_roberta
-from zoo.text.classes import BERT, GPT2, ROBERTA, T5
-from zoo.text.template import classify, enclose, end_each, frame
+from zoo.text.classes import BERT, CLASSES, GPT2, ROBERTA, T5, XLNET
+from zoo.text.template import classify, classify_last, enclose, end_each, frame
 from zoo.text.tokenizer import Tokenizer, each_checked
 from zoo.text.wordpiece import wordpiece
 
 Kind = Literal["wordpiece", "byte_bpe"]
-Special = Literal["", "bert", "roberta", "gpt2", "t5"]
+Special = Literal["", "bert", "roberta", "gpt2", "t5", "xlnet"]
 
 USUAL_SPECIAL: Mapping[str, Special] = {"wordpiece": "bert", "byte_bpe": "gpt2"}
 
@@ -30,10 +30,12 @@ _TOKENS = {
     "roberta": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
     "gpt2": ("<|endoftext|>",),
     "t5": ("<pad>", "</s>", "<unk>"),
+    "xlnet": ("<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"),
 }
 # The last ids of T5's vocabularies, number 0 the highest: what stands in place of hidden spans (arXiv:1910.10683).
 _LAST = {"t5": tuple(f"<extra_id_{number}>" for number in reversed(range(100)))}
-_ROLES = {"bert": BERT, "roberta": ROBERTA, "gpt2": GPT2, "t5": T5}
+_ROLES = {"bert": BERT, "roberta": ROBERTA, "gpt2": GPT2, "t5": T5, "xlnet": XLNET}
+_HAS_TYPES = ("bert", "xlnet")
 
 
 def train_tokenizer(
@@ -46,8 +48,8 @@ def train_tokenizer(
       kind: `wordpiece` as BERT's, or `byte_bpe` as GPT-2's.
       lower_case: WordPiece only; accents are stripped too, as in BERT's uncased vocabularies.
       special: the family whose special tokens the vocabulary gets and puts around texts: `bert`, `roberta` (with
-        DistilRoBERTa, XLM-R and CamemBERT), `gpt2`, or `t5` with its 100 sentinels; empty is `bert` for WordPiece and
-        `gpt2` for byte-level BPE.
+        DistilRoBERTa, XLM-R and CamemBERT), `gpt2`, `t5` with its 100 sentinels, or `xlnet`; empty is `bert` for
+        WordPiece and `gpt2` for byte-level BPE.
 
     Raises:
       ConfigError: an unknown kind or family, or a size too small for the alphabet and the special tokens.
@@ -56,7 +58,7 @@ def train_tokenizer(
     if kind not in get_args(Kind):
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; use 'wordpiece' or 'byte_bpe'.")
     if special not in get_args(Special):
-        raise ConfigError(f"tokenizer.special {special!r} is unknown; use 'bert', 'roberta', 'gpt2' or 't5'.")
+        raise ConfigError(f"tokenizer.special {special!r} is unknown; use {', '.join(map(repr, _TOKENS))}.")
     family = special or USUAL_SPECIAL[kind]
     if kind == "wordpiece":
         backend = _learn_wordpiece(texts, vocab_size, lower_case, family)
@@ -64,7 +66,8 @@ def train_tokenizer(
         backend = _learn_byte_bpe(texts, vocab_size, lower_case, family)
     backend.add_special_tokens(_special_tokens(kind, family))
     _frame(backend, kind, family)
-    style = BatchFormat(has_token_types=family == "bert")
+    side = CLASSES["xlnet"].padding_side if family == "xlnet" else "right"
+    style = BatchFormat(has_token_types=family in _HAS_TYPES, padding_side=side)
     return Tokenizer(backend, _ROLES[family], _declaration(kind, family), style)
 
 
@@ -86,6 +89,8 @@ def _frame(backend: tokenizers.Tokenizer, kind: str, family: str) -> None:
         frame_roberta(backend, roles, add_prefix_space=False)
     elif family == "roberta":
         frame(backend, *enclose(roles["bos"], roles["eos"]))
+    elif family == "xlnet":
+        frame(backend, *classify_last(roles["sep"], roles["cls"]))
     elif family == "t5":
         frame(backend, *end_each(roles["eos"]))
 
@@ -96,8 +101,9 @@ def _declaration(kind: str, family: str) -> dict[str, Any]:
         return {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": False}
     if (kind, family) in (("wordpiece", "bert"), ("byte_bpe", "gpt2")):
         return {}  # derived from the tokenizer itself
-    types = ["token_type_ids"] if family == "bert" else []
-    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", *types, "attention_mask"]}
+    types = ["token_type_ids"] if family in _HAS_TYPES else []
+    names = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", *types, "attention_mask"]}
+    return names | ({"padding_side": CLASSES["xlnet"].padding_side} if family == "xlnet" else {})
 
 
 def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:

@@ -1,0 +1,183 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Permutation language modelling (XLNet, arXiv:1906.08237, sections 2.2 to 2.5): tokens predicted in a random order.
+
+As in the authors' code (`data_utils.py`), in which <eod> and <eop> are predicted like ordinary tokens. Differs: a row
+is running text, whose documents are the segments of the relative encodings, where theirs joins two segments of which
+the second is half the time from elsewhere; special tokens do not count as predictions; no rows are read backwards.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from zoo.data.random import Key
+from zoo.data.schema import DataInfo, Vocabulary
+from zoo.errors import ConfigError
+from zoo.objectives.loss import perplexity, weighted_sums
+from zoo.objectives.masking import listed
+from zoo.objectives.objective import Batch, Objective, Sums
+from zoo.objectives.permutation import SpanUnit, choose_spans, draw_order
+
+_FRAME = 2  # special tokens of a row: a separator and a classifying token
+_ORDINARY = ("<eod>", "<eop>")  # special by name alone: the authors' code predicts them like any other token
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PermutationLM(Objective):
+    """Predicts spans of tokens in a random order, each from the tokens before it in that order and its position.
+
+    A second stream of activations, without knowledge of the token, exists for the predicted positions alone.
+
+    Attributes:
+      k: K of the paper (section 2.3, partial prediction): one token in K is predicted, each span in a context of K
+        times its length (`mask_alpha` / `mask_beta` of the code).
+      num_predict: M, the tokens that are predicted of a row, those of its two parts in proportion to their lengths; 0
+        is 1 in K.
+      unit: of a span, of which it has 1 to 5. `token` is the paper's (section 3.1) and the released code's, `word` what
+        that code means to do: its test for the end of a word reads the token at the span's beginning.
+      reuse_len: tokens of a row's first part, which sees nothing of the second one; 0 is half of `data.seq_len`.
+      perm_size: tokens of a block, which is permuted on its own and comes after the blocks before it; 0 is the shorter
+        part.
+    """
+
+    head: ClassVar[str] = "permutation_lm"
+    needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "word_starts"})
+    k: float = 6.0
+    num_predict: int = 0
+    unit: SpanUnit = "token"
+    reuse_len: int = 0
+    perm_size: int = 0
+
+    def __post_init__(self):
+        if not 1.0 <= self.k < math.inf:
+            raise ConfigError(
+                f"objective.k is K, in which one token is predicted, and must be 1 or more, such as 6.0; found "
+                f"{self.k!r}."
+            )
+        for name in ("num_predict", "reuse_len", "perm_size"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"objective.{name} must be 0 (automatic) or more; found {getattr(self, name)}.")
+
+    def bind(self, info: DataInfo) -> "PermutationLM":
+        if "word_starts" not in info.schema:
+            raise ConfigError(
+                "Permutation language modelling needs to know where words begin, where its spans do; set "
+                "data.word_starts=True, on data of type 'text'."
+            )
+        _check_special(info.vocabulary)
+        bound = super().bind(info)
+        bound._check_sizes()
+        return bound
+
+    @property
+    def predictions(self) -> int:
+        return self.num_predict or max(1, int(self.data.seq_len / self.k))
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """Tokens of the two parts of a row."""
+        first = self.reuse_len or self.data.seq_len // 2
+        return first, self.data.seq_len - first
+
+    @property
+    def block(self) -> int:
+        """Tokens of a block."""
+        return self.perm_size or min(self.parts)
+
+    def arrange(self, batch: dict[str, np.ndarray], key: Key) -> dict[str, np.ndarray]:
+        """What the model is given and is to predict.
+
+        `tokens`, `token_types` and `order` are int32 [B, T], `target_positions` and `targets` int32 [B, M] and
+        `target_weights` float32 [B, M]; of a row with fewer than M predictions the last ones have position T.
+        """
+        tokens, segments, (first, rest) = batch["tokens"], batch["segments"], self.parts
+        there = segments > 0
+        functional = there & self._functional[tokens]
+        candidates, starts = there & ~functional, there & (batch["word_starts"] > 0)
+        options: dict[str, Any] = dict(unit=self.unit, k=self.k)
+        second = max(0, min(self.predictions * rest // (first + rest), rest - _FRAME))
+        predicted = np.concatenate(
+            [
+                choose_spans(candidates[:, place], starts[:, place], goal, key, part=part, **options)
+                for part, (place, goal) in enumerate(
+                    ((slice(first), self.predictions - second), (slice(first, None), second))
+                )
+            ],
+            axis=1,
+        )
+        positions, chosen = listed(predicted, self.predictions)
+        targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
+        return {
+            "tokens": tokens,
+            # Only equality counts. The memory has type 0, as the first document, and the classifying token its own.
+            "token_types": np.where(tokens == self._cls_id, -1, np.maximum(segments - 1, 0)).astype(np.int32),
+            "order": draw_order(predicted | functional, there, key, reuse_len=first, perm_size=self.block),
+            "target_positions": np.where(chosen, positions, tokens.shape[1]).astype(np.int32),
+            "targets": targets.astype(np.int32),
+            "target_weights": chosen.astype(np.float32),
+        }
+
+    def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
+        inputs = {name: batch[name] for name in ("token_types", "order", "target_positions", "targets")}
+        out = module(batch["tokens"], **inputs, dropout_key=dropout_key)
+        return weighted_sums(out.losses, out.predicted == batch["targets"], batch["target_weights"])
+
+    def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        metrics = super().metrics(sums)
+        return metrics | {"perplexity": perplexity(metrics["loss"])}
+
+    # What the data decide.
+
+    @functools.cached_property
+    def _functional(self) -> np.ndarray:
+        """Of each id whether it is special: never predicted, and seen by those after it alone."""
+        vocabulary = self.data.vocabulary
+        table = np.zeros(vocabulary.vocab_size, bool)
+        table[sorted(set(vocabulary.special_ids) - {vocabulary.token_to_id(name) for name in _ORDINARY})] = True
+        return table
+
+    @property
+    def _cls_id(self) -> int | None:
+        return self.data.vocabulary.cls_id
+
+    def _check_sizes(self) -> None:
+        """ConfigError for a row that cannot be split into these parts and blocks, or holds too few tokens."""
+        length, (first, second) = self.data.seq_len, self.parts
+        if not 0 < first < length:
+            raise ConfigError(
+                f"objective.reuse_len must be fewer tokens than data.seq_len, {length}; found {first}. The paper's is "
+                f"half of them, {length // 2}."
+            )
+        if first % self.block or second % self.block:
+            whole = math.gcd(first, second)
+            nearest = min((size for size in range(1, whole + 1) if not whole % size), key=lambda x: abs(x - self.block))
+            raise ConfigError(
+                f"objective.perm_size {self.block} does not divide both parts of a row, of {first} and {second} tokens "
+                f"(objective.reuse_len, and the rest of data.seq_len); set it to {nearest}"
+                + (f", or data.seq_len to {length + length % 2}." if not self.reuse_len and length % 2 else ".")
+            )
+        if self.predictions > (most := length - _FRAME):
+            raise ConfigError(
+                f"objective.num_predict is {self.predictions}, and a row has {most} tokens that can be predicted "
+                f"(data.seq_len {length} without a separator and a classifying token); set it to {most} or less."
+            )
+
+
+def _check_special(vocabulary: Vocabulary) -> None:
+    """ConfigError for a tokenizer without the tokens that end a row."""
+    lacking = [
+        name
+        for name, index in (("separator", vocabulary.sep_id), ("classifying token", vocabulary.cls_id))
+        if index is None
+    ]
+    if lacking:
+        raise ConfigError(
+            "A row of permutation language modelling has a separator and a classifying token, and the tokenizer has no "
+            f"{' and no '.join(lacking)}; use XLNet's (data.tokenizer.path=xlnet-base-cased), or train one with its "
+            "tokens (data.tokenizer.special=xlnet)."
+        )
