@@ -13,6 +13,7 @@ from zoo.data.sentence_pairs import SentencePairsConfig
 from zoo.data.table import TableConfig
 from zoo.data.tagging import TaggingConfig
 from zoo.data.text import TextConfig
+from zoo.data.whole_documents import WholeDocumentsConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "choices": ChoicesConfig,
@@ -21,6 +22,7 @@ DATASETS: dict[str, type[DatasetConfig]] = {
     "table": TableConfig,
     "tagging": TaggingConfig,
     "text": TextConfig,
+    "whole_documents": WholeDocumentsConfig,
 }
 
 __all__ = [
@@ -35,4 +37,5 @@ __all__ = [
     "TableConfig",
     "TaggingConfig",
     "TextConfig",
+    "WholeDocumentsConfig",
 ]

@@ -114,11 +114,7 @@ class PackedText:
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
         body = self._stream.tokens.take(starts[:, None] + np.arange(self._room), mode="clip")
-        if not 0 <= body.min(initial=0) <= body.max(initial=0) < self._vocab_size:
-            raise IntegrityError(
-                f"The prepared tokens hold ids from {body.min()} to {body.max()}, and the vocabulary ends at "
-                f"{self._vocab_size - 1}; prepare the data again."
-            )
+        check_ids(body, self._vocab_size)
         tokens = np.full(there.shape, pad_id, np.int32)
         tokens[:, : len(prefix)] = prefix
         tokens[:, len(prefix) : len(prefix) + self._room] = body
@@ -152,3 +148,12 @@ class PackedText:
         firsts = np.zeros_like(began)
         firsts[rows, positions] = positions
         return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)
+
+
+def check_ids(tokens: np.ndarray, vocab_size: int) -> None:
+    """IntegrityError for prepared tokens outside the vocabulary."""
+    if not 0 <= tokens.min(initial=0) <= tokens.max(initial=0) < vocab_size:
+        raise IntegrityError(
+            f"The prepared tokens hold ids from {tokens.min()} to {tokens.max()}, and the vocabulary ends at "
+            f"{vocab_size - 1}; prepare the data again."
+        )

@@ -5,6 +5,7 @@
 import abc
 import dataclasses
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -21,14 +22,30 @@ from zoo.data.prepare import (
     trained_settings,
     write_prepared,
 )
-from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, Segments, Vocabulary
+from zoo.data.schema import (
+    DataInfo,
+    Dataset,
+    DatasetConfig,
+    Examples,
+    Feature,
+    Schema,
+    Segments,
+    SplitSummary,
+    Vocabulary,
+)
 from zoo.data.source import open_source
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
-_SCHEMA: dict[str, Feature] = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
+_log = logging.getLogger(__name__)
+
+
+def token_schema(*, word_starts: bool) -> Schema:
+    """The fields of a sequence of tokens without a label."""
+    names = ("tokens", "segments", "positions", *(("word_starts",) if word_starts else ()))
+    return {name: Feature(kind="tokens") for name in names}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +96,10 @@ class PreparedText(DatasetConfig, abc.ABC):
     def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
         """The examples of a split."""
 
+    def summary(self, examples: Examples) -> SplitSummary:
+        """What a log and a report say of a split."""
+        return SplitSummary(f"{len(examples):,} sequences of {self.seq_len} tokens")
+
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """ConfigError for a tokenizer that these examples cannot be made with."""
 
@@ -128,10 +149,15 @@ class PreparedText(DatasetConfig, abc.ABC):
         ready = load_tokenizer(folder / TOKENIZER)
         self._check(manifest["settings"], folder, ready, tokenizer)
         self.check_tokenizer(ready)
+        splits = {split: self.examples(_files(folder, split, manifest), split, ready) for split in SPLITS}
+        summaries = {split: self.summary(examples) for split, examples in splits.items()}
+        for split, found in summaries.items():
+            _log.info("%s: %s", split, found.size)
         return Dataset(
             tokenizer=ready,
             schema=self.schema,
-            splits={split: self.examples(_files(folder, split, manifest), split, ready) for split in SPLITS},
+            splits=splits,
+            summaries=summaries,
             seq_len=self.seq_len,
             manifest=manifest,
             bytes_per_token=manifest["validation"]["bytes"] / manifest["validation"]["tokens"],
@@ -174,7 +200,7 @@ class TextConfig(PreparedText):
 
     @property
     def schema(self) -> Schema:
-        return _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
+        return token_schema(word_starts=self.word_starts)
 
     @property
     def layout(self) -> dict[str, Any]:
