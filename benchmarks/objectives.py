@@ -1,0 +1,200 @@
+# Copyright 2026 The zoo authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Pretrains a tiny model with each objective for the same number of operations, and fine-tunes each on SST-2 and CoLA.
+
+python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=3e13] [--seeds=3] [--tasks=sst2,cola]
+
+ASSETS holds data/wikitext-2, data/sst2 and data/cola. All models have the same width, layers and vocabulary size; steps
+follow from the operations of a step (`zoo.cost.flops`), of generator and discriminator together for ELECTRA. Every run
+is a `launch.train` in DIR, so that the same command continues where it was stopped. Writes objectives.md and .png there:
+the dev set's metric of each seed, beside that of a model with random parameters. These are small models on two million
+words: what they show is that each objective learns, not which is best at the sizes of the papers.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.finetune import TASKS, write_tables
+
+ROOT = Path(__file__).parents[1]
+VOCABULARY, LAYERS, BATCH_SIZE = 4096, 4, 32
+RATE, EPOCHS = 5e-4, 3  # of fine-tuning
+
+
+class Pretraining(NamedTuple):
+    """A config file with its variant, and the fields that make its model as large as the others'."""
+
+    config: str
+    fields: dict[str, Any]
+
+
+_ENCODER = {"model.num_layers": LAYERS}
+OBJECTIVES = {
+    "random parameters": Pretraining("bert_pretrain.py:tiny", _ENCODER),
+    "BERT, masked LM": Pretraining("bert_pretrain.py:tiny", _ENCODER),
+    "BERT, masked LM and next sentence": Pretraining("bert_pretrain.py:tiny,nsp", _ENCODER),
+    "ALBERT, masked LM and sentence order": Pretraining("albert_pretrain.py:tiny", _ENCODER),
+    "ELECTRA, replaced tokens": Pretraining("electra_pretrain.py:tiny", _ENCODER),
+    "XLNet, permutations": Pretraining("xlnet_pretrain.py:tiny", _ENCODER),
+    "T5, span corruption": Pretraining(
+        "t5_pretrain.py:tiny", {"model.num_layers": LAYERS // 2, "model.decoder_layers": LAYERS // 2}
+    ),
+}
+
+
+def launch(name: str, config: str, fields: dict[str, Any], **flags: Any) -> None:
+    """A launcher in a process of its own; its output is shown only if it fails."""
+    command = [sys.executable, "-m", f"launch.{name}", f"--config=configs/{config}"]
+    command += [f"--config.{field}={value}" for field, value in fields.items()]
+    command += [f"--{flag}={value}" for flag, value in flags.items()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+def pretraining_fields(assets: Path, recipe: Pretraining) -> dict[str, Any]:
+    """The fields that all share, and the recipe's own."""
+    shared = {
+        "data.source": assets / "data" / "wikitext-2" / "wiki.train.raw",
+        "data.tokenizer.vocab_size": VOCABULARY,
+        "batch_size": BATCH_SIZE,
+        "log_every": 50,
+    }
+    shared |= {"data.sentences": "punctuation"} if "nsp" in recipe.config or "albert" in recipe.config else {}
+    return shared | ({"model.vocab_size": VOCABULARY} if "t5" in recipe.config else {}) | recipe.fields
+
+
+def operations(config: str, fields: dict[str, Any], data: Path) -> float:
+    """Of a step of training, by a process of its own, which leaves this one without JAX."""
+    program = (
+        "import sys, json; from pathlib import Path; from configs import {0}; from zoo.cost import flops;"
+        "from zoo.train.config import RunConfig; from zoo.train.run_spec import RunSpec;"
+        "config = {0}.get_config({1!r}).unlock(); config.update_from_flattened_dict(json.loads(sys.argv[1]));"
+        "run = RunConfig.from_dict(config); info = run.data.open(cache_dir=Path(), data_dir=Path(sys.argv[2])).info;"
+        "print(flops.TRAINING * RunSpec.create(run, info).forward_flops(run.batch_size))"
+    ).format(*config.split(".py:"))
+    given = json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in fields.items()})
+    done = subprocess.run(
+        [sys.executable, "-c", program, given, str(data)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def pretrain(assets: Path, out: Path, name: str, flops: float, seed: int) -> Path:
+    """The workdir of a finished run."""
+    recipe = OBJECTIVES[name]
+    folder = out / name.replace(" ", "-").replace(",", "")
+    data, workdir = folder / "data", folder / f"pretrained-{seed}"
+    fields = pretraining_fields(assets, recipe)
+    if (workdir / "summary.json").exists():
+        return workdir
+    launch("prepare", recipe.config, fields, data_dir=data)
+    steps = 1 if name == "random parameters" else max(1, round(flops / operations(recipe.config, fields, data)))
+    period = max(1, steps // 10)
+    fields |= {"num_steps": steps, "optimizer.warmup_steps": steps // 10, "seed": seed}
+    fields |= {"eval_every": period, "checkpoint_every": period}
+    launch("train", recipe.config, fields, data_dir=data, workdir=workdir)
+    return workdir
+
+
+def finetune(out: Path, pretrained: Path, task: str, seed: int) -> float:
+    """The dev set's metric after fine-tuning the model of a run."""
+    chosen, workdir = TASKS[task], pretrained.parent / f"{task}-{seed}"
+    fields = {
+        "init_from": pretrained,
+        "data.source": out / task / "train.csv",
+        "data.validation": out / task / "dev.csv",
+        "data.seq_len": chosen.length,
+        "data.pad_to_multiple_of": chosen.length,
+        "model.stack": "loop",
+        "optimizer.learning_rate": RATE,
+        "num_epochs": EPOCHS,
+        "seed": seed,
+    }
+    if not (workdir / "summary.json").exists():
+        launch("train", "finetune.py", fields, workdir=workdir)
+    return json.loads((workdir / "summary.json").read_text())["metrics"][chosen.metric]
+
+
+def facts(workdir: Path) -> dict[str, float]:
+    """Steps, seconds and the validation's loss at the first and the last evaluation of a run."""
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if row["split"] == "validation"]
+    seconds = [json.loads(line)["seconds"] for line in (workdir / "timing.jsonl").read_text().splitlines()]
+    return {"steps": rows[-1]["step"], "first": losses[0], "last": losses[-1], "seconds": sum(seconds)}
+
+
+def table(found: dict[str, dict[str, list[float]]], runs: dict[str, list[dict[str, float]]]) -> str:
+    """Markdown: a row for each objective."""
+    tasks = [*next(iter(found.values()))]
+    columns = ["objective", "steps", "loss, first to last", *(f"{task}, {TASKS[task].metric}" for task in tasks)]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for name, scores in found.items():
+        first, last = (statistics.mean(run[key] for run in runs[name]) for key in ("first", "last"))
+        cells = [name, f"{runs[name][0]['steps']:,.0f}", f"{first:.3f} to {last:.3f}"]
+        cells += [
+            f"**{statistics.mean(each):.4f}** ({', '.join(f'{x:.4f}' for x in each)})" for each in scores.values()
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw(found: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """A point for each seed, a line for the mean, and a panel for each task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    tasks = [*next(iter(found.values()))]
+    figure, axes = pyplot.subplots(1, len(tasks), figsize=(4 + 4 * len(tasks), 3.6), squeeze=False, sharey=True)
+    for axis, task in zip(axes[0], tasks, strict=True):
+        for place, scores in enumerate(found.values()):
+            axis.plot(scores[task], [place] * len(scores[task]), "o", alpha=0.6, color=f"C{place}")
+            axis.plot(statistics.mean(scores[task]), place, "|", markersize=18, color=f"C{place}")
+        axis.set(title=f"{task}, dev set", xlabel=TASKS[task].metric.replace("_", " "))
+        axis.set_yticks(range(len(found)), [*found])
+        axis.grid(alpha=0.3)
+    axes[0][0].invert_yaxis()
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--assets", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--flops", type=float, default=3e13, help="operations of pretraining, of each model")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", default="sst2,cola")
+    given = parser.parse_args()
+    out, tasks = given.out.absolute(), given.tasks.split(",")
+    for task in tasks:
+        (out / task).mkdir(parents=True, exist_ok=True)
+        write_tables(given.assets, TASKS[task], 0, out / task)
+    found: dict[str, dict[str, list[float]]] = {name: {task: [] for task in tasks} for name in OBJECTIVES}
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in OBJECTIVES}
+    for seed in range(given.seeds):
+        for name in OBJECTIVES:
+            workdir = pretrain(given.assets, out, name, given.flops, seed)
+            runs[name].append(facts(workdir))
+            for task in tasks:
+                found[name][task].append(finetune(out, workdir, task, seed))
+            print(
+                f"seed {seed}, {name}: {runs[name][-1]}, { ({task: each[-1] for task, each in found[name].items()}) }"
+            )
+            sys.stdout.flush()
+    page = table(found, runs)
+    (out / "objectives.md").write_text(page + "\n")
+    draw(found, out / "objectives.png")
+    print(page)
+    print(f"{given.flops:g} operations each, on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
