@@ -20,8 +20,20 @@ from zoo.data.prepare import (
     trained_settings,
     write_prepared,
 )
-from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature, Schema, Segments, Vocabulary
+from zoo.data.schema import (
+    CONTINUES,
+    DataInfo,
+    Dataset,
+    DatasetConfig,
+    Examples,
+    Feature,
+    Order,
+    Schema,
+    Segments,
+    Vocabulary,
+)
 from zoo.data.source import open_source
+from zoo.data.streams import StreamedExamples
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
 from zoo.text.load import load_tokenizer
@@ -43,6 +55,10 @@ class TextConfig(DatasetConfig):
       seq_len: T, tokens in a sequence.
       segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
         attention crosses documents as GPT-2's does.
+      stride: tokens of the text from the beginning of one sequence to that of the next, where sequences overlap; 0 is
+        as many as a sequence holds.
+      order: `shuffled`, or `stream`, in which each row of a batch follows the same row of the batch before, for models
+        with memory.
       word_starts: whether examples say where words begin (`Tokenizer.encode_words`), which masks of whole words need.
     """
 
@@ -51,12 +67,19 @@ class TextConfig(DatasetConfig):
     text_field: str = "text"
     validation_fraction: float = 0.05
     segments: Segments = "documents"
+    stride: int = 0
+    order: Order = "shuffled"
     word_starts: bool = False
 
     def __post_init__(self):
         check_fields(self)
         if self.seq_len < 2:
             raise ConfigError(f"data.seq_len must be 2 tokens or more; found {self.seq_len}.")
+        if not 0 <= self.stride <= self.seq_len:
+            raise ConfigError(
+                f"data.stride must be from 1 to data.seq_len, {self.seq_len}, or 0 for sequences that do not overlap; "
+                f"found {self.stride}."
+            )
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(
                 f"data.validation_fraction must be above 0 and below 1; found {self.validation_fraction!r}."
@@ -64,7 +87,13 @@ class TextConfig(DatasetConfig):
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """What is known of the data without opening them."""
-        return DataInfo(vocabulary=vocabulary, schema=self._schema, seq_len=self.seq_len, segments=self.segments)
+        return DataInfo(
+            vocabulary=vocabulary,
+            schema=self._schema,
+            seq_len=self.seq_len,
+            segments=self.segments,
+            stride=self.stride,
+        )
 
     def prepare(self, folder: str | Path, *, tokenizer: str = "") -> Path:
         """Tokenizes the source into the folder, or leaves it alone if it holds this very preparation; returns it.
@@ -118,21 +147,27 @@ class TextConfig(DatasetConfig):
             manifest=manifest,
             bytes_per_token=manifest["validation"]["bytes"] / manifest["validation"]["tokens"],
             segments=self.segments,
+            stride=self.stride,
         )
 
     @property
     def _schema(self) -> Schema:
-        return _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
+        found = _SCHEMA | ({"word_starts": Feature(kind="tokens")} if self.word_starts else {})
+        return found | ({CONTINUES: Feature(kind="float")} if self.order == "stream" else {})
 
     def _is_small(self) -> bool:
         return self.source == "embedded"
 
-    def _split(self, folder: Path, split: str, manifest: dict[str, Any], tokenizer: Tokenizer) -> PackedText:
+    def _split(self, folder: Path, split: str, manifest: dict[str, Any], tokenizer: Tokenizer) -> Examples:
         files = TokenFiles(folder, split, manifest[split]["files"])
         options: dict[str, Any] = dict(
-            segments=self.segments, vocab_size=tokenizer.vocab_size, word_starts=self.word_starts
+            segments=self.segments,
+            vocab_size=tokenizer.vocab_size,
+            word_starts=self.word_starts,
+            stride=self.stride,
         )
-        return PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+        text = PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+        return StreamedExamples(text) if self.order == "stream" else text
 
     def _text_settings(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _TEXT_FIELDS}
