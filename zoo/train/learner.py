@@ -69,9 +69,11 @@ class Learner(NamedTuple):
         if not params:
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
         optimizer = make_optimizer(config.optimizer, config.num_steps, frozen, axes)
-        carry = spec.carry(config.batch_size)
         shapes = jax.eval_shape(
-            lambda *args: TrainState.create(*args[:2], optimizer, config.seed, args[2]), params, frozen, carry
+            lambda p, f, c: TrainState.create(p, f, optimizer, config.seed, c),
+            params,
+            frozen,
+            spec.carry(config.batch_size),
         )
         whole = replicated(mesh)
         moments = map_state(

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from zoo.evals.evaluator import Function
 from zoo.objectives import Objective, Sums
 from zoo.objectives.loss import reciprocal
 from zoo.train.compiler import Options
@@ -83,7 +82,7 @@ def make_train_step(
 def make_eval_step(
     graphdef: nnx.GraphDef,
     objective: Objective,
-    function: Function,
+    function: Callable[..., Any],
     context: Context = contextlib.nullcontext,
     options: Options | None = None,
     sharding: Any = None,
