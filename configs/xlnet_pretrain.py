@@ -5,7 +5,8 @@
 Paper      Yang et al. 2019, arXiv 1906.08237, section 3.1 and appendix A.4; github.com/zihangdai/xlnet. Sequences of
            512 tokens, 8,192 a step (2,048 in the README of the code), 500,000 steps, Adam of 4e-4 (eps 1e-6, decay
            0.01), 40,000 steps of warm-up and a linear decay; one token in 6 is predicted, 85 of a sequence, whose parts
-           and blocks have 256 tokens (README). Base: the paper gives no recipe of its own; this is large's.
+           and blocks have 256 tokens, with a memory of 384 (README). Base: the paper gives no recipe of its own; this
+           is large's.
            Differs: Wikipedia alone, where the paper adds BooksCorpus, Giga5, ClueWeb and Common Crawl (32.9 billion
            tokens in all); sequences are running text, not pairs of segments, and none are read backwards.
 Command    python -m launch.prepare --config=configs/xlnet_pretrain.py --data_dir=DATA
@@ -30,7 +31,7 @@ _RATES = ("embed_dropout", "hidden_dropout", "attention_dropout", "mlp_dropout",
 def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     """The size; `tiny` also shrinks the model, the data and the run, for a CPU."""
     config = common.experiment(
-        objective=dict(type="plm", k=6.0, num_predict=85, unit="token", reuse_len=256, perm_size=256),
+        objective=dict(type="plm", k=6.0, num_predict=85, unit="token", reuse_len=256, perm_size=256, mem_len=384),
         model=common.model(common.choose(SIZES, variant)),
         data=common.text(
             "tfds:wikipedia/20230601.en",
@@ -40,6 +41,8 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
             seq_len=512,
             segments="documents",
             word_starts=True,
+            order="stream",
+            stride=256,  # objective.reuse_len
         ),
         batch_size=8192,
         num_steps=500_000,
@@ -49,7 +52,8 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     )
     if variant == "tiny":
         common.on_cpu(config, batch_size=32, num_steps=1000, eval_every=200)
-        config.objective.update(num_predict=21, reuse_len=64, perm_size=64)
+        config.objective.update(num_predict=21, reuse_len=64, perm_size=64, mem_len=96)
+        config.data.stride = 64
         config.model.update(width=128, num_layers=2, num_heads=2, mlp_width=512)
         config.model.update(dict.fromkeys(_RATES, 0.0))  # dropout is slow on a CPU
         config.optimizer.update(learning_rate=2e-3, warmup_steps=100)

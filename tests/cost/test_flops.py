@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations counted in programs, against formulas and against XLA."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
 import zoo
+from tests.objectives.fakes import info
 from zoo.cost import flops
+from zoo.data.random import Key
+from zoo.data.schema import Feature
 from zoo.errors import InputError
 from zoo.models import registry
+from zoo.objectives import PermutationLM
 
 B, T, M = 2, 64, 10
 
@@ -110,6 +117,39 @@ def test_equals_what_xla_counts(name, head, changes):
     lowered = jax.jit(lambda params, given: nnx.merge(graphdef, params)(**given).logits).lower(params, given)
     found = flops.forward(config, head=head, batch=B, length=T)
     assert found <= lowered.cost_analysis()["flops"] < 1.01 * found
+
+
+def test_permutations_with_memory_equal_what_xla_counts():
+    """The objective's loss: both streams over a memory, with predictions at some positions."""
+    config = small("xlnet-base-cased")
+    schema = {name: Feature(kind="tokens") for name in ("tokens", "segments", "word_starts")}
+    ids = dict(vocab_size=config.vocab_size, special_ids=frozenset(range(9)), cls_id=3, sep_id=4)
+    data = dataclasses.replace(
+        info(seq_len=T, schema={**schema, "continues": Feature(kind="float")}, **ids), stride=T // 2
+    )
+    objective = PermutationLM(mem_len=48).bind(data)
+    graphdef, params = nnx.split(registry.family_of(config).abstract(config, head="permutation_lm"))
+    batch = objective.arrange(data.placeholder(B), Key(0, 0, 0, np.arange(B)))
+
+    def loss(params, batch):
+        return objective.loss(nnx.merge(graphdef, params), batch)["loss"]
+
+    found = flops.count(loss, params, batch)
+    keys = T + 48
+    near, distances = 2 * T * (T + keys) * config.width, 2 * (T + keys) * config.width**2
+    attention = 4 * T * keys * config.width + near + 4 * T * config.width  # the last are the terms of segments
+    content = 4 * (T + keys) * config.width**2 + attention + 4 * T * config.width * config.mlp_width
+    query = 4 * M * config.width**2 + attention + 4 * M * config.width * config.mlp_width
+    assert found == 2 * (B * (content + query) + distances) + B * 2 * M * config.width * config.vocab_size
+
+    def outputs(params, batch):
+        """Logits, since XLA counts a loop over the vocabulary once, and what it would leave out: the last content."""
+        inputs = {name: batch[name] for name in ("tokens", "token_types", "order", "target_positions")}
+        memory = jnp.zeros((2, 48, B, config.width))
+        out = nnx.merge(graphdef, params)(**inputs, memory=memory, return_hidden_states=True)
+        return out.logits, out.hidden_states[-2]
+
+    assert found <= jax.jit(outputs).lower(params, batch).cost_analysis()["flops"] < 1.02 * found
 
 
 def test_loops_of_unknown_length_are_refused():

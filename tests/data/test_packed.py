@@ -24,9 +24,10 @@ class Listed:
         pass
 
 
-def packed(lengths, seq_len, *, segments="documents", vocab_size=10**6, **frame):
+def packed(lengths, seq_len, *, segments="documents", vocab_size=10**6, stride=0, **frame):
     frame = Frame(**{name: tuple(ids) if isinstance(ids, list) else ids for name, ids in frame.items()})
-    return PackedText(Listed(lengths, frame.separator), seq_len, frame, segments=segments, vocab_size=vocab_size)
+    options = dict(segments=segments, vocab_size=vocab_size, stride=stride)
+    return PackedText(Listed(lengths, frame.separator), seq_len, frame, **options)
 
 
 def every(text):
@@ -64,6 +65,24 @@ def test_frame_and_separator():
     batch = every(packed([2, 1], 4, separator=7))
     assert batch["tokens"].tolist() == [[10, 11, 7, 12], [7, 0, 0, 0]]
     assert batch["segments"].tolist() == [[1, 1, 1, 2], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("total", [3, 6, 7, 8, 20, 21, 22])
+@pytest.mark.parametrize("stride", [1, 2, 5])
+def test_sequences_that_overlap(total, stride):
+    """Each begins so many tokens behind the one before, and the last is the first that reaches the end."""
+    text = packed([total], 7, suffix=[1, 2], stride=stride, segments="sequence")
+    rows = [row[row >= 10].tolist() for row in every(text)["tokens"]]
+    stream = list(range(10, 10 + total))
+    assert rows == [stream[number * stride :][:5] for number in range(len(rows))]
+    assert rows[-1][-1] == stream[-1] and (len(rows) == 1 or rows[-2][-1] < stream[-1])
+
+
+def test_a_stride_that_leaves_text_out():
+    with pytest.raises(
+        ConfigError, match=r"data.stride 6 exceeds the 5 tokens of .* data.seq_len 7 holds; set it to 5"
+    ):
+        packed([20], 7, suffix=[1, 2], stride=6)
 
 
 def test_whole_sequence_is_one_segment():

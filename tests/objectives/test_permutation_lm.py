@@ -131,6 +131,50 @@ def test_loss_and_gradients_are_those_of_transformers(golden, model, tmp_path):
     check_gradients(nnx.merge(graphdef, gradients), of(golden, "plain/gradient/"), tmp_path)
 
 
+def test_with_memory_they_are_too(golden, model, tmp_path):
+    """Loss, gradients, and the memory for the next batch; without what came before, too, and of one row alone."""
+    objective = PermutationLM(mem_len=6).bind(stream())
+    graphdef, params = nnx.split(model)
+    given = of(golden, "batch/")
+    carry = {"memory": given.pop("memory")}
+
+    def loss(params, carry, follows):
+        rows = {**given, "continues": follows}
+        sums, carry = objective.loss_and_carry(nnx.merge(graphdef, params), rows, carry)
+        return sums["loss"] / sums["weight"], (sums, carry)
+
+    run = jax.jit(jax.grad(loss, has_aux=True), compiler_options=QUICK)
+    gradients, (sums, after) = run(params, carry, jnp.ones(2))
+    assert float(sums["loss"] / sums["weight"]) == pytest.approx(float(golden["memory/loss"]), rel=1e-5)
+    check_gradients(nnx.merge(graphdef, gradients), of(golden, "memory/gradient/"), tmp_path)
+    np.testing.assert_allclose(after["memory"], golden["memory/memory"], atol=1e-5)
+    assert after["memory"].shape == objective.carry(model.config, 2)["memory"].shape
+    _, (empty, _) = run(params, jax.tree.map(jnp.zeros_like, carry), jnp.ones(2))
+    _, (fresh, _) = run(params, jax.tree.map(lambda x: x.at[0].set(jnp.nan), carry), jnp.array([0.0, 0.0]))
+    assert fresh["loss"] == empty["loss"] != sums["loss"]
+    rows = {**given, "continues": jnp.zeros(2)}
+    assert float(objective.loss(model, rows)["loss"]) == pytest.approx(float(empty["loss"]), rel=1e-5)
+
+
+def stream(seq_len=16, stride=8, **fields):
+    schema = WORDS | {"continues": Feature(kind="float")}
+    return dataclasses.replace(data(seq_len, schema=schema), stride=stride, **fields)
+
+
+def test_a_memory_needs_a_stream():
+    for given, message in (
+        (data(16), "set data.order='stream' and data.stride=8, or mem_len=0"),
+        (stream(stride=0), "set data.stride to 8 .it is 0"),
+        (stream(stride=4), "set data.stride to 8 .it is 4"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            PermutationLM(mem_len=6).bind(given)
+    with pytest.raises(ConfigError, match=r"model.memory_length is 5, .* set model.memory_length=0"):
+        PermutationLM(mem_len=6).bind(stream()).configure(zoo.config("xlnet-base-cased", memory_length=5))
+    out = PermutationLM(mem_len=6).bind(stream()).arrange(batch(length=16) | {"continues": np.ones(6)}, key())
+    assert out["continues"].shape == (6,)
+
+
 def check_gradients(gradient, expected, folder):
     zoo.save(gradient, folder / "gradient")
     saved = load_file(folder / "gradient" / "model.safetensors")
@@ -163,6 +207,7 @@ def test_dropout_only_with_a_key_and_no_loss_where_nothing_is_predicted(golden, 
         (dict(num_predict=-1), "objective.num_predict must be 0"),
         (dict(reuse_len=-2), "objective.reuse_len must be 0"),
         (dict(perm_size=-2), "objective.perm_size must be 0"),
+        (dict(mem_len=-2), r"objective.mem_len must be 0 \(no memory\)"),
     ],
 )
 def test_fields_that_cannot_be(fields, message):

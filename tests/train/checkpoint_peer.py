@@ -53,7 +53,7 @@ def state_at(step: int):
     from zoo.train.state import TrainState
 
     params = {"kernel": jnp.arange(float(_SIZE)) + step}
-    return TrainState(jnp.int32(step), jnp.int32(0), params, {}, {}, jnp.zeros(2, "uint32"))
+    return TrainState(jnp.int32(step), jnp.int32(0), params, {}, {}, jnp.zeros(2, "uint32"), {})
 
 
 def abstract():

@@ -68,6 +68,8 @@ class PackedText:
       segments: `documents` numbers the documents in a sequence and restarts positions with each; `sequence` makes it
         all one, so that attention crosses documents as GPT-2's does.
       vocab_size: tokens from here on are damage.
+      stride: tokens of the stream from the beginning of one sequence to that of the next, which overlap where it is
+        fewer than a sequence holds; 0 is as many.
     """
 
     def __init__(
@@ -79,17 +81,24 @@ class PackedText:
         segments: Segments,
         vocab_size: int,
         word_starts: bool = False,
+        stride: int = 0,
     ):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
             raise ConfigError(f"data.seq_len {seq_len} must exceed the special tokens of a sequence; raise it.")
+        if not 0 <= stride <= self._room:
+            raise ConfigError(
+                f"data.stride {stride} exceeds the {self._room} tokens of the text that a sequence of data.seq_len "
+                f"{seq_len} holds; set it to {self._room} or less, or to 0."
+            )
+        self._stride = stride or self._room
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
         self._segments, self._vocab_size, self._word_starts = segments, vocab_size, word_starts
 
     def __len__(self) -> int:
-        return -(-len(self._stream.tokens) // self._room)
+        return 1 + max(0, -(-(len(self._stream.tokens) - self._room) // self._stride))
 
     def read(self, indices: Int64[np.ndarray, "B"], *, batch: np.ndarray | None = None) -> Batch:
         """The sequences at `indices`; an index of -1 gives a row of zeros."""
@@ -97,7 +106,7 @@ class PackedText:
         if len(indices) and not -1 <= indices.min() <= indices.max() < len(self):
             raise IndexError(f"indices from {indices.min()} to {indices.max()} of {len(self)} sequences")
         self._stream.check_unchanged()
-        starts = np.maximum(indices, 0) * self._room
+        starts = np.maximum(indices, 0) * self._stride
         sizes = np.where(indices < 0, 0, np.minimum(len(self._stream.tokens) - starts, self._room))
         if self._segments == "documents":
             segments, firsts = self._documents(starts, sizes)

@@ -21,7 +21,8 @@ from zoo.data import order
 from zoo.data.buckets import BucketedExamples
 from zoo.data.packing import PackedExamples
 from zoo.data.random import EVALUATION, TRAINING, Key
-from zoo.data.schema import Batch, Examples
+from zoo.data.schema import CONTINUES, Batch, Examples
+from zoo.data.streams import StreamedExamples, continues
 from zoo.errors import ConfigError, InputError
 
 Arrange = Callable[[Batch, Key], Batch]
@@ -91,8 +92,11 @@ def train_batches(
             f"batch_size is {batch_size}, but the training split has only {len(examples)} examples; lower batch_size, "
             "or data.seq_len where text is packed, or give more data."
         )
-    if arrangements and isinstance(examples, PackedExamples | BucketedExamples):
-        raise ConfigError("objective.duplicates repeats masks of single examples; set data.packing and buckets to 0.")
+    if arrangements and isinstance(examples, PackedExamples | BucketedExamples | StreamedExamples):
+        raise ConfigError(
+            "objective.duplicates repeats masks of single examples in random order; set data.packing and buckets to 0, "
+            "and data.order to 'shuffled'."
+        )
     batches = _Batches(examples, arrange, batch_size, seed, shard, TRAINING, micro_batches, arrangements)
     return _read_ahead(_ENDLESS, batches, reading)
 
@@ -139,6 +143,9 @@ class _Batches:
             indices = self.examples.layout(indices, multiple=self.shard.count * self.micro_batches)
         rows = self.shard.rows(len(indices))
         batch = self.examples.read(indices[rows], batch=indices)
+        if isinstance(self.examples, StreamedExamples):
+            before = self._indices(step - 1) if step else np.full_like(indices, -1)
+            batch[CONTINUES] = continues(before, indices)[rows].astype(np.float32)
         return self.arrange(batch, self._key(step, rows, indices))
 
     def _key(self, step: int, rows: np.ndarray, indices: np.ndarray) -> Key:
@@ -151,6 +158,10 @@ class _Batches:
         """The examples of the global batch; -1 past the end of an evaluation."""
         if isinstance(self.examples, BucketedExamples):
             return self.examples.visited(step, self.batch_size, self.seed)
+        if isinstance(self.examples, StreamedExamples):
+            is_training = self.stream == TRAINING
+            size = self.batch_size
+            return self.examples.visited(step, size, self.seed) if is_training else self.examples.in_order(step, size)
         visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
         if self.stream == TRAINING:
             indices = order.visited(visits, len(self.examples), self.seed)

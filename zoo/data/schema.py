@@ -16,8 +16,10 @@ from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
 Segments = Literal["documents", "sequence"]
+Order = Literal["shuffled", "stream"]
 Kind = Literal["tokens", "class", "float", "span", "tags", "choices"]
 Batch = dict[str, np.ndarray]
+CONTINUES = "continues"  # of a batch in the order `stream`: 1 for a row that follows the same row of the batch before
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,7 @@ class DataInfo:
     unlabelled: tuple[str, ...] = ()
     packing: int = 0
     segments: Segments | None = None
+    stride: int = 0
 
     def require(self, fields: Iterable[str], by: str) -> None:
         """ConfigError for fields that `by` reads and the examples lack."""
@@ -150,6 +153,7 @@ class Dataset:
       packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
       bucket_batches: W, the batches in a window that is sorted by length (`zoo.data.buckets`); 0 sorts nothing.
       segments: of packed text, whether each document in a sequence is a segment of its own; None for other data.
+      stride: of packed text, tokens from the beginning of one sequence to that of the next; 0 is as many as it holds.
     """
 
     tokenizer: Tokenizer
@@ -164,6 +168,7 @@ class Dataset:
     packing: int = 0
     bucket_batches: int = 0
     segments: Segments | None = None
+    stride: int = 0
 
     def split(self, name: str) -> Examples:
         """The examples of a split; ConfigError for one that does not exist."""
@@ -184,6 +189,7 @@ class Dataset:
             unlabelled=self.unlabelled,
             packing=self.packing,
             segments=self.segments,
+            stride=self.stride,
         )
 
 

@@ -23,17 +23,20 @@ from zoo.data.prepare import (
     write_prepared,
 )
 from zoo.data.schema import (
+    CONTINUES,
     DataInfo,
     Dataset,
     DatasetConfig,
     Examples,
     Feature,
+    Order,
     Schema,
     Segments,
     SplitSummary,
     Vocabulary,
 )
 from zoo.data.source import open_source
+from zoo.data.streams import StreamedExamples
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
 from zoo.text.load import load_tokenizer
@@ -194,23 +197,42 @@ class TextConfig(PreparedText):
     Attributes:
       segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
         attention crosses documents as GPT-2's does.
+      stride: tokens of the text from the beginning of one sequence to that of the next, where sequences overlap; 0 is
+        as many as a sequence holds.
+      order: `shuffled`, or `stream`, in which each row of a batch follows the same row of the batch before, for models
+        with memory.
     """
 
     segments: Segments = "documents"
+    stride: int = 0
+    order: Order = "shuffled"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.stride <= self.seq_len:
+            raise ConfigError(
+                f"data.stride must be from 1 to data.seq_len, {self.seq_len}, or 0 for sequences that do not overlap; "
+                f"found {self.stride}."
+            )
 
     @property
     def schema(self) -> Schema:
-        return token_schema(word_starts=self.word_starts)
+        found = token_schema(word_starts=self.word_starts)
+        return found | ({CONTINUES: Feature(kind="float")} if self.order == "stream" else {})
 
     @property
     def layout(self) -> dict[str, Any]:
-        return dict(segments=self.segments)
+        return dict(segments=self.segments, stride=self.stride)
 
-    def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> PackedText:
+    def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
         options: dict[str, Any] = dict(
-            segments=self.segments, vocab_size=tokenizer.vocab_size, word_starts=self.word_starts
+            segments=self.segments,
+            vocab_size=tokenizer.vocab_size,
+            word_starts=self.word_starts,
+            stride=self.stride,
         )
-        return PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+        text = PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+        return StreamedExamples(text) if self.order == "stream" else text
 
 
 def _files(folder: Path, split: str, manifest: dict[str, Any]) -> TokenFiles:

@@ -37,6 +37,13 @@ class Evaluated(Protocol):
         """
         ...
 
+    def losses(self, split: str, num_batches: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The objective's sums of each of these batches, without dropout, in host memory.
+
+        What the objective carries from batch to batch, such as a memory, is empty at the first.
+        """
+        ...
+
     def compiled(self, function: Function) -> Callable[[Mapping[str, jax.Array]], Any]:
         """`function(objective, module, batch)` of a batch alone, without dropout; all results are on every process."""
         ...

@@ -5,7 +5,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from zoo.evals.evaluator import Evaluated, Evaluator, results, total
+from zoo.evals.evaluator import Evaluated, Evaluator, total
 from zoo.objectives import Objective
 
 DEFINITIONS = {
@@ -36,7 +36,7 @@ class Loss(Evaluator):
         return objective.metric_names
 
     def run(self, model: Evaluated) -> dict[str, float]:
-        sums = results(model, loss_sums, model.batches(self.split, self.num_batches))
+        sums = model.losses(self.split, self.num_batches)
         return model.objective.metrics(total(sums, model.objective.sums))
 
 

@@ -207,8 +207,9 @@ def stream_masks(
     """The masks of the content and the query stream; a token sees itself, its prediction does not.
 
     Args:
-      allowed: the keys, memory first, that a prediction may see; None is all. order: the place of each token: a token
-        sees no later one, and a prediction earlier ones alone; None is no order. held: S - T, tokens of memory.
+      allowed: the keys, memory first, that a prediction may see; None is all.
+      order: the place of each token, of which a token sees no later one, and a prediction earlier ones alone.
+      held: S - T, tokens of memory.
     """
     own = jnp.eye(length, held + length, held, dtype=bool)[None]
     content = AttentionMask(allowed=None if allowed is None else allowed | own)

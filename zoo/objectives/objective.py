@@ -167,6 +167,20 @@ class Objective(abc.ABC):
         numbers of predictions still weigh every prediction alike.
         """
 
+    def carry(self, config: TransformerConfig, rows: int) -> Mapping[str, jax.ShapeDtypeStruct]:
+        """The shapes of what each batch of so many rows hands to the next one, [B, ...] each; {} is nothing.
+
+        It is part of a run's state, so that a checkpoint holds it. Before the first batch all of it is zero.
+        """
+        del config, rows
+        return {}
+
+    def loss_and_carry(
+        self, module: Any, batch: Batch, carry: Mapping[str, Array], *, dropout_key: jax.Array | None = None, **options
+    ) -> tuple[Sums, Mapping[str, Array]]:
+        """The loss of a batch, and what it hands to the next, from what the one before has handed to it."""
+        return self.loss(module, batch, dropout_key=dropout_key, **options), carry
+
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         """What the sums of one or more batches mean; `loss` (the mean) at least."""
         weight = float(sums["weight"]) or 1.0

@@ -13,16 +13,21 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from zoo.data.random import Key
-from zoo.data.schema import DataInfo, Vocabulary
+from zoo.data.schema import CONTINUES, DataInfo, Vocabulary
 from zoo.errors import ConfigError
+from zoo.nn.config import TransformerConfig
 from zoo.objectives.loss import perplexity, weighted_sums
 from zoo.objectives.masking import listed
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.permutation import SpanUnit, choose_spans, draw_order
 
+_MEMORY = "memory"  # of what is carried: [B, L, S, D]
 _FRAME = 2  # special tokens of a row: a separator and a classifying token
 _ORDINARY = ("<eod>", "<eop>")  # special by name alone: the authors' code predicts them like any other token
 
@@ -41,6 +46,10 @@ class PermutationLM(Objective):
       unit: of a span, of which it has 1 to 5. `token` is the paper's (section 3.1) and the released code's, `word` what
         that code means to do: its test for the end of a word reads the token at the span's beginning.
       reuse_len: tokens of a row's first part, which sees nothing of the second one; 0 is half of `data.seq_len`.
+      mem_len: tokens of the memory that each row hands to the same row of the next batch: the inputs of every layer at
+        its first part and, as far as there is room, at the first parts before it (384 in the README). It is part of a
+        run's state. Data have to be in the order `stream` with `reuse_len` as their stride. A stream begins with zeros,
+        which are attended to as in the authors' code.
       perm_size: tokens of a block, which is permuted on its own and comes after the blocks before it; 0 is the shorter
         part.
     """
@@ -52,6 +61,7 @@ class PermutationLM(Objective):
     unit: SpanUnit = "token"
     reuse_len: int = 0
     perm_size: int = 0
+    mem_len: int = 0
 
     def __post_init__(self):
         if not 1.0 <= self.k < math.inf:
@@ -59,9 +69,10 @@ class PermutationLM(Objective):
                 f"objective.k is K, in which one token is predicted, and must be 1 or more, such as 6.0; found "
                 f"{self.k!r}."
             )
-        for name in ("num_predict", "reuse_len", "perm_size"):
+        for name in ("num_predict", "reuse_len", "perm_size", "mem_len"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"objective.{name} must be 0 (automatic) or more; found {getattr(self, name)}.")
+                zero = "no memory" if name == "mem_len" else "automatic"
+                raise ConfigError(f"objective.{name} must be 0 ({zero}) or more; found {getattr(self, name)}.")
 
     def bind(self, info: DataInfo) -> "PermutationLM":
         if "word_starts" not in info.schema:
@@ -72,7 +83,17 @@ class PermutationLM(Objective):
         _check_special(info.vocabulary)
         bound = super().bind(info)
         bound._check_sizes()
+        bound._check_stream()
         return bound
+
+    def configure(self, config: TransformerConfig) -> TransformerConfig:
+        config = super().configure(config)
+        if self.mem_len and config.memory_length:
+            raise ConfigError(
+                f"model.memory_length is {config.memory_length}, which cuts the memory before objective.mem_len does; "
+                "set model.memory_length=0."
+            )
+        return config
 
     @property
     def predictions(self) -> int:
@@ -112,7 +133,8 @@ class PermutationLM(Objective):
         )
         positions, chosen = listed(predicted, self.predictions)
         targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
-        return {
+        kept = {CONTINUES: batch[CONTINUES]} if self.mem_len else {}
+        return kept | {
             "tokens": tokens,
             # Only equality counts. The memory has type 0, as the first document, and the classifying token its own.
             "token_types": np.where(tokens == self._cls_id, -1, np.maximum(segments - 1, 0)).astype(np.int32),
@@ -123,9 +145,29 @@ class PermutationLM(Objective):
         }
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
+        """Sums over the predictions, of rows that follow nothing."""
+        empty = self.carry(module.config, batch["tokens"].shape[0])
+        carry = {name: jnp.zeros(each.shape, each.dtype) for name, each in empty.items()}
+        return self.loss_and_carry(module, batch, carry, dropout_key=dropout_key)[0]
+
+    def carry(self, config: TransformerConfig, rows: int) -> Mapping[str, jax.ShapeDtypeStruct]:
+        if not self.mem_len:
+            return {}
+        shape = (rows, config.num_layers, self.mem_len, config.width)
+        return {_MEMORY: jax.ShapeDtypeStruct(shape, jnp.dtype(config.execution.dtype))}
+
+    def loss_and_carry(self, module: Any, batch: Batch, carry: Mapping[str, Array], *, dropout_key=None, **options):
         inputs = {name: batch[name] for name in ("token_types", "order", "target_positions", "targets")}
-        out = module(batch["tokens"], **inputs, dropout_key=dropout_key)
-        return weighted_sums(out.losses, out.predicted == batch["targets"], batch["target_weights"])
+        if self.mem_len:
+            follows = batch[CONTINUES][:, None, None, None] > 0
+            inputs["memory"] = jnp.where(follows, carry[_MEMORY], 0).transpose(1, 2, 0, 3)  # layers, tokens, rows
+        out = module(batch["tokens"], **inputs, dropout_key=dropout_key, **options)
+        if self.mem_len:
+            # Of the memory and the row the model gives all; the last of the memory and the first part are kept.
+            first = self.parts[0]
+            kept = [layer[first : first + self.mem_len].swapaxes(0, 1) for layer in out.memory]
+            carry = {_MEMORY: jnp.stack(kept, axis=1).astype(carry[_MEMORY].dtype)}
+        return weighted_sums(out.losses, out.predicted == batch["targets"], batch["target_weights"]), carry
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
         metrics = super().metrics(sums)
@@ -144,6 +186,23 @@ class PermutationLM(Objective):
     @property
     def _cls_id(self) -> int | None:
         return self.data.vocabulary.cls_id
+
+    def _check_stream(self) -> None:
+        """ConfigError for a memory where rows do not follow one another, or know what they are to predict."""
+        if not self.mem_len:
+            return
+        first = self.parts[0]
+        if CONTINUES not in self.data.schema:
+            raise ConfigError(
+                f"objective.mem_len is {self.mem_len}, and a memory needs rows that follow one another; set "
+                f"data.order='stream' and data.stride={first}, or mem_len=0."
+            )
+        if self.data.stride != first:
+            raise ConfigError(
+                f"objective.mem_len is {self.mem_len}, and the memory of a row ends with its first part, of {first} "
+                f"tokens (objective.reuse_len), behind which the next row has to begin; set data.stride to {first} "
+                f"(it is {self.data.stride})."
+            )
 
     def _check_sizes(self) -> None:
         """ConfigError for a row that cannot be split into these parts and blocks, or holds too few tokens."""

@@ -15,7 +15,7 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
-from zoo.errors import IntegrityError
+from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import failures, is_primary, wait_for_all
 from zoo.train.state import TrainState
 from zoo.train.workdir import CHECKPOINTS
@@ -74,11 +74,14 @@ class Checkpoints:
 
         Raises:
           IntegrityError: the files are damaged or hold another model.
+          ConfigError: what the objective carries is of a batch of another size.
         """
         while (step := self.latest) is not None:
             error = state = position = None
             try:
                 state, position = self._read(step, like, iterator is not None)
+            except ConfigError:
+                raise
             except _OtherModel as caught:
                 raise IntegrityError(self._advice(step, _first_line(caught))) from caught
             except Exception as caught:  # Orbax raises whatever its storage layers raise
@@ -129,6 +132,13 @@ def _check_shapes(saved: Any, like: TrainState) -> None:
     if not there:
         raise IntegrityError("its list of arrays is gone")
     differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    if differing and all(name.startswith("carry.") and {name} <= there.keys() & here.keys() for name in differing):
+        old, new = there[differing[0]], here[differing[0]]
+        if old[1:] == new[1:]:
+            raise ConfigError(
+                f"The checkpoint's {differing[0].removeprefix('carry.')} is of {old[0]} rows and batch_size is "
+                f"{new[0]}; set batch_size to {old[0]}."
+            )
     if differing:
         lines = (f"{name} is {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing)
         raise _OtherModel(f"it holds another model: {'; '.join(lines)}")

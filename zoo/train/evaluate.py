@@ -3,7 +3,7 @@
 """Running a config's evaluators: during training, and afterwards on a checkpoint or on any model."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import zoo
 from zoo.data.pipeline import evaluation_batches
 from zoo.data.schema import Dataset, Examples
 from zoo.errors import ConfigError
-from zoo.evals.evaluator import Findings, Function
+from zoo.evals.evaluator import Findings, Function, one_ahead
 from zoo.multihost import watch
 from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Objective
@@ -38,6 +38,7 @@ class Evaluation:
     def __init__(self, learner: Learner, dataset: Dataset, graphdef: nnx.GraphDef | None = None):
         self._learner, self._dataset, self._graphdef = learner, dataset, graphdef
         self._steps: dict[Function, EvalStep] = {}
+        self._loss_step: EvalStep | None = None
         self._params: tuple[Any, Any] = ({}, {})
 
     @property
@@ -68,6 +69,21 @@ class Evaluation:
             self._steps[function] = self._learner.eval_step(function, self._graphdef)
         step, (params, frozen) = self._steps[function], self._params
         return lambda batch: step(params, frozen, batch)
+
+    def losses(self, split: str, num_batches: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The objective's sums of each batch of a split; see `zoo.evals.Evaluated`."""
+        if self._loss_step is None:
+            self._loss_step = self._learner.loss_step(self._graphdef)
+        step, (params, frozen) = self._loss_step, self._params
+        config = self._learner.spec.config
+        carry = self._learner.empty_carry(config.batch_size // config.grad_accum_steps)
+
+        def call(batch: Mapping[str, jax.Array]) -> Any:
+            nonlocal carry
+            sums, carry = step(params, frozen, batch, carry)
+            return sums
+
+        return one_ahead(call, self.batches(split, num_batches))
 
     def run(self, params: Any, frozen: Any, names: Iterable[str] | None = None) -> dict[str, dict[str, float]]:
         """The metrics of the config's evaluators, or of some of them, by the name of each that has metrics."""

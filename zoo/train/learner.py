@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import grain
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -17,6 +18,7 @@ from zoo.data.pipeline import Shard
 from zoo.errors import ConfigError
 from zoo.evals.evaluator import Function
 from zoo.multihost.processes import batch_blocks
+from zoo.objectives import Objective
 from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh
 from zoo.sharding.rules import batch_sharding, param_sharding, partitioned, replicated, shardings, ways
@@ -67,12 +69,18 @@ class Learner(NamedTuple):
         if not params:
             raise ConfigError(f"{type(spec.objective).__name__} leaves no parameter to train; check its filter.")
         optimizer = make_optimizer(config.optimizer, config.num_steps, frozen, axes)
-        shapes = jax.eval_shape(lambda p, f: TrainState.create(p, f, optimizer, config.seed), params, frozen)
+        shapes = jax.eval_shape(
+            lambda p, f, c: TrainState.create(p, f, optimizer, config.seed, c),
+            params,
+            frozen,
+            spec.carry(config.batch_size),
+        )
         whole = replicated(mesh)
         moments = map_state(
             lambda names, leaf: param_sharding(names, leaf.shape, mesh, config.rules), shapes.opt_state, params, axes
         )
-        fields: Any = (whole, whole, where, fixed, moments, whole)  # a state of shardings, not of arrays
+        rows = jax.tree.map(lambda _: batch_sharding(mesh), shapes.carry)
+        fields: Any = (whole, whole, where, fixed, moments, whole, rows)  # a state of shardings, not of arrays
         by_leaf = TrainState(*fields)
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, by_leaf)
         return cls(spec, mesh, config.rules, graphdef, optimizer, axes, abstract, by_leaf, options)
@@ -91,8 +99,7 @@ class Learner(NamedTuple):
         )
         params, frozen = self._split(module)
         _check_shapes(self.spec.source, self.abstract, params, frozen)
-        create = jax.jit(lambda p, f: TrainState.create(p, f, self.optimizer, seed), out_shardings=self.shardings)
-        return create(params, frozen)
+        return jax.jit(self._first, out_shardings=self.shardings)(params, frozen)
 
     @property
     def modules(self) -> tuple[Any, Any]:
@@ -125,6 +132,25 @@ class Learner(NamedTuple):
             replicated(self.mesh),
         )
 
+    def loss_step(self, graphdef: nnx.GraphDef | None = None) -> EvalStep:
+        """`step(params, frozen, batch, carry)`: the objective's sums and what it carries on, without dropout."""
+        return make_eval_step(
+            graphdef or self.graphdef,
+            self.spec.objective,
+            _loss_and_carry,
+            self.context,
+            self.options,
+            (replicated(self.mesh), batch_sharding(self.mesh)),
+        )
+
+    def empty_carry(self, rows: int) -> Any:
+        """What the objective carries to the first of some batches of so many rows, on the devices."""
+
+        def zeros() -> Any:
+            return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.spec.carry(rows))
+
+        return jax.jit(zeros, out_shardings=batch_sharding(self.mesh))()
+
     def describe(self) -> str:
         """What each device holds of it."""
         held = memory_per_device(self.modules, self.abstract.opt_state)
@@ -154,12 +180,20 @@ class Learner(NamedTuple):
         return iter(ready)
 
     def _random(self, key: jax.Array) -> TrainState:
-        params, frozen = self._split(self.spec.build(rngs=nnx.Rngs(key)))
-        return TrainState.create(params, frozen, self.optimizer, self.spec.config.seed)
+        return self._first(*self._split(self.spec.build(rngs=nnx.Rngs(key))))
+
+    def _first(self, params: Any, frozen: Any) -> TrainState:
+        config = self.spec.config
+        carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.spec.carry(config.batch_size))
+        return TrainState.create(params, frozen, self.optimizer, config.seed, carry)
 
     def _split(self, module: nnx.Module) -> tuple[Any, Any]:
         _, params, frozen = nnx.split(module, self.spec.objective.trainable, ...)
         return nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
+
+
+def _loss_and_carry(objective: Objective, module: Any, batch: Batch, carry: Any) -> Any:
+    return objective.loss_and_carry(module, batch, carry)
 
 
 def _check_shapes(source: str, abstract: TrainState, params: Any, frozen: Any) -> None:

@@ -3,6 +3,7 @@
 """What of a run is decided before any device is touched: its objective, bound to the data, and its model."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +68,10 @@ class RunSpec(NamedTuple):
         key = Key(seed=0, stream=0, step=0, rows=np.arange(1))
         batch = self.objective.arrange(self.objective.data.placeholder(1), key)
         return {name: jax.ShapeDtypeStruct((rows, *value.shape[1:]), value.dtype) for name, value in batch.items()}
+
+    def carry(self, rows: int) -> Mapping[str, jax.ShapeDtypeStruct]:
+        """What the objective hands from batch to batch of so many rows, as shapes; all of it is zero at first."""
+        return self.objective.carry(self.model, rows)
 
     def forward_flops(self, rows: int, length: int | None = None) -> int:
         """Operations of a loss over so many sequences, by `zoo.cost.flops`; whatever modules the objective trains.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that a training step reads and writes."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ class TrainState(NamedTuple):
       frozen: nested dict of those that stay as they are.
       opt_state: the optimizer's, of the names of `params`.
       key: data of the run's PRNG key; never changes, a step folds its own number in.
+      carry: what the objective hands from batch to batch (`Objective.carry`), [B, ...] each.
     """
 
     step: Int[Array, ""]
@@ -28,9 +30,17 @@ class TrainState(NamedTuple):
     frozen: Any
     opt_state: Any
     key: UInt32[Array, "..."]
+    carry: Any
 
     @classmethod
-    def create(cls, params: Any, frozen: Any, optimizer: optax.GradientTransformation, seed: int) -> "TrainState":
+    def create(
+        cls,
+        params: Any,
+        frozen: Any,
+        optimizer: optax.GradientTransformation,
+        seed: int,
+        carry: Mapping[str, Array] | None = None,
+    ) -> "TrainState":
         """The state before the first step."""
         key = jax.random.key_data(jax.random.key(seed))
-        return cls(jnp.int32(0), jnp.int32(0), params, frozen, optimizer.init(params), key)
+        return cls(jnp.int32(0), jnp.int32(0), params, frozen, optimizer.init(params), key, dict(carry or {}))
