@@ -6,9 +6,9 @@ python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=3e13] [--seed
 
 ASSETS holds data/wikitext-2, data/sst2 and data/cola. All models have the same width, layers and vocabulary size; steps
 follow from the operations of a step (`zoo.cost.flops`), of generator and discriminator together for ELECTRA. Every run
-is a `launch.train` in DIR, so that the same command continues where it was stopped. Writes objectives.md and .png there:
-the dev set's metric of each seed, beside that of a model with random parameters. These are small models on two million
-words: what they show is that each objective learns, not which is best at the sizes of the papers.
+is a `launch.train` in DIR, so that the same command continues where it was stopped. Writes objectives.md and .png
+there: the dev set's metric of each seed, beside that of a model with random parameters. These are small models on two
+million words: what they show is that each objective learns, not which is best at the sizes of the papers.
 """
 
 import argparse
@@ -138,9 +138,8 @@ def table(found: dict[str, dict[str, list[float]]], runs: dict[str, list[dict[st
     for name, scores in found.items():
         first, last = (statistics.mean(run[key] for run in runs[name]) for key in ("first", "last"))
         cells = [name, f"{runs[name][0]['steps']:,.0f}", f"{first:.3f} to {last:.3f}"]
-        cells += [
-            f"**{statistics.mean(each):.4f}** ({', '.join(f'{x:.4f}' for x in each)})" for each in scores.values()
-        ]
+        for each in scores.values():
+            cells.append(f"**{statistics.mean(each):.4f}** ({', '.join(f'{score:.4f}' for score in each)})")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
