@@ -6,9 +6,10 @@ Paper      Brown et al. 2020, "Language Models are Few-Shot Learners", arXiv 200
            tokens (0.5M to 3.2M) and learning rates; sequences of 2,048 tokens. Appendix B: Adam with beta 0.9 and 0.95
            and epsilon 1e-8, weight decay 0.1, gradients clipped to 1.0, 375 million tokens of linear warm-up, cosine
            decay to a tenth, documents packed without masks between them. 300 billion tokens in all.
-           Differs: the batch is whole from the start, where the paper's grows over the first 4 to 12 billion tokens;
-           the cosine ends with the run, where the paper's ends at 260 billion; batches are whole powers of two, or
-           three times one (3.2M is 1,536 sequences). The text was never released; OpenWebText stands in.
+           Differs: the batch is whole from the start, where the paper's grows over the first 4 to 12 billion tokens
+           (--config.grad_accum_steps=8 --config.batch_warmup_steps=10000 grows it in eight stages); the cosine ends
+           with the run, where the paper's ends at 260 billion; batches are whole powers of two, or three times one
+           (3.2M is 1,536 sequences). The text was never released; OpenWebText stands in.
 Command    python -m launch.compile --config=configs/gpt3_pretrain.py:6_7b --topology=v5p:4x4x8
            python -m launch.prepare --config=configs/gpt3_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/gpt3_pretrain.py --data_dir=DATA --workdir=DIR

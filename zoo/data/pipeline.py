@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from zoo.data import order
+from zoo.data.batch_sizes import BatchSizes
 from zoo.data.buckets import BucketedExamples
 from zoo.data.packing import PackedExamples
 from zoo.data.random import EVALUATION, TRAINING, Key
@@ -70,6 +71,7 @@ def train_batches(
     seed: int,
     shard: Shard = Shard(),
     micro_batches: int = 1,
+    warmup_steps: int = 0,
     arrangements: int = 0,
     reading: Reading = Reading(),
 ) -> grain.IterDataset:
@@ -79,12 +81,13 @@ def train_batches(
       arrange: applied to the batch as it was read, with a key that depends on the seed and the step.
       batch_size: B, examples in a global batch; its rows, unless they are packed.
       micro_batches: into how many a step splits the rows of a shard; packed rows are filled up to be divisible.
+      warmup_steps: over so many steps a batch grows from one micro-batch to all of them, in equal stages.
       arrangements: N, where the key depends on the example and on the pass modulo N instead of the step; examples
         that are made anew in every pass are those of the pass modulo N, too.
 
     Raises:
-      ConfigError: a batch that is not divisible among the processes, or arrangements that repeat of packed or bucketed
-        examples. InputError: fewer examples than rows in a batch.
+      ConfigError: a batch that is not divisible among the processes, or arrangements that repeat or a batch that grows,
+        of packed, bucketed or streamed examples. InputError: fewer examples than rows in a batch.
     """
     _check(batch_size, seed, shard)
     if len(examples) < batch_size:
@@ -97,7 +100,15 @@ def train_batches(
             "objective.duplicates repeats masks of single examples in random order; set data.packing and buckets to 0, "
             "and data.order to 'shuffled'."
         )
-    batches = _Batches(examples, arrange, batch_size, seed, shard, TRAINING, micro_batches, arrangements)
+    if warmup_steps and isinstance(examples, PackedExamples | BucketedExamples | StreamedExamples):
+        raise ConfigError(
+            "batch_warmup_steps lets batches grow, which those of packed, bucketed or streamed examples cannot; set "
+            "data.packing and buckets to 0, and data.order to 'shuffled', or batch_warmup_steps to 0."
+        )
+    sizes = BatchSizes(full=batch_size)
+    if warmup_steps and micro_batches > 1:
+        sizes = dataclasses.replace(sizes, stages=micro_batches, steps=-(-warmup_steps // (micro_batches - 1)))
+    batches = _Batches(examples, arrange, sizes, seed, shard, TRAINING, micro_batches, arrangements)
     return _read_ahead(_ENDLESS, batches, reading)
 
 
@@ -120,7 +131,7 @@ def evaluation_batches(
     total = -(-len(examples) // batch_size)
     if not total:
         raise InputError("The evaluation split has no examples; give more data, or a larger data.validation_fraction.")
-    batches = _Batches(examples, arrange, batch_size, seed, shard, EVALUATION)
+    batches = _Batches(examples, arrange, BatchSizes(full=batch_size), seed, shard, EVALUATION)
     return _read_ahead(min(total, num_batches or total), batches, reading)
 
 
@@ -130,7 +141,7 @@ class _Batches:
 
     examples: Examples
     arrange: Arrange
-    batch_size: int
+    sizes: BatchSizes
     seed: int
     shard: Shard
     stream: int
@@ -151,18 +162,18 @@ class _Batches:
     def _key(self, step: int, rows: np.ndarray, indices: np.ndarray) -> Key:
         if not self.arrangements:
             return Key(self.seed, self.stream, step, rows)
-        passes = (np.int64(step) * self.batch_size + rows) // len(self.examples)
+        passes = (self.sizes.before(step) + rows) // len(self.examples)
         return Key(self.seed, self.stream, 0, passes % self.arrangements * len(self.examples) + indices[rows])
 
     def _indices(self, step: int) -> Int64[np.ndarray, "B"]:
         """The examples of the global batch; -1 past the end of an evaluation."""
         if isinstance(self.examples, BucketedExamples):
-            return self.examples.visited(step, self.batch_size, self.seed)
+            return self.examples.visited(step, self.sizes.full, self.seed)
         if isinstance(self.examples, StreamedExamples):
             is_training = self.stream == TRAINING
-            size = self.batch_size
+            size = self.sizes.full
             return self.examples.visited(step, size, self.seed) if is_training else self.examples.in_order(step, size)
-        visits = np.int64(step) * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
+        visits = self.sizes.before(step) + np.arange(self.sizes.at(step), dtype=np.int64)
         if self.stream == TRAINING:
             indices = order.visited(visits, len(self.examples), self.seed)
             if isinstance(self.examples, Redrawn):

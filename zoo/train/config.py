@@ -50,6 +50,8 @@ class RunConfig:
       early_stopping: evaluations by `keep_best` without a new best after which the run ends; 0 is never.
       batch_size: sequences in one optimizer step, over all devices and micro-batches.
       grad_accum_steps: micro-batches in one step.
+      batch_warmup_steps: over so many steps the batch grows from one micro-batch to `batch_size`, by one micro-batch at
+        a time in equal stages, for each of which a step is compiled (arXiv:2005.14165, appendix B); 0 is none.
       num_steps: optimizer steps in the run; 0 is as many as `num_epochs` passes over the training examples take.
       num_epochs: see `num_steps`.
       eval_every, checkpoint_every: in steps; 0 is once an epoch. log_every: in steps. All of them also happen at the
@@ -72,6 +74,7 @@ class RunConfig:
     keep_best: str = ""
     early_stopping: int = 0
     grad_accum_steps: int = 1
+    batch_warmup_steps: int = 0
     eval_every: int = 1000
     checkpoint_every: int = 1000
     keep_checkpoints: int = 2
@@ -86,7 +89,14 @@ class RunConfig:
         for name in ("batch_size", "grad_accum_steps", "log_every", "keep_checkpoints", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
-        for name in ("num_steps", "num_epochs", "eval_every", "checkpoint_every", "early_stopping"):
+        for name in (
+            "num_steps",
+            "num_epochs",
+            "eval_every",
+            "checkpoint_every",
+            "early_stopping",
+            "batch_warmup_steps",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be 0 or more; found {getattr(self, name)}.")
         if not self.num_steps and not self.num_epochs:
@@ -103,6 +113,7 @@ class RunConfig:
                 f"batch_size {self.batch_size} is not divisible by grad_accum_steps {self.grad_accum_steps}; change "
                 "one of them."
             )
+        self._check_batch_warmup()
         if self.optimizer.warmup_steps > self.num_steps > 0:
             raise ConfigError(
                 f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
@@ -116,6 +127,24 @@ class RunConfig:
         for name in self.evals:
             if not name or name in ("train",) or set(name) & set("/."):
                 raise ConfigError(f"An evaluator is called {name!r}; use another name, without '/' and '.'.")
+
+    def _check_batch_warmup(self) -> None:
+        if not self.batch_warmup_steps:
+            return
+        if self.grad_accum_steps == 1:
+            raise ConfigError(
+                f"batch_warmup_steps is {self.batch_warmup_steps}, and a batch that is one micro-batch cannot grow; "
+                "set grad_accum_steps to the number of stages, such as 8, or batch_warmup_steps to 0."
+            )
+        if not self.num_steps:
+            raise ConfigError(
+                "batch_warmup_steps makes the first epoch longer than the others; give the length of the run as "
+                "num_steps."
+            )
+        if self.batch_warmup_steps > self.num_steps:
+            raise ConfigError(
+                f"batch_warmup_steps {self.batch_warmup_steps} exceeds num_steps {self.num_steps}; lower it."
+            )
 
     def _check_decay(self) -> None:
         optimizer = self.optimizer

@@ -112,9 +112,16 @@ class Learner(NamedTuple):
 
     def train_step(self) -> TrainStep:
         """One optimizer step of the objective."""
-        steps = self.spec.config.grad_accum_steps
+        config = self.spec.config
         return make_train_step(
-            self.graphdef, self.spec.objective, self.optimizer, steps, self.shardings, self.context, self.options
+            self.graphdef,
+            self.spec.objective,
+            self.optimizer,
+            config.grad_accum_steps,
+            config.batch_size if config.batch_warmup_steps else None,
+            self.shardings,
+            self.context,
+            self.options,
         )
 
     def eval_step(self, function: Function, graphdef: nnx.GraphDef | None = None) -> EvalStep:

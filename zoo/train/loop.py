@@ -148,13 +148,16 @@ class _Run:
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
         pending, signalled, is_over = None, 0, self.best.is_over(int(state.step))
+        shapes: set[tuple[int, ...]] = set()
         with _signals() as received:
             for step in range(first, first if is_over else config.num_steps + 1):
                 # A process that stays here while others go on is hung, except in the first steps, which compile.
                 watch.heartbeat(f"loading the batch of step {step}", grace_period=step < first + 2)
                 with self.report.waiting():
                     batch = next(batches)
-                watch.heartbeat(f"step {step}", grace_period=step < first + 2)
+                compiles = batch["tokens"].shape not in shapes
+                shapes.add(batch["tokens"].shape)
+                watch.heartbeat(f"step {step}", grace_period=compiles or step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
                 self.profile.after(step - first + 1, sums)
@@ -232,6 +235,7 @@ def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
         seed=config.seed,
         shard=learner.shard,
         micro_batches=config.grad_accum_steps,
+        warmup_steps=config.batch_warmup_steps,
         arrangements=learner.spec.objective.arrangements,
     )
     return learner.prefetched(batches)

@@ -28,6 +28,7 @@ def make_train_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     grad_accum_steps: int = 1,
+    batch_size: int | None = None,
     shardings: TrainState | None = None,
     context: Context = contextlib.nullcontext,
     options: Options | None = None,
@@ -36,7 +37,8 @@ def make_train_step(
 
     With `grad_accum_steps` A, rows `i::A` of the batch form micro-batch `i`, which keeps every row on its device.
     Losses and gradients are summed over predictions and divided once, so the result is that of the whole batch even
-    where micro-batches hold different numbers of predictions.
+    where micro-batches hold different numbers of predictions. Where a full batch has `batch_size` rows, one with fewer
+    has fewer micro-batches of the same size.
 
     A gradient that is not finite changes nothing but the counters: parameters, moments and what is carried stay.
     `shardings` pin where the new state lives; None leaves it to the compiler. `context` is entered while the step is
@@ -55,10 +57,13 @@ def make_train_step(
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         of_batch = functools.partial(gradients, state.params, state.frozen, objective.scales(batch))
-        if grad_accum_steps == 1:
+        micro_batches = grad_accum_steps
+        if batch_size is not None:
+            micro_batches = jax.tree.leaves(batch)[0].shape[0] * grad_accum_steps // batch_size
+        if micro_batches == 1:
             grads, (sums, carry) = of_batch(batch, state.carry, key)
         else:
-            grads, sums, carry = _accumulate(of_batch, batch, state.carry, key, grad_accum_steps)
+            grads, sums, carry = _accumulate(of_batch, batch, state.carry, key, micro_batches)
         scale = reciprocal(sums["weight"])
         grads = jax.tree.map(lambda grad: grad * scale.astype(grad.dtype), grads)
         grad_norm = optax.tree.norm(grads)
