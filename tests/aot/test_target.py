@@ -14,11 +14,14 @@ import jax
 import pytest
 
 from tests.aot.configs import tiny
+from tests.launch.test_train import CONFIGS
 from zoo.aot import StepReport, Target, topology
 from zoo.aot.target import TokenizerOutline
 from zoo.data.pipeline import train_batches
 from zoo.errors import ConfigError
 from zoo.train.compiler import OPTIONS
+from zoo.train.config import RunConfig
+from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,6 +113,14 @@ def test_what_stands_in_for_a_tokenizer():
     clm, mlm = TokenizerOutline.create(tiny()), TokenizerOutline.create(tiny("mlm"))
     assert (clm.vocab_size, clm.mask_id, clm.eos_id) == (512, None, 511)
     assert mlm.mask_id == 511 and mlm.pad_id in mlm.special_ids
+
+
+@pytest.mark.parametrize("module", CONFIGS)
+def test_every_pretraining_config_is_known_without_its_tokenizer(module):
+    """Also those whose tokenizer is byte-level and has a mask token, a ready one (base) or one to train (tiny)."""
+    for variant in {"base", "tiny"} & {*module.SIZES}:
+        run = RunConfig.from_dict(module.get_config(variant))
+        RunSpec.create(run, run.data.outline(TokenizerOutline.create(run)))
 
 
 @pytest.mark.parametrize(

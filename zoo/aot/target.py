@@ -24,7 +24,9 @@ from zoo.cost.program import Program
 from zoo.cost.torus import Torus
 from zoo.errors import ConfigError, InputError
 from zoo.evals.loss import loss_sums
+from zoo.models import registry
 from zoo.sharding.rules import batch_sharding
+from zoo.text.train import has_mask
 from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
 from zoo.train.run_spec import RunSpec, base_config, check_names
@@ -37,8 +39,8 @@ _GENERATING = ("causal_lm", "seq2seq_lm")  # heads
 class TokenizerOutline(NamedTuple):
     """Stands in for a tokenizer: as many tokens as the config allows, the special ids of the registry's model.
 
-    No program depends on the id of the mask token, which a byte-level tokenizer lacks, or of any other token that a
-    config names, such as sentinels: every such token is taken to exist.
+    No program depends on the id of the mask token, which GPT-2's tokenizers lack, or of any other token that a config
+    names, such as sentinels: every such token is taken to exist.
     """
 
     vocab_size: int
@@ -56,7 +58,10 @@ class TokenizerOutline(NamedTuple):
         pad, bos, eos = (
             None if found is None else min(found, last) for found in (base.pad_id, base.bos_id, base.eos_id)
         )
-        return cls(size, pad, bos, eos, last if tokenizer.kind == "wordpiece" else None)
+        special = tokenizer.special
+        if tokenizer.path or config.init_from:
+            special = registry.family_of(base).special_tokens or special
+        return cls(size, pad, bos, eos, last if has_mask(tokenizer.kind, special) else None)
 
     @property
     def cls_id(self) -> int:

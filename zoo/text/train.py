@@ -71,6 +71,11 @@ def train_tokenizer(
     return Tokenizer(backend, _ROLES[family], _declaration(kind, family), style)
 
 
+def has_mask(kind: str, special: str = "") -> bool:
+    """Whether a tokenizer that is trained so has a mask token."""
+    return "mask" in _ROLES[special or USUAL_SPECIAL[kind]]
+
+
 def _special_tokens(kind: str, family: str) -> list[tokenizers.AddedToken]:
     """The special tokens; RoBERTa's mask includes the space before it, which in a byte-level text is a token."""
     lstrip = "<mask>" if kind == "byte_bpe" else None
