@@ -35,8 +35,8 @@ from benchmarks.ours import masked, packed
 from zoo.cost import flops
 from zoo.cost.chips import peak_flops_per_second
 from zoo.objectives import CausalLM, MaskedLM
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 

@@ -11,8 +11,8 @@ from zoo.aot.estimate import Layout, Leaf, SizeModel, padded_size
 from zoo.aot.target import TokenizerOutline
 from zoo.cost.chips import CHIPS
 from zoo.errors import ConfigError
+from zoo.optim.optimizers import OPTIMIZERS
 from zoo.train.config import RunConfig
-from zoo.train.optimizers import OPTIMIZERS
 from zoo.train.run_spec import RunSpec
 
 _CONFIGS = {"bert": bert_pretrain, "gpt2": gpt2_pretrain, "gpt3": gpt3_pretrain}

@@ -19,8 +19,8 @@ from zoo.errors import ConfigError
 from zoo.models import electra
 from zoo.objectives import AllTokensMLM, ReplacedTokenDetection, ReplaceMLM, generator
 from zoo.objectives.replace_mlm import mixed_losses
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 

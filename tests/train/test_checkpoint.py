@@ -10,9 +10,9 @@ import pytest
 from tests.multihost.jobs import Job
 from tests.train.counter import Counter
 from zoo.errors import IntegrityError
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.train.checkpoint import Checkpoints
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 
 

@@ -17,13 +17,13 @@ from tests.objectives.fakes import info
 from zoo.data.schema import Feature
 from zoo.errors import ConfigError
 from zoo.objectives import MultipleChoice, QuestionAnswering, SequenceClassification, TokenClassification
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.predict import predict
 from zoo.text.train import train_tokenizer
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step
 

@@ -16,11 +16,11 @@ from zoo.errors import ConfigError, IntegrityError
 from zoo.evals import Loss, SequenceClassification
 from zoo.models.config import ModelConfig
 from zoo.objectives import CausalLM, MaskedLM
+from zoo.optim.optimizers import AdamW
 from zoo.train import learner, loop
 from zoo.train.config import RunConfig
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.loop import train
-from zoo.train.optimizers import AdamW
 
 SIZES = {"width": 16, "num_layers": 1, "stack": "loop", "num_heads": 2, "mlp_width": 32, "max_length": 16}
 CONFIG = RunConfig(

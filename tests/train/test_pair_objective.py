@@ -18,11 +18,11 @@ from zoo.models import registry
 from zoo.models.config import ModelConfig
 from zoo.objectives import OBJECTIVES, Objective
 from zoo.objectives.loss import weighted_sums
+from zoo.optim.optimizers import AdamW
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
 from zoo.train.loop import train
-from zoo.train.optimizers import AdamW
 from zoo.train.run_spec import RunSpec
 
 

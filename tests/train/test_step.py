@@ -19,8 +19,8 @@ from zoo.evals.loss import loss_sums
 from zoo.kernels import platform
 from zoo.models import registry
 from zoo.objectives import CausalLM
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.train.state import TrainState
 from zoo.train.step import make_eval_step, make_train_step
 

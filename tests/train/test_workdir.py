@@ -17,8 +17,8 @@ from zoo.data.text import TextConfig
 from zoo.errors import ConfigError, IntegrityError
 from zoo.models.config import ModelConfig
 from zoo.objectives import CausalLM
+from zoo.optim.optimizers import AdamW
 from zoo.train.config import RunConfig
-from zoo.train.optimizers import AdamW
 from zoo.train.workdir import CHECKPOINTS, CONFIG, claim, read_config
 
 CONFIG_A = RunConfig(

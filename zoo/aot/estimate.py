@@ -31,9 +31,9 @@ from zoo.cost import flops
 from zoo.cost.chips import Chip
 from zoo.kernels.softmax_xent import pallas_tpu
 from zoo.nn.config import TransformerConfig
+from zoo.optim.chain import make_optimizer
+from zoo.optim.parameters import logical_axes, map_state
 from zoo.sharding.rules import part, preset, ways
-from zoo.train.optim import make_optimizer
-from zoo.train.parameters import logical_axes, map_state
 from zoo.train.run_spec import RunSpec
 
 # Vectors of the width that a layer holds for each token while its backward pass runs, by remat policy.

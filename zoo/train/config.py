@@ -21,8 +21,8 @@ from zoo.evals import EVALUATORS, Evaluator
 from zoo.models.config import ModelConfig
 from zoo.models.registry import ENTRIES
 from zoo.objectives import OBJECTIVES, Objective
+from zoo.optim.optimizers import OPTIMIZERS, OptimizerConfig
 from zoo.text.train import USUAL_SPECIAL
-from zoo.train.optimizers import OPTIMIZERS, OptimizerConfig
 
 # Fields that may change if no learning rate so far depends on them (`zoo.train.workdir`).
 _SCHEDULE = ("schedule", "end_fraction", "decay_steps", "decay_fraction", "decay_shape")
@@ -42,7 +42,7 @@ class RunConfig:
       objective: a type of `zoo.objectives.OBJECTIVES` and its fields.
       data: a type of `zoo.data.DATASETS` and its fields.
       model: `name` in the registry, and fields of `TransformerConfig` that differ from it.
-      optimizer: a type of `zoo.train.optimizers.OPTIMIZERS`, AdamW if none is given, and its fields.
+      optimizer: a type of `zoo.optim.optimizers.OPTIMIZERS`, AdamW if none is given, and its fields.
       init_from: a registry name, a Hub folder or the workdir of another run to start from; "" is random weights.
       evals: evaluators by name, each a type of `zoo.evals.EVALUATORS` and its fields.
       keep_best: "EVALUATOR/METRIC", by which the best model of the run is kept, and exported at its end; "" exports the

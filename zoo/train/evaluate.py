@@ -18,7 +18,6 @@ from zoo.evals.evaluator import Findings, Function, one_ahead
 from zoo.multihost import watch
 from zoo.multihost.processes import is_primary, primary_first
 from zoo.objectives import Objective
-from zoo.train.average import averaged
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
 from zoo.train.final_report import write_report
@@ -138,7 +137,7 @@ def evaluate_workdir(
 
 def _latest(workdir: Path, learner: Learner) -> tuple[dict[str, Any], nnx.GraphDef, Any, Any]:
     with Checkpoints(workdir, keep=None) as checkpoints:
-        state = averaged(checkpoints.restore(learner.abstract))
+        state = checkpoints.restore(learner.abstract).averaged
     return {"step": int(state.step)}, learner.graphdef, state.params, state.frozen
 
 

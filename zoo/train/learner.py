@@ -19,12 +19,12 @@ from zoo.errors import ConfigError
 from zoo.evals.evaluator import Function
 from zoo.multihost.processes import batch_blocks
 from zoo.objectives import Objective
+from zoo.optim.chain import describe_rules, make_optimizer
+from zoo.optim.parameters import Axes, logical_axes, map_state
 from zoo.sharding.memory import describe, memory_per_device
 from zoo.sharding.mesh import make_mesh
 from zoo.sharding.rules import batch_sharding, param_sharding, partitioned, replicated, shardings, ways
 from zoo.train.compiler import Options, compiler_options
-from zoo.train.optim import describe_rules, make_optimizer
-from zoo.train.parameters import Axes, logical_axes, map_state
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
 from zoo.train.step import Batch, EvalStep, TrainStep, make_eval_step, make_train_step

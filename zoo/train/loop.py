@@ -27,7 +27,7 @@ from zoo.errors import ConfigError
 from zoo.hub.load import Declared, declared
 from zoo.multihost import watch
 from zoo.multihost.processes import Consensus, is_primary, primary_first
-from zoo.train.average import averaged
+from zoo.optim.schedules import make_schedule
 from zoo.train.best import Best
 from zoo.train.checkpoint import Checkpoints, OnDamage
 from zoo.train.config import RunConfig
@@ -37,7 +37,6 @@ from zoo.train.learner import Learner
 from zoo.train.profile import Profile, Span
 from zoo.train.report import Report, Silence, Work, describe
 from zoo.train.run_spec import RunSpec, check_names, check_vocabulary, source_of
-from zoo.train.schedules import make_schedule
 from zoo.train.state import TrainState
 from zoo.train.workdir import DATA, MODEL, claim, pin_data
 
@@ -108,7 +107,7 @@ def train(
             _log.info(what, step, config.early_stopping, config.keep_best)
         summary = report.finish(stopped_early=step if is_early else None)
         if not signalled:
-            exported = best.restore(averaged(state))
+            exported = best.restore(state.averaged)
             models = _export(learner, dataset, exported, kept, workdir)
             findings = run.evaluation.examine(exported.params, exported.frozen)
             watch.heartbeat("the report", grace_period=True)
@@ -218,7 +217,7 @@ class _Run:
             )
 
     def _evaluate(self, step: int, state: TrainState, names: list[str]) -> None:
-        evaluated = averaged(state)
+        evaluated = state.averaged
         for name, metrics in self.evaluation.run(evaluated.params, evaluated.frozen, names).items():
             self.report.evaluation(step, name, metrics)
             self.best.offer(step, name, metrics, evaluated)

@@ -44,3 +44,11 @@ class TrainState(NamedTuple):
         """The state before the first step."""
         key = jax.random.key_data(jax.random.key(seed))
         return cls(jnp.int32(0), jnp.int32(0), params, frozen, optimizer.init(params), key, dict(carry or {}))
+
+    @property
+    def averaged(self) -> "TrainState":
+        """The state with the averaged parameters, in the parameters' dtypes; itself if none are averaged."""
+        average = optax.tree.get(self.opt_state, "averaged_params")
+        if average is None:
+            return self
+        return self._replace(params=jax.tree.map(lambda mean, param: mean.astype(param.dtype), average, self.params))

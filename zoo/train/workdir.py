@@ -15,8 +15,8 @@ from typing import Any
 
 from zoo.errors import ConfigError, IntegrityError
 from zoo.multihost.processes import index, is_primary
+from zoo.optim.schedules import taken
 from zoo.train.config import LATER, RunConfig
-from zoo.train.schedules import taken
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import optax
 from optax import contrib
 
 from zoo.errors import ConfigError
-from zoo.train import by_layer
-from zoo.train.parameters import Axes, Parameter, Select, decay_mask, map_parameters, mask
+from zoo.optim import by_layer
+from zoo.optim.parameters import Axes, Parameter, Select, decay_mask, map_parameters, mask
 
 Config = TypeVar("Config", bound="OptimizerConfig")
 
@@ -32,10 +32,10 @@ class OptimizerConfig(abc.ABC):
         `sqrt(warmup_steps / step)` of it; `wsd` stays, and falls to `end_fraction` during the run's last steps.
       decay_steps: those last steps of `wsd`; 0 is `decay_fraction` of the run's. decay_shape: `sqrt` is
         `1 - sqrt(t)` (arXiv:2405.18392).
-      weight_decay: times the learning rate, of the parameters that `zoo.train.parameters` lists.
+      weight_decay: times the learning rate, of the parameters that `zoo.optim.parameters` lists.
       clip_norm: largest global norm of a gradient; 0 clips nothing.
-      layer_decay: factor on the learning rate from each layer to the one below it (`zoo.train.layer_decay`); 1 is none.
-      ema_decay: of the average of the parameters that is evaluated and exported (`zoo.train.average`); 0 is none.
+      layer_decay: factor on the learning rate from each layer to the one below it (`zoo.optim.layer_decay`); 1 is none.
+      ema_decay: of the average of the parameters that is evaluated and exported (`zoo.optim.average`); 0 is none.
     """
 
     learning_rate: float

@@ -10,11 +10,11 @@ import jax
 import numpy as np
 import optax
 
-from zoo.train.average import average_parameters
-from zoo.train.layer_decay import layer_factors, scale_by_layer
-from zoo.train.optimizers import OPTIMIZERS, OptimizerConfig
-from zoo.train.parameters import Axes, Parameter, list_parameters
-from zoo.train.schedules import make_schedule
+from zoo.optim.average import average_parameters
+from zoo.optim.layer_decay import layer_factors, scale_by_layer
+from zoo.optim.optimizers import OPTIMIZERS, OptimizerConfig
+from zoo.optim.parameters import Axes, Parameter, list_parameters
+from zoo.optim.schedules import make_schedule
 
 
 def make_optimizer(

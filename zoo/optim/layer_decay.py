@@ -58,7 +58,7 @@ def layer_factors(params: Any, decay: float, frozen: Any = None) -> Any:
             where = ".".join(str(key.key) for key in path)
             raise ConfigError(
                 f"optimizer.layer_decay is {decay}, and the parameter {where} has no depth: its name is not in "
-                "zoo/train/layer_decay.py, or no layers are beside it; add a rule there, or set layer_decay to 1."
+                "zoo/optim/layer_decay.py, or no layers are beside it; add a rule there, or set layer_decay to 1."
             )
         if isinstance(distance, int):
             return decay**distance

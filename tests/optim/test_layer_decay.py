@@ -16,11 +16,11 @@ from tests.train import test_pair_objective
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.objectives import OBJECTIVES, CausalLM
+from zoo.optim.chain import make_optimizer
+from zoo.optim.layer_decay import layer_factors, scale_by_layer
+from zoo.optim.optimizers import AdamW
 from zoo.train.config import RunConfig
-from zoo.train.layer_decay import layer_factors, scale_by_layer
 from zoo.train.learner import Learner
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
 from zoo.train.step import make_train_step

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from zoo.train.parameters import Axes, Parameter, Select, map_parameters
+from zoo.optim.parameters import Axes, Parameter, Select, map_parameters
 
 
 def scale_by_trust_ratio(axes: Axes, select: Select) -> optax.GradientTransformation:

@@ -13,15 +13,15 @@ import pytest
 from flax import nnx
 
 from tests.objectives.fakes import info
-from tests.train.test_layer_decay import by_name, small
+from tests.optim.test_layer_decay import by_name, small
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.objectives import CausalLM
+from zoo.optim.chain import describe_rules, make_optimizer
+from zoo.optim.optimizers import OPTIMIZERS, Adafactor, AdamW, Lamb, Lion, Muon
+from zoo.optim.parameters import decay_mask, list_parameters, logical_axes
 from zoo.train.config import RunConfig
 from zoo.train.learner import Learner
-from zoo.train.optim import describe_rules, make_optimizer
-from zoo.train.optimizers import OPTIMIZERS, Adafactor, AdamW, Lamb, Lion, Muon
-from zoo.train.parameters import decay_mask, list_parameters, logical_axes
 from zoo.train.run_spec import RunSpec
 
 STEPS, LAYERS, RATE = 4, 3, 0.05

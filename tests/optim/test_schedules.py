@@ -14,12 +14,12 @@ import pytest
 from tests.train.test_loop import CONFIG
 from zoo.errors import ConfigError, IntegrityError
 from zoo.evals import Loss
+from zoo.optim.optimizers import Adafactor, AdamW
+from zoo.optim.schedules import make_schedule, taken
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.learner import Learner
 from zoo.train.loop import train
-from zoo.train.optimizers import Adafactor, AdamW
 from zoo.train.run_spec import RunSpec
-from zoo.train.schedules import make_schedule, taken
 
 
 def rates(config, num_steps, steps=None):

@@ -15,8 +15,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from zoo.train.state import TrainState
-
 
 class AverageState(NamedTuple):
     """Attributes: count: steps averaged. averaged_params: float32, of the names of the parameters."""
@@ -44,11 +42,3 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
         return updates, AverageState(count, jax.tree.map(move, state.averaged_params, after))
 
     return optax.GradientTransformation(init, update)
-
-
-def averaged(state: TrainState) -> TrainState:
-    """The state with the averaged parameters, in the parameters' dtypes; the state itself if none are averaged."""
-    average = optax.tree.get(state.opt_state, "averaged_params")
-    if average is None:
-        return state
-    return state._replace(params=jax.tree.map(lambda mean, param: mean.astype(param.dtype), average, state.params))

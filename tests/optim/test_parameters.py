@@ -8,10 +8,10 @@ from flax import nnx
 
 from zoo.errors import ConfigError
 from zoo.models import registry
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
-from zoo.train.parameters import decay_mask
-from zoo.train.schedules import make_schedule
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
+from zoo.optim.parameters import decay_mask
+from zoo.optim.schedules import make_schedule
 
 
 def test_decay_by_name_not_by_rank():

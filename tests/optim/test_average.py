@@ -13,13 +13,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.train.test_loop import CONFIG
-from zoo.train.average import averaged
+from zoo.optim.chain import make_optimizer
+from zoo.optim.optimizers import AdamW
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.evaluate import evaluate_workdir
 from zoo.train.learner import Learner
 from zoo.train.loop import train
-from zoo.train.optim import make_optimizer
-from zoo.train.optimizers import AdamW
 from zoo.train.run_spec import RunSpec
 from zoo.train.state import TrainState
 
@@ -32,7 +31,7 @@ def test_it_is_the_weighted_mean_of_the_parameters_after_each_step():
     optimizer = make_optimizer(AdamW(learning_rate=0.5, ema_decay=DECAY, schedule="constant"), 10)
     params = {"kernel": jnp.arange(6.0).reshape(2, 3)}
     state, seen, rng = TrainState.create(params, {}, optimizer, 0), [], np.random.default_rng(0)
-    np.testing.assert_array_equal(averaged(state).params["kernel"], params["kernel"])
+    np.testing.assert_array_equal(state.averaged.params["kernel"], params["kernel"])
     for step in range(1, 6):
         grads = {"kernel": rng.normal(size=(2, 3)).astype(np.float32)}
         updates, opt_state = jax.jit(optimizer.update)(grads, state.opt_state, state.params)
@@ -40,7 +39,7 @@ def test_it_is_the_weighted_mean_of_the_parameters_after_each_step():
         seen.append(np.asarray(state.params["kernel"]))
         weights = DECAY ** np.arange(step)[::-1]
         expected = np.tensordot(weights / weights.sum(), np.stack(seen), axes=1)
-        np.testing.assert_allclose(averaged(state).params["kernel"], expected, rtol=1e-6)
+        np.testing.assert_allclose(state.averaged.params["kernel"], expected, rtol=1e-6)
     assert np.abs(expected - seen[-1]).max() > 0.1
 
 
@@ -48,13 +47,13 @@ def test_it_is_held_in_float32_and_read_in_the_parameters_dtype():
     optimizer = make_optimizer(AdamW(learning_rate=0.5, ema_decay=DECAY), 10)
     state = TrainState.create({"kernel": jnp.ones((2, 3), jnp.bfloat16)}, {}, optimizer, 0)
     assert optax.tree.get(state.opt_state, "averaged_params")["kernel"].dtype == jnp.float32
-    assert averaged(state).params["kernel"].dtype == jnp.bfloat16
+    assert state.averaged.params["kernel"].dtype == jnp.bfloat16
 
 
 def test_without_it_the_state_is_as_it_was():
     optimizer = make_optimizer(AdamW(learning_rate=0.5), 10)
     state = TrainState.create({"kernel": jnp.ones((2, 3))}, {}, optimizer, 0)
-    assert averaged(state) is state
+    assert state.averaged is state
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_evaluations_the_best_model_and_the_export_are_of_the_average(finished):
     state = last_state(workdir)
     table = load_file(workdir / "model" / "model.safetensors")["transformer.wte.weight"]
     assert json.loads((workdir / "best.json").read_text())["step"] == 8
-    np.testing.assert_array_equal(table, averaged(state).params["embed"]["token"]["embedding"])
+    np.testing.assert_array_equal(table, state.averaged.params["embed"]["token"]["embedding"])
     assert np.abs(table - state.params["embed"]["token"]["embedding"]).max() > 1e-3
     of_checkpoint = evaluate_workdir(workdir)["validation"]["loss"]
     of_folder = evaluate_workdir(workdir, model=str(workdir / "model"))["validation"]["loss"]
@@ -115,7 +114,7 @@ def test_a_step_without_a_finite_gradient_does_not_move_it(finished):
     broken = jax.tree.map(lambda leaf: leaf, state.params)
     broken["final_norm"]["scale"] = jnp.full_like(broken["final_norm"]["scale"], jnp.nan)
     state = jax.device_put(state._replace(params=broken), learner.shardings)
-    before = jax.device_get(averaged(state).params)
+    before = jax.device_get(state.averaged.params)
     after, _ = learner.train_step()(state, learner.put(learner.spec.objective.data.placeholder(16)))
     assert int(after.skipped) == 1
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(averaged(after).params), before)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(after.averaged.params), before)

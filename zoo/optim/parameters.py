@@ -73,7 +73,7 @@ class Parameter(NamedTuple):
         name = str(self.path[-1])
         if name not in _DECAYS:
             raise ConfigError(
-                f"no weight-decay rule for the parameter {self.name}; add {name!r} to zoo/train/parameters.py."
+                f"no weight-decay rule for the parameter {self.name}; add {name!r} to zoo/optim/parameters.py."
             )
         return _DECAYS[name]
 
