@@ -3,12 +3,14 @@
 """Continues prompts with a causal language model, or answers them with an encoder-decoder.
 
 python -m launch.generate --model=DIR_OR_NAME --prompt="To be, or not" --temperature=0.8 --top_k=50
+python -m launch.generate --model=DIR_OR_NAME --prompt="To be, or not" --num_beams=4 --num_return_sequences=2
 """
 
 from absl import flags
 
 from launch import app
 
+_STOPPING = {"true": True, "false": False, "never": "never"}
 _MODEL = flags.DEFINE_string("model", None, "Hub folder or registry name.", required=True)
 _PROMPT = flags.DEFINE_multi_string("prompt", None, "Text to continue; may be given several times.", required=True)
 _MAX_NEW_TOKENS = flags.DEFINE_integer(
@@ -21,6 +23,19 @@ _TEMPERATURE = flags.DEFINE_float(
 )
 _TOP_K = flags.DEFINE_integer("top_k", None, "Sample among this many of the most likely tokens.")
 _TOP_P = flags.DEFINE_float("top_p", None, "Sample among the most likely tokens that hold this much probability.")
+_NUM_BEAMS = flags.DEFINE_integer("num_beams", None, "Texts that a beam search follows at once; 1 follows one.")
+_LENGTH_PENALTY = flags.DEFINE_float(
+    "length_penalty", None, "Of a beam search: the power of the length by which a log probability is divided."
+)
+_EARLY_STOPPING = flags.DEFINE_enum(
+    "early_stopping", None, [*_STOPPING], "Of a beam search: whether it stops as soon as it has found enough texts."
+)
+_NUM_RETURN_SEQUENCES = flags.DEFINE_integer("num_return_sequences", None, "Texts to print for each prompt.")
+_NO_REPEAT_NGRAM_SIZE = flags.DEFINE_integer("no_repeat_ngram_size", None, "Never so many tokens in a row twice.")
+_REPETITION_PENALTY = flags.DEFINE_float(
+    "repetition_penalty", None, "Factor by which the scores of tokens that came before are worse; 1 changes none."
+)
+_MIN_NEW_TOKENS = flags.DEFINE_integer("min_new_tokens", None, "No end token before so many others.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
 _IGNORE = flags.DEFINE_multi_string("ignore", [], "Option of generation_config.json to leave out, such as num_beams.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
@@ -44,10 +59,20 @@ def main(argv: list[str]) -> None:
         top_k=_TOP_K.value,
         top_p=_TOP_P.value,
         seed=_SEED.value,
+        num_beams=_NUM_BEAMS.value,
+        length_penalty=_LENGTH_PENALTY.value,
+        early_stopping=None if _EARLY_STOPPING.value is None else _STOPPING[_EARLY_STOPPING.value],
+        num_return_sequences=_NUM_RETURN_SEQUENCES.value,
+        no_repeat_ngram_size=_NO_REPEAT_NGRAM_SIZE.value,
+        repetition_penalty=_REPETITION_PENALTY.value,
+        min_new_tokens=_MIN_NEW_TOKENS.value,
         ignore=_IGNORE.value,
         tokenizer=zoo.tokenizer(_MODEL.value),
     )
-    for prompt, text, finish in zip(_PROMPT.value, out.texts or (), out.finish, strict=True):
+    texts = out.texts or []
+    repeats = len(texts) // len(_PROMPT.value)
+    prompts = [prompt for prompt in _PROMPT.value for _ in range(repeats)]
+    for prompt, text, finish in zip(prompts, texts, out.finish, strict=True):
         print(f"{'' if answers else prompt}{text}\n[{finish}]")
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import generation
 from zoo.errors import ConfigError, InputError
 from zoo.generation import generate
+from zoo.generation.prompts import pad
 from zoo.models import registry
 from zoo.nn.cache import Cache
 
@@ -149,9 +149,7 @@ def test_generation_is_that_of_whole_targets(family):
     """Greedy by hand, without a cache; rows of different lengths, each as if alone; and the end token ends."""
     graphdef, params = built(family, eos_id=None)
     model, prompts = nnx.merge(graphdef, params), [[5, 9, 4, 30, 2], [7, 3]]
-    tokens, marks = generation._pad(
-        model, [np.asarray(row) for row in prompts]
-    )  # an encoder counts positions from the left
+    tokens, marks = pad(model, [np.asarray(row) for row in prompts])  # an encoder counts positions from the left
     assert tokens[1, :3].tolist() == [7, 3, 0] and marks[1, :3].tolist() == [1, 1, 0]
     found = generate(model, prompts, max_new_tokens=6)
     whole = jax.jit(lambda params, *tokens: nnx.merge(graphdef, params)(tokens[0], decoder_tokens=tokens[1]).logits)

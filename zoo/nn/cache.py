@@ -3,7 +3,7 @@
 """Keys and values of the tokens already seen, so that generation computes each token once."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -79,6 +79,17 @@ class Cache:
             return one.reshape(batch, -1, capacity, one.shape[-1]).swapaxes(1, 2)
 
         return pick(self.key), pick(self.value)
+
+    def take(self, rows: Int[Array, "_"]) -> "Cache":
+        """The cache of these sequences in this order; one may be taken several times, as a beam search does."""
+
+        def pick(held: Any) -> Any:
+            if not isinstance(held, tuple):
+                return held[:, rows]
+            layers = tuple(one.reshape(self.segments.shape[0], *one.shape[-3:])[rows] for one in held)
+            return tuple(one.squeeze(0) for one in layers) if rows.size == 1 else layers
+
+        return dataclasses.replace(self, key=pick(self.key), value=pick(self.value), segments=self.segments[rows])
 
 
 def _put(held: Held, layer: Int[Array, ""] | int, new: Float[Array, "B T N H"], end: Int[Array, ""]) -> Held:

@@ -14,8 +14,8 @@ import pytest
 from flax import nnx
 
 import zoo
-from zoo import generation
 from zoo.errors import ConfigError, FormatError, InputError
+from zoo.generation import sample
 from zoo.hub import generation_config
 from zoo.nn.config import AttentionConfig
 
@@ -82,9 +82,9 @@ def test_new_parameters_are_not_mistaken_for_the_old(model):
 
 def test_repeated_call_traces_nothing(model):
     zoo.generate(model, PROMPTS, max_new_tokens=6, temperature=0.7, top_k=5, seed=1)
-    before = generation._decode._cache_size()
+    before = sample.sample._cache_size()
     zoo.generate(model, [[1, 2], [3], [4]], max_new_tokens=6, temperature=1.3, top_k=5, seed=2)
-    assert generation._decode._cache_size() == before
+    assert sample.sample._cache_size() == before
 
 
 def test_end_token_stops_a_row(model):
@@ -184,18 +184,18 @@ def test_any_of_several_end_tokens_stops_a_row(model, tmp_path):
 
 
 def test_options_that_are_not_supported_are_refused_by_name(model, tmp_path):
-    beams = declare(model, tmp_path, {"num_beams": 4, "repetition_penalty": 1.0})
-    with pytest.raises(ConfigError, match=r"num_beams=4.*ignore=\['num_beams'\]"):
-        zoo.generate(beams, PROMPTS, max_new_tokens=2)
+    early = declare(model, tmp_path, {"min_length": 4, "repetition_penalty": 1.0})
+    with pytest.raises(ConfigError, match=r"min_length=4.*ignore=\['min_length'\]"):
+        zoo.generate(early, PROMPTS, max_new_tokens=2)
     plain = zoo.generate(model, PROMPTS, max_new_tokens=2)
-    assert zoo.generate(beams, PROMPTS, max_new_tokens=2, ignore=["num_beams"]) == plain
+    assert zoo.generate(early, PROMPTS, max_new_tokens=2, ignore=["min_length"]) == plain
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
     [
         *{"typical_p": 0.5, "min_p": 0.1, "epsilon_cutoff": 3e-4, "eta_cutoff": 3e-4, "top_h": 0.4}.items(),
-        *{"repetition_penalty": 1.2, "stop_strings": ["x"], "num_return_sequences": 2, "max_time": 1.0}.items(),
+        *{"encoder_repetition_penalty": 1.2, "stop_strings": ["x"], "max_time": 1.0}.items(),
     ],
 )
 def test_options_of_sampling_are_refused_by_name_where_tokens_are_sampled(model, tmp_path, option, value):
@@ -296,7 +296,7 @@ def test_what_was_declared_is_saved(model, tmp_path):
 
 def test_the_launcher_refuses_a_model_whose_tokens_see_ahead():
     command = [sys.executable, "-m", "launch.generate", "--model=bert-tiny", "--prompt=a"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.strip().startswith(
         "ConfigError: This model's attention is bidirectional"
     )
@@ -308,6 +308,6 @@ def test_the_launcher_refuses_a_checkpoint_without_a_language_model_head(tmp_pat
     config = zoo.config("gpt2", **sizes, tie_embeddings=False)
     zoo.save(zoo.create(config, head="sequence_classification"), tmp_path)
     command = [sys.executable, "-m", "launch.generate", f"--model={tmp_path}", "--prompt=a"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "has no causal_lm head: it lacks lm_head.weight" in done.stderr
     assert "new random parameters" not in done.stderr
