@@ -3,7 +3,8 @@
 """Masked language modelling together with the label of a pair of texts: next-sentence prediction (BERT,
 arXiv:1810.04805, section 3.1) and sentence-order prediction (ALBERT, arXiv:1909.11942, section 3.1).
 
-The pairs are those of `zoo.data.sentence_pairs`; the tokens of both texts are hidden as by `mlm`.
+The pairs are those of `zoo.data.sentence_pairs`; the tokens of both texts are hidden as by `mlm`. Of pairs that are
+packed into rows, the budget of hidden tokens is the row's.
 """
 
 import abc
