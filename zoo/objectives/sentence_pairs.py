@@ -10,7 +10,7 @@ packed into rows, the budget of hidden tokens is the row's.
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -23,6 +23,8 @@ from zoo.objectives.head_logits import is_example, num_places
 from zoo.objectives.loss import cross_entropy, perplexity, reciprocal, weighted_sums
 from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.objective import Batch, Sums
+
+Bound = TypeVar("Bound", bound="PairObjective")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class PairObjective(MaskedLM, abc.ABC):
     reads_packed: ClassVar[bool] = True
     kind: ClassVar[Kind]
 
-    def bind(self, info: DataInfo) -> "PairObjective":
+    def bind(self: Bound, info: DataInfo) -> Bound:
         """See `Objective.bind`.
 
         Raises:
