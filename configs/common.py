@@ -30,7 +30,7 @@ def text(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, An
 
 def sentence_pairs(source: str, tokenizer: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The same text as pairs with a label; the values that BERT and ALBERT share."""
-    rules = dict(type="sentence_pairs", sentences="punctuation", short_fraction=0.1, one_sentence="random")
+    rules = dict(type="sentence_pairs", sentences="punctuation", short_fraction=0.1, one_sentence="random", packing=0)
     return text(source, tokenizer, **rules, **changes)
 
 

@@ -311,12 +311,15 @@ def test_passes_differ_and_duplicates_repeat_them():
 
     def seen(**options):
         batches = _take(text, 4 * size // 4, batch_size=4, **options)
-        rows = np.concatenate([np.concatenate([b["tokens"], b["noise"].view(np.int32)], axis=1) for b in batches])
-        return [{tuple(row) for row in part} for part in np.split(rows, 4)]
+        tokens, noise = (np.concatenate([batch[name] for batch in batches]) for name in ("tokens", "noise"))
+        rows = np.concatenate([tokens, noise.view(np.int32)], axis=1)
+        return [[{tuple(row) for row in part} for part in np.split(values, 4)] for values in (tokens, rows)]
 
-    new, repeated = seen(), seen(arrangements=2)
+    (tokens, new), (again, repeated) = seen(), seen(arrangements=2)
     assert [len(one & other) for one in new for other in new if one is not other] == [0] * 12
+    assert all(len(one & other) < 0.2 * size for one in tokens for other in tokens if one is not other)
     assert repeated[0] == repeated[2] and repeated[1] == repeated[3] and not repeated[0] & repeated[1]
+    assert len(again[0] & again[1]) < 0.2 * size
 
 
 def test_a_pass_with_more_or_fewer_pairs_is_visited_evenly():
@@ -327,6 +330,8 @@ def test_a_pass_with_more_or_fewer_pairs_is_visited_evenly():
         firsts = text._firsts(int(index[0]) >> 32)
         visits = np.bincount(np.searchsorted(firsts, text._first(index)), minlength=len(firsts))
         assert visits.sum() == len(text) and visits.max() - visits.min() <= 1
+        others = np.flatnonzero(visits != 1)  # left out, or visited twice: all over the documents
+        assert len(others) < 4 or 0.3 < others.mean() / len(firsts) < 0.7
         sizes.add(len(firsts))
     assert min(sizes) < len(text) < max(sizes)
 
@@ -367,6 +372,24 @@ def test_packed_they_are_the_same_pairs():
                     own = together[name][row][together["segments"][row] == place + 1]
                     np.testing.assert_array_equal(own, alone[name][order[index]][there])
                 assert together["label"][row, place] == alone["label"][order[index]]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_packed_batches_hold_the_pairs_of_the_same_step(processes):
+    """As many pairs as the batch has, in fewer rows, of the same passes, whoever reads them."""
+    text = paired(lengths(40, most=4), seq_len=64)
+    packed = PackedExamples(text, SentencePairsConfig(seq_len=64).schema, 64, 4)
+    alone = _take(text, 12, batch_size=32)
+    blocks = [Shard(blocks=(index,), count=processes) for index in range(processes)]
+    parts = [_take(packed, 12, batch_size=32, shard=shard) for shard in blocks]
+    assert len(text) < 12 * 32  # more than a pass
+    for step, batch in enumerate(alone):
+        expected = sorted(tuple(row[row != 3]) for row in batch["tokens"])
+        rows = [row for part in parts for row in zip(part[step]["tokens"], part[step]["segments"], strict=True)]
+        found = [tuple(ids[own == place]) for ids, own in rows for place in range(1, own.max() + 1)]
+        assert sorted(found) == expected and len(rows) <= 32
+        assert sum(part[step]["example_weights"].sum() for part in parts) == 32
+        assert sum(part[step]["label"].sum() for part in parts) == batch["label"].sum()
 
 
 def test_refusals():

@@ -10,6 +10,7 @@ import os
 import numpy as np
 import pytest
 
+from tests.objectives.fakes import Vocabulary
 from zoo.data import SentencePairsConfig, TextConfig
 from zoo.data import prepare as prepare_module
 from zoo.data import tokens as tokens_module
@@ -381,6 +382,19 @@ def test_a_folder_without_sentences_is_refused(tmp_path, pairs):
         dataclasses.replace(pairs, sentences="punctuation").open(cache_dir=tmp_path, data_dir=folder)
 
 
+def test_a_line_without_a_token_is_no_sentence(tmp_path, pairs):
+    path = tmp_path / "text" / "play.txt"
+    path.write_text(path.read_text().replace("words.", "words.\n\x01"))  # a character that BERT's normaliser drops
+    stream = files(pairs.prepare(tmp_path / "data"))
+    assert len(stream.bounds) - 1 == 3 * len(stream.ends) and np.diff(stream.bounds).min() > 0
+
+
+def test_packed_pairs_are_not_outlined(pairs):
+    packed = dataclasses.replace(pairs, packing=4)
+    with pytest.raises(ConfigError, match=r"data\.packing is 4: .* set data\.packing=0"):
+        packed.outline(Vocabulary())
+
+
 def test_pairs_of_a_prepared_folder(tmp_path, pairs):
     pairs = dataclasses.replace(pairs, word_starts=True)
     dataset = pairs.open(cache_dir=tmp_path, data_dir=pairs.prepare(tmp_path / "data"))
@@ -410,6 +424,7 @@ def test_sentences_of_other_tokens_are_found(tmp_path, pairs):
     [
         ({"seq_len": 4}, r"data\.seq_len is 4, .* set it to 5 or more"),
         ({"short_fraction": 1.5}, r"data\.short_fraction must be from 0 to 1, such as 0\.1; found 1\.5"),
+        ({"packing": -1}, r"data\.packing must be 0 \(a pair a row\) or more; found -1"),
         ({"document": "line"}, r"both 'line', .* set data\.document='paragraph'"),
     ],
 )

@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masked tokens with the label of a pair: the loss and gradients are Transformers', packed or not."""
 
+import types
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 import zoo
 from tests.objectives.fakes import info
+from zoo.data.packed import Frame
 from zoo.data.packing import WEIGHTS
+from zoo.data.pairs import PairedText
 from zoo.data.random import Key
 from zoo.data.schema import Feature
 from zoo.data.sentence_pairs import CLASSES
@@ -168,6 +172,51 @@ def test_packed_pairs_have_the_same_loss_and_gradients(kind):
     assert float(sums["pair_weight"]) == 7
     for value, again in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(value, again, atol=1e-5)
+
+
+def learnable(kind):
+    """Documents whose sentences count up, or that are of one of two kinds of words."""
+    rng = np.random.default_rng(0)
+    if kind == "order":
+        tokens = np.repeat(10 + 6 * np.arange(8) + rng.integers(0, 6, (400, 8)), 3, axis=1)
+    else:
+        tokens = 10 + 25 * (np.arange(400)[:, None] % 2) + rng.integers(0, 25, (400, 24))
+    stream = types.SimpleNamespace(
+        tokens=tokens.reshape(-1).astype(np.int32),
+        ends=np.arange(24, 24 * 401, 24),
+        bounds=np.arange(0, 24 * 400 + 1, 3),
+        word_bits=np.zeros(24 * 50, np.uint8),
+        check_unchanged=lambda: None,
+    )
+    rules = dict(kind=kind, short_fraction=0.1, one_sentence="skipped", vocab_size=61)
+    return PairedText(stream, 32, Frame((1,), (2,)), **rules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [("order", 0.95), ("next", 0.66)],  # half of the random texts are of the same words, so that 3 in 4 can be told
+)
+def test_the_label_is_learned_from_pairs_that_were_never_seen(kind, least):
+    objective = (SentenceOrder() if kind == "order" else NextSentence()).bind(pairs_info(kind))
+    examples, optimizer = learnable(kind), optax.adam(3e-3)
+    config = CONFIGS["bert"].replace(width=32, stack="loop")
+    graphdef, params = nnx.split(objective.build(objective.configure(config), rngs=nnx.Rngs(0)))
+
+    @jax.jit
+    @jax.numpy_dtype_promotion("standard")  # Optax's
+    def step(params, state, batch):
+        gradients, sums = jax.grad(mean_loss(objective, graphdef, batch), has_aux=True)(params)
+        updates, state = optimizer.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state, sums
+
+    state, found = optimizer.init(params), []
+    for number in range(300):  # each of another pass
+        drawn = np.random.default_rng(number).choice(len(examples), 32, replace=False)
+        batch = examples.read(examples.of_passes(drawn, np.full(32, number), 0))
+        batch = objective.arrange(batch, Key(0, 0, number, np.arange(32)))
+        params, state, sums = step(params, state, {name: jnp.asarray(value) for name, value in batch.items()})
+        found.append(objective.metrics(sums)["pair_accuracy"])
+    assert np.mean(found[-50:]) > least
 
 
 def test_token_types_reach_the_model():

@@ -14,6 +14,7 @@ from zoo.train.report import read_lines
 
 RUNS = {  # the variant, and the objective that stops
     "bert": (bert_pretrain, "tiny,nsp", "mlm_nsp"),
+    "packed": (bert_pretrain, "tiny,nsp", "mlm_nsp"),
     "albert": (albert_pretrain, "tiny", "mlm_sop"),
     "roberta": (roberta_pretrain, "tiny", "mlm"),
 }
@@ -27,6 +28,8 @@ def config(name, num_steps=20):
         found.model.embed_width = 16
     found.data.update(seq_len=32)
     found.data.tokenizer.vocab_size = 400
+    if name == "packed":
+        found.data.update(seq_len=64, packing=4)
     found.optimizer.update(warmup_steps=4, learning_rate=5e-2 if name == "albert" else 1e-2)
     found.evals.validation.num_batches = 2
     found.update(

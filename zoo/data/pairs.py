@@ -175,7 +175,8 @@ class PairedText:
     def _pairs(self, indices: Int64[np.ndarray, "B"]) -> Pairs:
         indices = np.maximum(indices, 0)
         first, passes = self._first(indices), indices >> _SHIFT
-        found = Pairs(*(np.zeros((len(indices), 2), np.int64) for _ in range(2)), np.zeros(len(indices), np.int32))
+        begin, size = np.zeros((2, len(indices), 2), np.int64)
+        found = Pairs(begin, size, np.zeros(len(indices), np.int32))
         for each in np.unique(passes):  # a batch lies in two of them at most
             rows = passes == each
             for ours, theirs in zip(found, self._draw(int(each), first[rows]), strict=True):

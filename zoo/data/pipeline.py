@@ -176,10 +176,10 @@ class _Batches:
         visits = self.sizes.before(step) + np.arange(self.sizes.at(step), dtype=np.int64)
         if self.stream == TRAINING:
             indices = order.visited(visits, len(self.examples), self.seed)
-            if isinstance(self.examples, Redrawn):
-                passes = visits // len(self.examples)
-                passes = passes % self.arrangements if self.arrangements else passes
-                indices = self.examples.of_passes(indices, passes, self.seed)
+            examples = self.examples.examples if isinstance(self.examples, PackedExamples) else self.examples
+            if isinstance(examples, Redrawn):
+                passes = visits // len(examples)
+                indices = examples.of_passes(indices, passes % (self.arrangements or _ENDLESS), self.seed)
             return indices
         return np.where(visits < len(self.examples), visits, -1)
 

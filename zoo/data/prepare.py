@@ -178,8 +178,8 @@ def _encode(texts: list[str], tokenizer: Tokenizer, rule: Rule | None) -> list[_
     found = []
     for text, each in zip(texts, pieces, strict=True):
         words = [row for row in itertools.islice(rows, len(each)) if row[0]]
-        ids, begins = ([value for row in words for value in row[part]] for part in (0, 1))
-        found.append(_Encoded(text, ids, begins, [len(row[0]) for row in words]))
+        ids, begins = [token for row, _ in words for token in row], [begin for _, row in words for begin in row]
+        found.append(_Encoded(text, ids, begins, [len(row) for row, _ in words]))
     return [each for each in found if each.ids]
 
 

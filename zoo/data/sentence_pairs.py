@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from zoo.data.packed import Frame
 from zoo.data.pairs import LEAST, Kind, PairedText
-from zoo.data.schema import Feature, Schema
+from zoo.data.schema import DataInfo, Feature, Schema, Vocabulary
 from zoo.data.sentences import Rule
 from zoo.data.text import PreparedText
 from zoo.data.tokens import TokenFiles
+from zoo.data.training import check_unpacked
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
@@ -35,6 +36,8 @@ class SentencePairsConfig(PreparedText):
         authors' code gives it a `random` B and the label 1, so that more than half of the pairs are random, and so are
         some of ALBERT's. `skipped` leaves it out, so that half of the labels are 1 and the two texts of `order` are
         always consecutive, as the papers say.
+      packing: the most pairs in one row of a training batch, whose rows are `seq_len` tokens (`zoo.data.packing`); 0
+        gives each one a row. Only pairs that are shorter than a row leave room for others.
     """
 
     text_settings: ClassVar[tuple[str, ...]] = (*PreparedText.text_settings, "sentences")
@@ -42,6 +45,7 @@ class SentencePairsConfig(PreparedText):
     pairs: Kind = "next"
     short_fraction: float = 0.1
     one_sentence: Literal["random", "skipped"] = "random"
+    packing: int = 0
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,6 +56,8 @@ class SentencePairsConfig(PreparedText):
             )
         if not 0.0 <= self.short_fraction <= 1.0:
             raise ConfigError(f"data.short_fraction must be from 0 to 1, such as 0.1; found {self.short_fraction!r}.")
+        if self.packing < 0:
+            raise ConfigError(f"data.packing must be 0 (a pair a row) or more; found {self.packing}.")
         if self.sentences == self.document == "line":
             raise ConfigError(
                 "data.document and data.sentences are both 'line', so that every document is one sentence; set "
@@ -68,7 +74,16 @@ class SentencePairsConfig(PreparedText):
 
     @property
     def layout(self) -> dict[str, Any]:
-        return {}
+        return dict(packing=self.packing)
+
+    def outline(self, vocabulary: Vocabulary) -> DataInfo:
+        """See `PreparedText.outline`.
+
+        Raises:
+          ConfigError: packed pairs, whose rows are as many as the pairs take.
+        """
+        check_unpacked(self.packing)
+        return super().outline(vocabulary)
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         if not Frame.of(tokenizer).prefix:

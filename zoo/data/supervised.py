@@ -21,6 +21,7 @@ from zoo.data.rows import Rows, hold_out
 from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Examples, Feature, Schema, SplitSummary, Vocabulary
 from zoo.data.tables import is_tfds, open_table
 from zoo.data.tfds_table import splits_of
+from zoo.data.training import check_unpacked
 from zoo.errors import ConfigError, InputError
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
@@ -147,11 +148,7 @@ class SupervisedConfig(DatasetConfig):
 
     def outline(self, vocabulary: Vocabulary) -> DataInfo:
         """See `DatasetConfig.outline`."""
-        if self.packing:
-            raise ConfigError(
-                f"data.packing is {self.packing}: how many rows a step has depends on the texts, which are not read "
-                "where a step is compiled ahead of time; set data.packing=0 for that."
-            )
+        check_unpacked(self.packing)
         return DataInfo(vocabulary=vocabulary, schema={**_TOKENS, **self.outlined}, seq_len=self.seq_len)
 
     @property

@@ -8,6 +8,15 @@ from zoo.data.schema import Dataset, Examples
 from zoo.errors import ConfigError
 
 
+def check_unpacked(packing: int) -> None:
+    """ConfigError for packed examples where none are read."""
+    if packing:
+        raise ConfigError(
+            f"data.packing is {packing}: how many rows a step has depends on the texts, which are not read where a "
+            "step is compiled ahead of time; set data.packing=0 for that."
+        )
+
+
 def training_examples(dataset: Dataset) -> Examples:
     """The training split as the dataset wants it read.
 

@@ -11,7 +11,7 @@ original draws special tokens too.
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from zoo.objectives.masked_objective import MaskedObjective
 from zoo.objectives.masking import Masking, mask_tokens
 from zoo.objectives.objective import Batch, Sums
 from zoo.objectives.units import Unit
+
+Bound = TypeVar("Bound", bound="MaskedLM")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class MaskedLM(MaskedObjective):
                 "one of them to 0."
             )
 
-    def bind(self, info: DataInfo) -> "MaskedLM":
+    def bind(self: Bound, info: DataInfo) -> Bound:
         if self.unit != "token" and "word_starts" not in info.schema:
             raise ConfigError(
                 f"objective.unit {self.unit!r} needs to know where words begin; set data.word_starts=True, on data of "

@@ -3,13 +3,14 @@
 """Masked language modelling together with the label of a pair of texts: next-sentence prediction (BERT,
 arXiv:1810.04805, section 3.1) and sentence-order prediction (ALBERT, arXiv:1909.11942, section 3.1).
 
-The pairs are those of `zoo.data.sentence_pairs`; the tokens of both texts are hidden as by `mlm`.
+The pairs are those of `zoo.data.sentence_pairs`; the tokens of both texts are hidden as by `mlm`. Of pairs that are
+packed into rows, the budget of hidden tokens is the row's.
 """
 
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -22,6 +23,8 @@ from zoo.objectives.head_logits import is_example, num_places
 from zoo.objectives.loss import cross_entropy, perplexity, reciprocal, weighted_sums
 from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.objective import Batch, Sums
+
+Bound = TypeVar("Bound", bound="PairObjective")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class PairObjective(MaskedLM, abc.ABC):
     reads_packed: ClassVar[bool] = True
     kind: ClassVar[Kind]
 
-    def bind(self, info: DataInfo) -> "PairObjective":
+    def bind(self: Bound, info: DataInfo) -> Bound:
         """See `Objective.bind`.
 
         Raises:
