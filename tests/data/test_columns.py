@@ -108,6 +108,14 @@ def test_quotes_within_tsv_are_text(tmp_path):
     assert rows(path) == [(2, '"so it goes', "1"), (3, "", ""), (4, ' a ""b"', '"')]
 
 
+def test_one_column_may_lack_a_name(tmp_path):
+    """As the index in SWAG's files; what is read keeps it."""
+    path = write(tmp_path / "a.csv", ",text,label\n0,a,b\n")
+    assert rows(path) == [(2, "0", "a", "b")]
+    copy(path, tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text().startswith(",text,label,prediction\n0,a,b,")
+
+
 def test_long_fields(tmp_path):
     path = write(tmp_path / "a.csv", "text,label\n" + "a" * 200_000 + ",1\n")
     assert len(rows(path)[0][1]) == 200_000
@@ -149,7 +157,7 @@ BAD = {
             ConfigError,
             "expected the columns .*'text;label'. A .csv file must be separated by commas",
         ),
-        (",text,label\n0,a,b\n", FormatError, "line 1: column 1 has no name.*index=False"),
+        (",text,,label\n0,a,,b\n", FormatError, "line 1: the columns 1, 3 have no name"),
         ("text,label,text\na,b,c\n", FormatError, "line 1: the column 'text' appears twice"),
         (
             CSV + "a,1\nb, c,2\n",

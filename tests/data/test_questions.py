@@ -169,9 +169,12 @@ def test_a_context_without_tokens_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(answer=""), r"line 2, column 'answers': expected an answer; found none.*unanswerable"),
+        (dict(answer=""), r"line 2, column 'answers': expected an answer to '.*'; found none.*unanswerable"),
         (dict(answers=[{"text": "Zoë", "answer_start": 3}]), r"line 2, column 'answers': expected the answer 'Zoë' at"),
-        (dict(answers=[{"text": "Zoë", "answer_start": 9999}]), r"at character 9999 of the context; found ''"),
+        (
+            dict(answers=[{"text": "Zoë", "answer_start": 9999}]),
+            r"at character 9999 of the context; found a context of \d+ characters",
+        ),
         (dict(answers=[{"text": "Zoë", "answer_start": -3}]), r"at character -3"),
         (dict(answers=[{"text": "Zoë"}]), r"expected an answer with a text and a whole number answer_start"),
         (dict(answers="Zoë"), r"expected a list of answers"),

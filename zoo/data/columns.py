@@ -188,10 +188,11 @@ def _check_names(path: Path, columns: tuple[str, ...], required: Sequence[str]) 
         meant = f"Did you mean {near[0]!r}? " if near else ""
         wanted = f"{'a column' if len(missing) == 1 else 'the columns'} {', '.join(map(repr, missing))}"
         raise ConfigError(f"{path}, {header}: expected {wanted}. {found}. {meant}{_advise(path, columns)}")
-    if empty := [number for number, name in enumerate(columns, 1) if not name.strip()]:
+    # One is read: pandas leaves out the name of the index, as in SWAG's files.
+    if len(empty := [number for number, name in enumerate(columns, 1) if not name.strip()]) > 1:
         raise FormatError(
-            f"{path}, {header}: column {empty[0]} has no name. {found}. Add a line of column names if there is none; "
-            "pandas leaves out the name of the index, which to_csv(index=False) does not write."
+            f"{path}, {header}: the columns {', '.join(map(str, empty))} have no name. {found}. Add a line of column "
+            "names if there is none."
         )
     if repeated := [name for name in columns if columns.count(name) > 1]:
         raise FormatError(f"{path}, {header}: the column {repeated[0]!r} appears twice. {found}. Rename one of them.")

@@ -119,8 +119,8 @@ class QuestionsConfig(SupervisedConfig):
         for index, found in enumerate(answers):
             if not found and self.unanswerable == "refused":
                 raise InputError(
-                    f"{rows.where(index, self.answers)}: expected an answer; found none. Set "
-                    "data.unanswerable='allowed' for data such as SQuAD 2.0, or remove that question."
+                    f"{rows.where(index, self.answers)}: expected an answer to {rows['question'][index]!r:.80}; found "
+                    "none. Set data.unanswerable='allowed' for data such as SQuAD 2.0, or remove that question."
                 )
         return rows.replace(answers=answers, id=_ids(rows, self.id))
 
@@ -192,11 +192,13 @@ def _answer(rows: Rows, index: int, column: str, value: Any) -> Answer:
             f"{rows.where(index, column)}: expected an answer with a text and a whole number answer_start; found "
             f"{value!r:.80}. Correct that row."
         )
-    found = rows["context"][index][max(start, 0) : start + len(text)]
+    context = rows["context"][index]
+    found = context[max(start, 0) : start + len(text)]
     if start < 0 or found != text:
+        there = f"{found!r:.60} there" if 0 <= start < len(context) else f"a context of {len(context)} characters"
         raise InputError(
             f"{rows.where(index, column)}: expected the answer {text!r:.60} at character {start} of the context; found "
-            f"{found!r:.60} there. Correct answer_start, which counts characters and not bytes."
+            f"{there}. Correct answer_start, which counts characters and not bytes."
         )
     return Answer(text, start)
 
