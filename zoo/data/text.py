@@ -127,7 +127,6 @@ class PreparedText(DatasetConfig, abc.ABC):
         manifest = read_manifest(folder)
         ready = load_tokenizer(folder / TOKENIZER)
         self._check(manifest["settings"], folder, ready, tokenizer)
-        self.check_tokenizer(ready)
         return Dataset(
             tokenizer=ready,
             schema=self.schema,
