@@ -449,3 +449,6 @@ def test_a_single_document(tmp_path, pairs, kind):
     alone = dataclasses.replace(pairs, one_sentence="skipped")
     if kind == "order":
         assert len(alone.open(cache_dir=tmp_path, data_dir=folder).split("validation"))
+    else:
+        with pytest.raises(ConfigError, match="has a single document"):
+            alone.open(cache_dir=tmp_path, data_dir=folder)

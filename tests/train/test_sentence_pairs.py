@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BERT, ALBERT and RoBERTa train as in their papers, resume bit for bit, and are exported with both heads."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,14 @@ def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monke
     assert curve(tmp_path / "run") == curve(workdir)
     one, other = ((each / "model" / "model.safetensors").read_bytes() for each in (tmp_path / "run", workdir))
     assert one == other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bert", "packed"])
+def test_sharded_it_gives_the_same_losses(name, tmp_path):
+    run = dataclasses.replace(config(name, 5), grad_accum_steps=1)
+    for mesh, rules in (("data:2,fsdp:2,tensor:2", "fsdp_tp"), ("data:8", "dp")):
+        train(dataclasses.replace(run, mesh=mesh, rules=rules), tmp_path / rules)
+    one, other = (curve(tmp_path / rules) for rules in ("fsdp_tp", "dp"))
+    for (step, split, sharded), (_, _, alone) in zip(one, other, strict=True):
+        assert sharded == pytest.approx(alone, rel=1e-4), (step, split)

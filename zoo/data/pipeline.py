@@ -163,6 +163,7 @@ class _Batches:
         if not self.arrangements:
             return Key(self.seed, self.stream, step, rows)
         passes = (self.sizes.before(step) + rows) // len(self.examples)
+        # Of an index that holds the pass in its upper half, a key takes the lower one.
         return Key(self.seed, self.stream, 0, passes % self.arrangements * len(self.examples) + indices[rows])
 
     def _indices(self, step: int) -> Int64[np.ndarray, "B"]:

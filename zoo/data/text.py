@@ -151,7 +151,6 @@ class PreparedText(DatasetConfig, abc.ABC):
         manifest = read_manifest(folder)
         ready = load_tokenizer(folder / TOKENIZER)
         self._check(manifest["settings"], folder, ready, tokenizer)
-        self.check_tokenizer(ready)
         splits = {split: self.examples(_files(folder, split, manifest), split, ready) for split in SPLITS}
         summaries = {split: self.summary(examples) for split, examples in splits.items()}
         for split, found in summaries.items():
