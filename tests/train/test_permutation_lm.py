@@ -134,3 +134,16 @@ def test_operations_are_those_of_both_streams(trained):
     width, inner, vocab = 32, 64, spec.model.vocab_size
     each = 4 * width * (width + inner) + 2 * width * vocab
     assert more.forward_flops(2) - spec.forward_flops(2) == 2 * 8 * each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "mesh"), [("fsdp_cp", "data:2,fsdp:2,context:2"), ("tp", "data:2,tensor:4"), ("fsdp", "data:2,fsdp:4")]
+)
+def test_sharded_it_gives_the_same_losses(tmp_path, rules, mesh):
+    run = dataclasses.replace(config(num_steps=5), grad_accum_steps=1)
+    sharded, alone = (dataclasses.replace(run, mesh=m, rules=r) for m, r in ((mesh, rules), ("data:8", "dp")))
+    for each, name in ((sharded, "sharded"), (alone, "alone")):
+        train(each, tmp_path / name)
+    for (step, split, one), (_, _, other) in zip(curve(tmp_path / "sharded"), curve(tmp_path / "alone"), strict=True):
+        assert one == pytest.approx(other, rel=1e-4), (step, split)
