@@ -52,6 +52,7 @@ def test_a_config_dict_becomes_frozen_dataclasses():
         ("camembert-base", "byte_bpe", "roberta"),
         ("electra-small-generator", "byte_bpe", "bert"),
         ("bert-tiny", "wordpiece", ""),
+        ("xlnet-base-cased", "wordpiece", "xlnet"),
         ("gpt2", "byte_bpe", ""),
     ],
 )

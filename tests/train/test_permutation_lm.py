@@ -10,6 +10,7 @@ import pytest
 import zoo
 from configs import xlnet_pretrain
 from tests.train.runs import curve, stop_once
+from zoo.data.random import Key
 from zoo.errors import ConfigError, ZooError
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.config import RunConfig
@@ -75,15 +76,20 @@ def test_another_batch_size_is_refused_before_any_device(trained, monkeypatch):
 def test_the_memory_is_in_the_checkpoint_and_changes_what_follows(trained, tmp_path):
     """Without memory the first step is another one, since zeros are attended to, and so are those after it."""
     workdir, _ = trained
-    learner = Learner.create(RunSpec.create(config(), config().data.open(cache_dir=workdir / "data").info))
-    with Checkpoints(workdir, keep=None) as checkpoints:
-        memory = np.asarray(checkpoints.restore(learner.abstract).carry["memory"])
+    memory = _memory(workdir, config())
     assert memory.shape == (16, 1, 24, 32) and np.abs(memory).min(axis=(1, 3)).max() > 0
     plain = config()
     plain = dataclasses.replace(plain, objective=dataclasses.replace(plain.objective, mem_len=0))
     train(dataclasses.replace(plain, num_steps=5), tmp_path / "run")
     with_memory, without = (dict(_by_step(each)) for each in (workdir, tmp_path / "run"))
     assert all(with_memory[step] != without[step] for step in range(1, 6))
+
+
+def _memory(workdir, run):
+    """That of the latest checkpoint."""
+    learner = Learner.create(RunSpec.create(run, run.data.open(cache_dir=workdir / "data").info))
+    with Checkpoints(workdir, keep=None) as checkpoints:
+        return np.asarray(checkpoints.restore(learner.abstract).carry["memory"])
 
 
 def _by_step(workdir):
@@ -103,6 +109,24 @@ def test_micro_batches_and_shards_carry_the_same_memory(tmp_path):
         train(dataclasses.replace(run, **fields), tmp_path / name)
     whole, parts = ([loss for _, loss in _by_step(tmp_path / name)] for name in variants)
     assert parts == pytest.approx(whole, rel=1e-4)
+    one, other = (_memory(tmp_path / name, dataclasses.replace(run, **variants[name])) for name in variants)
+    np.testing.assert_allclose(one, other, atol=1e-3 * np.abs(one).max())
+
+
+def test_a_skipped_step_leaves_the_memory_as_it_was(trained):
+    """One that is not finite would poison all steps after it."""
+    spec = RunSpec.create(config(grad_accum_steps=1), config().data.open(cache_dir=trained[0] / "data").info)
+    learner = Learner.create(spec)
+    batch = spec.objective.arrange(spec.objective.data.placeholder(16), Key(0, 0, 0, np.arange(16)))
+    batch["continues"] = np.ones(16, np.float32)
+    step, state, memories = learner.train_step(), learner.initial_state(), []
+    for weight in (1.0, np.nan, 1.0):
+        weights = np.full_like(batch["target_weights"], weight)
+        state, _ = step(state, learner.put({**batch, "target_weights": weights}))
+        memories.append(np.asarray(state.carry["memory"]))
+    assert int(state.skipped) == 1 and np.isfinite(memories).all()
+    np.testing.assert_array_equal(memories[0], memories[1])
+    assert (memories[1] != memories[2]).any()
 
 
 def test_an_evaluation_carries_a_memory_of_its_own(trained):
@@ -134,3 +158,16 @@ def test_operations_are_those_of_both_streams(trained):
     width, inner, vocab = 32, 64, spec.model.vocab_size
     each = 4 * width * (width + inner) + 2 * width * vocab
     assert more.forward_flops(2) - spec.forward_flops(2) == 2 * 8 * each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "mesh"), [("fsdp_cp", "data:2,fsdp:2,context:2"), ("tp", "data:2,tensor:4"), ("fsdp", "data:2,fsdp:4")]
+)
+def test_sharded_it_gives_the_same_losses(tmp_path, rules, mesh):
+    run = dataclasses.replace(config(num_steps=5), grad_accum_steps=1)
+    sharded, alone = (dataclasses.replace(run, mesh=m, rules=r) for m, r in ((mesh, rules), ("data:8", "dp")))
+    for each, name in ((sharded, "sharded"), (alone, "alone")):
+        train(each, tmp_path / name)
+    for (step, split, one), (_, _, other) in zip(curve(tmp_path / "sharded"), curve(tmp_path / "alone"), strict=True):
+        assert one == pytest.approx(other, rel=1e-4), (step, split)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from zoo.data.random import Key
 from zoo.data.schema import CONTINUES, DataInfo, Vocabulary
@@ -116,21 +116,10 @@ class PermutationLM(Objective):
         `tokens`, `token_types` and `order` are int32 [B, T], `target_positions` and `targets` int32 [B, M] and
         `target_weights` float32 [B, M]; of a row with fewer than M predictions the last ones have position T.
         """
-        tokens, segments, (first, rest) = batch["tokens"], batch["segments"], self.parts
+        tokens, segments = batch["tokens"], batch["segments"]
         there = segments > 0
         functional = there & self._functional[tokens]
-        candidates, starts = there & ~functional, there & (batch["word_starts"] > 0)
-        options: dict[str, Any] = dict(unit=self.unit, k=self.k)
-        second = max(0, min(self.predictions * rest // (first + rest), rest - _FRAME))
-        predicted = np.concatenate(
-            [
-                choose_spans(candidates[:, place], starts[:, place], goal, key, part=part, **options)
-                for part, (place, goal) in enumerate(
-                    ((slice(first), self.predictions - second), (slice(first, None), second))
-                )
-            ],
-            axis=1,
-        )
+        predicted = self._predicted(there & ~functional, there & (batch["word_starts"] > 0), key)
         positions, chosen = listed(predicted, self.predictions)
         targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
         kept = {CONTINUES: batch[CONTINUES]} if self.mem_len else {}
@@ -138,11 +127,23 @@ class PermutationLM(Objective):
             "tokens": tokens,
             # Only equality counts. The memory has type 0, as the first document, and the classifying token its own.
             "token_types": np.where(tokens == self._cls_id, -1, np.maximum(segments - 1, 0)).astype(np.int32),
-            "order": draw_order(predicted | functional, there, key, reuse_len=first, perm_size=self.block),
+            "order": draw_order(predicted | functional, there, key, reuse_len=self.parts[0], perm_size=self.block),
             "target_positions": np.where(chosen, positions, tokens.shape[1]).astype(np.int32),
             "targets": targets.astype(np.int32),
             "target_weights": chosen.astype(np.float32),
         }
+
+    def _predicted(
+        self, candidates: Bool[np.ndarray, "B T"], starts: Bool[np.ndarray, "B T"], key: Key
+    ) -> Bool[np.ndarray, "B T"]:
+        first, rest = self.parts
+        second = max(0, min(self.predictions * rest // (first + rest), rest - _FRAME))
+        goals, places = (self.predictions - second, second), (slice(first), slice(first, None))
+        chosen = [
+            choose_spans(candidates[:, place], starts[:, place], goal, key, unit=self.unit, k=self.k, part=part)
+            for part, (place, goal) in enumerate(zip(places, goals, strict=True))
+        ]
+        return np.concatenate(chosen, axis=1)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
         """Sums over the predictions, of rows that follow nothing."""
@@ -156,12 +157,15 @@ class PermutationLM(Objective):
         shape = (rows, config.num_layers, self.mem_len, config.width)
         return {_MEMORY: jax.ShapeDtypeStruct(shape, jnp.dtype(config.execution.dtype))}
 
-    def loss_and_carry(self, module: Any, batch: Batch, carry: Mapping[str, Array], *, dropout_key=None, **options):
+    def loss_and_carry(
+        self, module: Any, batch: Batch, carry: Mapping[str, Array], *, dropout_key=None, **options
+    ) -> tuple[Sums, Mapping[str, Array]]:
+        del options
         inputs = {name: batch[name] for name in ("token_types", "order", "target_positions", "targets")}
         if self.mem_len:
             follows = batch[CONTINUES][:, None, None, None] > 0
             inputs["memory"] = jnp.where(follows, carry[_MEMORY], 0).transpose(1, 2, 0, 3)  # layers, tokens, rows
-        out = module(batch["tokens"], **inputs, dropout_key=dropout_key, **options)
+        out = module(batch["tokens"], **inputs, dropout_key=dropout_key)
         if self.mem_len:
             # Of the memory and the row the model gives all; the last of the memory and the first part are kept.
             first = self.parts[0]
