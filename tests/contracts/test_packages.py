@@ -30,7 +30,7 @@ PACKAGES: dict[str, set[str]] = {
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},
     "objectives": {"data", "models", "nn", "kernels", "api"},
-    "evals": {"objectives", "data", "nn"},
+    "evals": {"objectives", "data", "generation", "nn"},
     "predict": {"evals", "objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},
     "train": {"objectives", "evals", "data", "models", "nn", "sharding", "multihost", "cost", "hub", "text", "api"},

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain
+from configs import bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain, transformer_wmt
 from tests.objectives.fakes import Vocabulary
 from zoo.train.config import RunConfig
 from zoo.train.run_spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain)
+CONFIGS = (bert_pretrain, electra_pretrain, gpt2_pretrain, gpt3_pretrain, t5_pretrain, transformer_wmt)
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
 VARIANTS += [(bert_pretrain, "large,whole_word")]
 VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]

@@ -12,6 +12,7 @@ from zoo.data.schema import DataInfo, Dataset, DatasetConfig, Feature
 from zoo.data.table import TableConfig
 from zoo.data.tagging import TaggingConfig
 from zoo.data.text import TextConfig
+from zoo.data.translation import TranslationConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "choices": ChoicesConfig,
@@ -19,6 +20,7 @@ DATASETS: dict[str, type[DatasetConfig]] = {
     "table": TableConfig,
     "tagging": TaggingConfig,
     "text": TextConfig,
+    "translation": TranslationConfig,
 }
 
 __all__ = [
@@ -32,4 +34,5 @@ __all__ = [
     "TableConfig",
     "TaggingConfig",
     "TextConfig",
+    "TranslationConfig",
 ]

@@ -12,6 +12,7 @@ from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
+from zoo.objectives.seq2seq import Seq2Seq
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
@@ -24,6 +25,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "question_answering": QuestionAnswering,
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
+    "seq2seq": Seq2Seq,
     "sequence_classification": SequenceClassification,
     "span_corruption": SpanCorruption,
     "token_classification": TokenClassification,
@@ -40,6 +42,7 @@ __all__ = [
     "QuestionAnswering",
     "ReplaceMLM",
     "ReplacedTokenDetection",
+    "Seq2Seq",
     "SequenceClassification",
     "SpanCorruption",
     "Sums",
