@@ -55,6 +55,7 @@ setup(
         "tpu": ["jax[tpu]>=0.10.2"],
         "gpu": ["jax[cuda13]>=0.10.2"],
         "colab": COLAB,
+        "translation": ["sacrebleu>=2.4"],
         "docs": ["myst-parser", "sphinx", "sphinx-book-theme"],
         "test": [*COLAB, "beartype", "hypothesis", "pre-commit", "pyright[nodejs]", "pytest", "pytest-xdist", "ruff"],
         "parity": ["torch", "transformers>=5"],

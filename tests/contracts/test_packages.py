@@ -30,7 +30,7 @@ PACKAGES: dict[str, set[str]] = {
     "hub": {"models", "nn", "text", "sharding", "multihost"},
     "data": {"text", "api"},
     "objectives": {"data", "models", "nn", "kernels", "api"},
-    "evals": {"objectives", "data", "nn"},
+    "evals": {"objectives", "data", "generation", "nn"},
     "predict": {"evals", "objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},
     "optim": set(),

@@ -18,7 +18,7 @@ FAMILIES = ("gpt2", "t5", "marian")
 @pytest.fixture(scope="module", params=FAMILIES)
 def golden(request, tmp_path_factory):
     """The arrays of one file and its model."""
-    with np.load(GOLDEN / f"generation_{request.param}.npz", allow_pickle=False) as file:
+    with np.load(GOLDEN / "generation" / f"{request.param}.npz", allow_pickle=False) as file:
         arrays = dict(file)
     layout = json.loads(str(arrays["layout"]))
     ends = np.cumsum([np.prod(shape, dtype=int) for shape in layout.values()])[:-1]

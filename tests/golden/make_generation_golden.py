@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes generation_FAMILY.npz: what Transformers generates with small random models, for 200 prompts and many options.
+"""Writes generation/FAMILY.npz: what Transformers generates with small random models, for 200 prompts and many options.
 
     pip install torch "transformers>=5"
     python tests/golden/make_generation_golden.py
@@ -24,7 +24,7 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "generation"
 VOCAB, PROMPTS, LONGEST, NEW = 41, 200, 9, 14
 GPT2 = transformers.GPT2Config(
     vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_inner=24, n_positions=32, bos_token_id=1, eos_token_id=2,
@@ -71,7 +71,7 @@ def main() -> None:
                 if parameter.requires_grad:  # sinusoidal positions are constants
                     parameter.copy_((parameter + 0.1 * torch.randn_like(parameter)).half().float())
         model.tie_weights()
-        np.savez_compressed(FOLDER / f"generation_{family}.npz", **saved(model), **generated(model))
+        np.savez_compressed(FOLDER / f"{family}.npz", **saved(model), **generated(model))
 
 
 def saved(model) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from configs import (
     gpt3_pretrain,
     roberta_pretrain,
     t5_pretrain,
+    transformer_wmt,
     xlnet_pretrain,
 )
 from tests.objectives.fakes import Vocabulary
@@ -33,6 +34,7 @@ CONFIGS = (
     gpt3_pretrain,
     roberta_pretrain,
     t5_pretrain,
+    transformer_wmt,
     xlnet_pretrain,
 )
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]

@@ -13,6 +13,7 @@ from zoo.data.sentence_pairs import SentencePairsConfig
 from zoo.data.table import TableConfig
 from zoo.data.tagging import TaggingConfig
 from zoo.data.text import TextConfig
+from zoo.data.translation import TranslationConfig
 from zoo.data.whole_documents import WholeDocumentsConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {
@@ -23,6 +24,7 @@ DATASETS: dict[str, type[DatasetConfig]] = {
     "tagging": TaggingConfig,
     "text": TextConfig,
     "whole_documents": WholeDocumentsConfig,
+    "translation": TranslationConfig,
 }
 
 __all__ = [
@@ -37,5 +39,6 @@ __all__ = [
     "TableConfig",
     "TaggingConfig",
     "TextConfig",
+    "TranslationConfig",
     "WholeDocumentsConfig",
 ]

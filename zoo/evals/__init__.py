@@ -11,6 +11,7 @@ from zoo.evals.loss import Loss
 from zoo.evals.question_answering import QuestionAnswering
 from zoo.evals.sequence_classification import SequenceClassification
 from zoo.evals.token_classification import TokenClassification
+from zoo.evals.translation import Translation
 
 EVALUATORS: dict[str, type[Evaluator]] = {
     "glue": Glue,
@@ -19,6 +20,7 @@ EVALUATORS: dict[str, type[Evaluator]] = {
     "question_answering": QuestionAnswering,
     "sequence_classification": SequenceClassification,
     "token_classification": TokenClassification,
+    "translation": Translation,
 }
 
 __all__ = [
@@ -32,4 +34,5 @@ __all__ = [
     "QuestionAnswering",
     "SequenceClassification",
     "TokenClassification",
+    "Translation",
 ]

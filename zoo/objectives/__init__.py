@@ -15,6 +15,7 @@ from zoo.objectives.question_answering import QuestionAnswering
 from zoo.objectives.replace_mlm import AllTokensMLM, ReplaceMLM
 from zoo.objectives.replaced_token_detection import ReplacedTokenDetection
 from zoo.objectives.sentence_pairs import NextSentence, SentenceOrder
+from zoo.objectives.seq2seq import Seq2Seq
 from zoo.objectives.sequence_classification import SequenceClassification
 from zoo.objectives.span_corruption import SpanCorruption
 from zoo.objectives.token_classification import TokenClassification
@@ -31,6 +32,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "question_answering": QuestionAnswering,
     "replace_mlm": ReplaceMLM,
     "rtd": ReplacedTokenDetection,
+    "seq2seq": Seq2Seq,
     "sequence_classification": SequenceClassification,
     "span_corruption": SpanCorruption,
     "token_classification": TokenClassification,
@@ -51,6 +53,7 @@ __all__ = [
     "ReplaceMLM",
     "ReplacedTokenDetection",
     "SentenceOrder",
+    "Seq2Seq",
     "SequenceClassification",
     "SpanCorruption",
     "Sums",
