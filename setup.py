@@ -7,6 +7,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 COLAB = ["ipykernel", "jupytext", "nbclient", "nbformat"]
+TRANSLATION = ["sacrebleu>=2.4"]
 
 README = Path(__file__).with_name("README.md")
 
@@ -55,9 +56,19 @@ setup(
         "tpu": ["jax[tpu]>=0.10.2"],
         "gpu": ["jax[cuda13]>=0.10.2"],
         "colab": COLAB,
-        "translation": ["sacrebleu>=2.4"],
+        "translation": TRANSLATION,
         "docs": ["myst-parser", "sphinx", "sphinx-book-theme"],
-        "test": [*COLAB, "beartype", "hypothesis", "pre-commit", "pyright[nodejs]", "pytest", "pytest-xdist", "ruff"],
+        "test": [
+            *COLAB,
+            *TRANSLATION,
+            "beartype",
+            "hypothesis",
+            "pre-commit",
+            "pyright[nodejs]",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+        ],
         "parity": ["torch", "transformers>=5"],
     },
 )

@@ -217,7 +217,7 @@ class TextConfig(PreparedText):
     @property
     def schema(self) -> Schema:
         found = token_schema(word_starts=self.word_starts)
-        return found | ({CONTINUES: Feature(kind="float")} if self.order == "stream" else {})
+        return {**found, CONTINUES: Feature(kind="float")} if self.order == "stream" else found
 
     @property
     def layout(self) -> dict[str, Any]:
