@@ -75,9 +75,8 @@ def forbid_ngrams(scores: Scores, history: History, length: Int[Array, ""], size
     padded = jnp.pad(history, ((0, 0), (context, 0)), constant_values=-1)
     ending = jax.lax.dynamic_slice_in_dim(padded, length, context, axis=1)  # the last tokens
     follows = jnp.ones_like(history, bool)  # whether the token of a column came after the same tokens
-    for index in range(context):
-        token = ending[:, index, None]
-        follows &= (padded[:, index : index + history.shape[1]] == token) & (token >= 0)
+    for index in range(context):  # a text shorter than these has padding among them, which comes once, before it
+        follows &= padded[:, index : index + history.shape[1]] == ending[:, index, None]
     return jnp.where(_marked(jnp.where(follows, history, -1), scores.shape), -jnp.inf, scores)
 
 
