@@ -6,6 +6,8 @@ The tokens so far are an array with -1 where there is none: before a shorter pro
 will be. With them a row's scores depend neither on other rows nor on padding.
 """
 
+from typing import cast
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -23,7 +25,7 @@ def context(
 ) -> Int[Array, "B P"]:
     """What stands before the new tokens, -1 for padding: the prompt, or what a decoder begins with."""
     if isinstance(model, EncoderDecoder):
-        return jnp.full((tokens.shape[0], 1), settings.decoder_start_id, jnp.int32)
+        return jnp.full((tokens.shape[0], 1), cast(int, settings.decoder_start_id), jnp.int32)
     return jnp.where(segments > 0, tokens, -1)
 
 
