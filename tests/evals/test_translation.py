@@ -43,18 +43,23 @@ class Evaluated:
 
 def test_translations_are_those_of_generate(data, monkeypatch):
     sizes = dict(vocab_size=400, width=16, num_layers=1, decoder_layers=1, num_heads=2, mlp_width=16, max_length=32)
-    ids = dict(pad_id=0, eos_id=1, decoder_start_id=0, init_std=0.5)
-    model = zoo.create(zoo.config("opus-mt-en-de", **sizes, **ids), head="seq2seq_lm")
+    ids = dict(pad_id=0, decoder_start_id=0, init_std=0.5)
+    model = zoo.create(zoo.config("opus-mt-en-de", **sizes, **ids, eos_id=None), head="seq2seq_lm")
+    sources = [data.tokenizer.encode(text)[:16] for text in data.split("validation").rows["text"]]
+    free = zoo.generate(model, sources, max_new_tokens=5, num_beams=3, num_return_sequences=3)
+    common = np.bincount(np.ravel(free.tokens)).argmax()  # a token with which translations end, early or late
+    model = zoo.create(zoo.config("opus-mt-en-de", **sizes, **ids, eos_id=int(common)), head="seq2seq_lm")
     monkeypatch.setattr(
         "zoo.evals.translation._scores", lambda texts, targets: {"bleu": 1.0, "chrf": float(len(texts))}
     )
-    found = Translation(num_beams=3, max_new_tokens=5).examine(Evaluated(data, model))
-    rows = data.split("validation").rows
-    sources = [data.tokenizer.encode(text)[:16] for text in rows["text"]]
+    evaluated = Evaluated(data, model)
+    found = Translation(num_beams=3, max_new_tokens=5, length_penalty=-2.0).examine(evaluated)
     assert found.metrics == {"bleu": 1.0, "chrf": 15.0}
-    options = dict(max_new_tokens=5, num_beams=3, length_penalty=0.6)
+    options = dict(max_new_tokens=5, num_beams=3, length_penalty=-2.0)
     out = zoo.generate(model, [[*row[:15], 1] if len(row) == 16 else row for row in sources], **options)
     assert found.translations == [data.tokenizer.decode(row) for row in out.tokens]
+    assert len({*map(len, out.tokens)}) > 1
+    assert Translation(num_beams=3, max_new_tokens=5).examine(evaluated).translations != found.translations
 
 
 def test_scores_and_the_worst_are_those_of_sacrebleu(data, tmp_path):

@@ -6,6 +6,8 @@ The tokens so far are an array with -1 where there is none: before a shorter pro
 will be. With them a row's scores depend neither on other rows nor on padding.
 """
 
+from typing import cast
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -23,7 +25,7 @@ def context(
 ) -> Int[Array, "B P"]:
     """What stands before the new tokens, -1 for padding: the prompt, or what a decoder begins with."""
     if isinstance(model, EncoderDecoder):
-        return jnp.full((tokens.shape[0], 1), settings.decoder_start_id, jnp.int32)
+        return jnp.full((tokens.shape[0], 1), cast(int, settings.decoder_start_id), jnp.int32)
     return jnp.where(segments > 0, tokens, -1)
 
 
@@ -75,9 +77,8 @@ def forbid_ngrams(scores: Scores, history: History, length: Int[Array, ""], size
     padded = jnp.pad(history, ((0, 0), (context, 0)), constant_values=-1)
     ending = jax.lax.dynamic_slice_in_dim(padded, length, context, axis=1)  # the last tokens
     follows = jnp.ones_like(history, bool)  # whether the token of a column came after the same tokens
-    for index in range(context):
-        token = ending[:, index, None]
-        follows &= (padded[:, index : index + history.shape[1]] == token) & (token >= 0)
+    for index in range(context):  # a text shorter than these has padding among them, which comes once, before it
+        follows &= padded[:, index : index + history.shape[1]] == ending[:, index, None]
     return jnp.where(_marked(jnp.where(follows, history, -1), scores.shape), -jnp.inf, scores)
 
 
