@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from tests.objectives.fakes import info
 from tests.train.test_finetune import KINDS, config
-from zoo.data import SentencePairsConfig
+from zoo.data import SentencePairsConfig, TranslationConfig
 from zoo.data.rows import read_rows
 from zoo.data.schema import Feature, SplitSummary
 from zoo.data.table import TableConfig
@@ -49,6 +49,8 @@ def bound_objectives():
         if kind.needs <= schema.keys():
             ids = dict(mask_id=3, eos_id=1, cls_id=4, sep_id=5, sentinels=100)
             yield kind().bind(info(schema=schema, bytes_per_token=4.0, **ids))
+    schema = {**info().schema, **TranslationConfig(seq_len=16, source="embedded").outlined}
+    yield OBJECTIVES["seq2seq"]().bind(info(schema=schema, eos_id=1))
     for name, pairs in (("mlm_nsp", "next"), ("mlm_sop", "order")):
         yield OBJECTIVES[name]().bind(info(schema=SentencePairsConfig(seq_len=16, pairs=pairs).schema, mask_id=3))
 
