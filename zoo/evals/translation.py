@@ -36,8 +36,8 @@ class Translation(Evaluator):
 
     evaluates: ClassVar = (Seq2Seq,)
     definitions: ClassVar = {
-        "bleu": "sacrebleu's BLEU, from 0 to 100: word n-grams up to 4 that the targets have too",
-        "chrf": "sacrebleu's chrF2, from 0 to 100: the same of character n-grams up to 6, recall counting double",
+        "bleu": "sacrebleu's BLEU, from 0 to 100: word n-grams up to 4 that the targets have too.",
+        "chrf": "sacrebleu's chrF2, from 0 to 100: the same of character n-grams up to 6, recall counting double.",
     }
     num_beams: int = 4
     length_penalty: float = 0.6
