@@ -37,6 +37,9 @@ class Evaluated:
         indices = np.append(np.arange(len(self.examples(split))), -1).reshape(-1, 8)
         return [self.examples(split).read(part) for part in indices]
 
+    def losses(self, split, num_batches=0):
+        raise NotImplementedError
+
     def compiled(self, function):
         return jax.jit(lambda batch: function(self.objective, self.model, batch))
 
