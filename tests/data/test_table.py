@@ -188,6 +188,17 @@ def test_numbers(tmp_path):
     np.testing.assert_array_equal(labels[1], np.arange(3, 40, 4, dtype=np.float32) / 8)
 
 
+@pytest.mark.parametrize(("fields", "labels", "shown"), [({}, "01", "'1'"), ({"label_type": "float"}, "01", "1")])
+def test_labels_that_are_all_the_same_are_said(tmp_path, caplog, fields, labels, shown):
+    """Of a validation set: training rows of one class are refused."""
+    other = write(tmp_path / "dev.csv", [(f"a film {i}", "1") for i in range(4)])
+    rows = [(f"film {i}", labels[i % 2]) for i in range(8)]
+    data = open_rows(tmp_path, rows, validation=str(other), **fields)
+    (said,) = data.summaries["validation"].losses
+    assert said.startswith(f"all labels are {shown}, so that metrics which compare several")
+    assert not data.summaries["train"].losses and said in caplog.text
+
+
 def test_which_tokenizer(tmp_path, tokenizer):
     tokenizer.save(tmp_path / "model")
     config = config_of(tmp_path)

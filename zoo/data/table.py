@@ -115,7 +115,7 @@ class TableConfig(SupervisedConfig):
         label = np.append(rows["label"], np.zeros(1, rows["label"].dtype))
         length, multiple, kept = self.seq_len, self.pad_to_multiple_of, self.kept(rows, split)
         examples = SequenceExamples(sequences, {"label": label}, length, multiple, tokenizer.fill_id, kept)
-        return examples, self.summary(rows, sequences)
+        return examples, self.summary(rows, sequences, *_alike(rows, features))
 
     def _check_labels(self) -> None:
         if self.labels and self.label_type == "float":
@@ -186,3 +186,12 @@ def first_texts(rows: Rows) -> list[str]:
     if prefixes is None:
         return rows["text"]
     return [f"{prefix}: {text}" for prefix, text in zip(prefixes, rows["text"], strict=True)]
+
+
+def _alike(rows: Rows, features: Schema) -> list[str]:
+    """What is to be said of labels that are all the same."""
+    if not rows.labelled or len(rows) < 2 or len(found := np.unique(rows["label"])) > 1:
+        return []
+    classes = features["label"].classes
+    label = repr(classes[int(found[0])]) if classes else f"{found[0]:g}"
+    return [f"all labels are {label}, so that metrics which compare several, such as correlations, say nothing"]
