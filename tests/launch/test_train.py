@@ -40,7 +40,7 @@ CONFIGS = (
 VARIANTS = [(module, name) for module in CONFIGS for name in {**module.SIZES, "tiny": None}]
 VARIANTS += [(bert_pretrain, name) for name in ("large,whole_word", "base,nsp", "large,whole_word,nsp", "tiny,nsp")]
 VARIANTS += [(electra_pretrain, name) for name in ("base,replace_mlm", "tiny,all_tokens_mlm")]
-VARIANTS += [(t5_pretrain, "base,ul2"), (t5_pretrain, "tiny,ul2")]
+VARIANTS += [(t5_pretrain, "base,ul2"), (t5_pretrain, "tiny,ul2"), (transformer_wmt, "tiny,bleu")]
 
 
 def launch(name: str, *flags: str) -> subprocess.CompletedProcess:

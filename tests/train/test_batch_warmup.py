@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import gpt2_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.data.batch_sizes import BatchSizes
 from zoo.data.pipeline import Shard, train_batches
 from zoo.errors import ConfigError
@@ -72,13 +72,7 @@ def whole(tmp_path_factory):
 
 
 def test_a_run_continues_in_the_same_bits(whole, tmp_path, monkeypatch):
-    stop_once(monkeypatch, "clm", step=2)
-    with pytest.raises(SystemExit):
-        train(config(), tmp_path / "stopped")
-    train(config(), tmp_path / "stopped")
-    assert curve(tmp_path / "stopped") == curve(whole)
-    one, other = ((run / "model" / "model.safetensors").read_bytes() for run in (tmp_path / "stopped", whole))
-    assert one == other
+    check_continues(monkeypatch, config, whole, tmp_path / "run", "clm", step=2)
 
 
 def test_the_first_stage_is_a_run_of_small_batches(whole, tmp_path):

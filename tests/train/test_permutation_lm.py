@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from configs import xlnet_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.data.random import Key
 from zoo.errors import ConfigError, ZooError
 from zoo.train.checkpoint import Checkpoints
@@ -54,14 +54,7 @@ def test_the_loss_falls_and_the_model_is_exported(trained):
 
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
-    stop_once(monkeypatch, "plm", step=7)
-    with pytest.raises(SystemExit):
-        train(config(), tmp_path / "run")
-    assert not (tmp_path / "run" / "model").exists()
-    train(config(), tmp_path / "run")
-    assert curve(tmp_path / "run") == curve(trained[0])
-    one, other = ((each / "model" / "model.safetensors").read_bytes() for each in (tmp_path / "run", trained[0]))
-    assert one == other
+    check_continues(monkeypatch, config, trained[0], tmp_path / "run", "plm")
 
 
 def test_another_batch_size_is_refused_before_any_device(trained, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import gpt2_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
 
@@ -30,13 +30,7 @@ def test_it_learns_and_continues_in_the_same_bits(tmp_path, monkeypatch):
     losses = [loss for _, split, loss in curve(tmp_path / "whole") if split == "train"]
     assert np.mean(losses[-4:]) < losses[0] - 0.5
     assert summary["validation"]["perplexity"] == pytest.approx(np.exp(summary["validation"]["loss"]))
-    stop_once(monkeypatch, "prefix_lm", step=7)
-    with pytest.raises(SystemExit):
-        train(config(), tmp_path / "stopped")
-    train(config(), tmp_path / "stopped")
-    assert curve(tmp_path / "stopped") == curve(tmp_path / "whole")
-    one, other = ((tmp_path / run / "model" / "model.safetensors").read_bytes() for run in ("stopped", "whole"))
-    assert one == other
+    check_continues(monkeypatch, config, tmp_path / "whole", tmp_path / "stopped", "prefix_lm")
 
 
 @pytest.mark.slow

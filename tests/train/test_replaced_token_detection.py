@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from configs import electra_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
 from zoo.train.report import read_lines
@@ -40,10 +40,6 @@ def trained(tmp_path_factory):
     return workdir, summary
 
 
-def weights(workdir):
-    return [(workdir / name / "model.safetensors").read_bytes() for name in ("model", "generator")]
-
-
 def test_the_loss_falls(trained):
     workdir, summary = trained
     losses = [row["generator_loss"] for row in read_lines(workdir / "metrics.jsonl") if row["split"] == "train"]
@@ -65,12 +61,7 @@ def test_both_models_are_saved_and_share_their_embeddings(trained):
 
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
-    stop_once(monkeypatch, "rtd", step=7)
-    with pytest.raises(SystemExit):
-        train(config(), tmp_path / "run")
-    assert not (tmp_path / "run" / "model").exists()
-    train(config(), tmp_path / "run")
-    assert curve(tmp_path / "run") == curve(trained[0]) and weights(tmp_path / "run") == weights(trained[0])
+    check_continues(monkeypatch, config, trained[0], tmp_path / "run", "rtd")
 
 
 def test_a_run_goes_on_from_both_exported_models(trained, tmp_path, caplog):

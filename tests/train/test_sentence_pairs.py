@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from configs import albert_pretrain, bert_pretrain, roberta_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
 from zoo.train.report import read_lines
@@ -60,14 +60,7 @@ def test_the_loss_falls_and_the_model_is_exported(trained):
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
     name, workdir, _ = trained
-    stop_once(monkeypatch, RUNS[name][2], step=7)
-    with pytest.raises(SystemExit):
-        train(config(name), tmp_path / "run")
-    assert not (tmp_path / "run" / "model").exists()
-    train(config(name), tmp_path / "run")
-    assert curve(tmp_path / "run") == curve(workdir)
-    one, other = ((each / "model" / "model.safetensors").read_bytes() for each in (tmp_path / "run", workdir))
-    assert one == other
+    check_continues(monkeypatch, lambda: config(name), workdir, tmp_path / "run", RUNS[name][2])
 
 
 @pytest.mark.slow

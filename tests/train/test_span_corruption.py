@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from configs import t5_pretrain
-from tests.train.runs import curve, stop_once
+from tests.train.runs import check_continues, curve
 from zoo.objectives import SpanCorruption
 from zoo.train.config import RunConfig
 from zoo.train.loop import train
@@ -50,14 +50,7 @@ def test_the_loss_falls_and_the_model_is_exported_with_its_sentinels(trained):
 
 
 def test_stopped_and_continued_it_ends_in_the_same_bits(trained, tmp_path, monkeypatch):
-    stop_once(monkeypatch, "span_corruption", step=7)
-    with pytest.raises(SystemExit):
-        train(config(), tmp_path / "run")
-    assert not (tmp_path / "run" / "model").exists()
-    train(config(), tmp_path / "run")
-    assert curve(tmp_path / "run") == curve(trained[0])
-    one, other = ((each / "model" / "model.safetensors").read_bytes() for each in (tmp_path / "run", trained[0]))
-    assert one == other
+    check_continues(monkeypatch, config, trained[0], tmp_path / "run", "span_corruption")
 
 
 def test_a_mixture_trains(tmp_path):

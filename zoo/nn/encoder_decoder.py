@@ -142,6 +142,14 @@ def shift_right(config: TransformerConfig, tokens: Ids, segments: Int[Array, "B 
     return jnp.where(places == first_token(segments)[:, None], config.decoder_start_id, shifted)
 
 
+def check_start(config: TransformerConfig) -> None:
+    """ConfigError for a model without the token that a decoder reads first."""
+    if config.decoder_start_id is None:
+        raise ConfigError(
+            "The model has no decoder_start_id, which its decoder reads first; set model.decoder_start_id."
+        )
+
+
 def _shift_each(config: TransformerConfig, packed: Inputs) -> Int[Array, "B T"]:
     """`shift_right` of each text of a row: the start token at the first token of each."""
     shifted = shift_right(config, packed.tokens)

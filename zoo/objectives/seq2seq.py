@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.nn.encoder_decoder import shift_right
+from zoo.nn.encoder_decoder import check_start, shift_right
 from zoo.objectives.loss import cross_entropy, perplexity, weighted_sum, weighted_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 
@@ -49,10 +49,7 @@ class Seq2Seq(Objective):
 
     def configure(self, config: TransformerConfig) -> TransformerConfig:
         config = super().configure(config)
-        if config.decoder_start_id is None:
-            raise ConfigError(
-                "The model has no decoder_start_id, which its decoder reads first; set model.decoder_start_id."
-            )
+        check_start(config)
         return config
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:

@@ -22,7 +22,7 @@ from zoo.data.random import Key
 from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.nn.encoder_decoder import shift_right
+from zoo.nn.encoder_decoder import check_start, shift_right
 from zoo.objectives.loss import perplexity, weighted_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.spans import DENOISERS, Denoiser, Lengths, Spans, Tokens, corrupt, draw_noise
@@ -110,10 +110,7 @@ class SpanCorruption(Objective):
 
     def configure(self, config: TransformerConfig) -> TransformerConfig:
         config = super().configure(config)
-        if config.decoder_start_id is None:
-            raise ConfigError(
-                "The model has no decoder_start_id, which its decoder reads first; set model.decoder_start_id."
-            )
+        check_start(config)
         return config
 
     @property
