@@ -313,8 +313,8 @@ def test_settings_of_generation_in_config_json(tmp_path):
     first = zoo.generate(zoo.load(tmp_path), [[1, 2]], max_new_tokens=5, eos_id=-1).tokens[0]
     edit_config(tmp_path, eos_token_id=[7, first[0]])
     assert zoo.generate(zoo.load(tmp_path), [[1, 2]], max_new_tokens=5).tokens == [first[:1]]
-    edit_config(tmp_path, num_beams=4)
-    with pytest.raises(ConfigError, match=r"^config.json sets num_beams=4.*ignore=\['num_beams'\]"):
+    edit_config(tmp_path, encoder_repetition_penalty=2.0)
+    with pytest.raises(ConfigError, match=r"^config.json sets encoder_repetition_penalty=2.0.*ignore=\['encoder_rep"):
         zoo.generate(zoo.load(tmp_path), [[1, 2]])
     zoo.save(zoo.load(tmp_path), tmp_path / "again")
     assert not (tmp_path / "again" / "generation_config.json").exists()
