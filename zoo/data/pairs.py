@@ -1,6 +1,6 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of texts for next-sentence prediction (BERT) and sentence-order prediction (ALBERT), made anew in every pass.
+"""Pairs of texts for next-sentence prediction (BERT) and sentence-order prediction (ALBERT), drawn again in every pass.
 
 The rules are those of the authors' code (`create_pretraining_data.py` of each; arXiv:1810.04805, appendix A.2;
 arXiv:1909.11942, section 3.1). A document is cut into chunks of consecutive sentences, each as long as a pair; the

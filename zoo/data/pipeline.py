@@ -6,7 +6,7 @@ An element of the pipeline is a whole batch: the order is arithmetic (`zoo.data.
 arranged a batch at a time, and random numbers are a function of (seed, step, row). Each process reads the rows of its
 own shard and finds in them what any other process would find. Of packed examples, which need fewer rows, every process
 lays out the whole global batch. The state of an iterator is the number of its next step, so that restoring any step
-costs one batch; of examples that are made anew in every pass, also what the pass takes to begin.
+costs one batch; of examples that are drawn again in every pass, also what the pass takes to begin.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _ENDLESS = 2**62  # steps
 
 @runtime_checkable
 class Redrawn(Examples, Protocol):
-    """Examples that chance makes anew in every pass."""
+    """Examples that are drawn again in every pass."""
 
     def of_passes(
         self, numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int
@@ -83,7 +83,7 @@ def train_batches(
       micro_batches: into how many a step splits the rows of a shard; packed rows are filled up to be divisible.
       warmup_steps: over so many steps a batch grows from one micro-batch to all of them, in equal stages.
       arrangements: N, where the key depends on the example and on the pass modulo N instead of the step; examples
-        that are made anew in every pass are those of the pass modulo N, too.
+        that are drawn again in every pass are those of the pass modulo N, too.
 
     Raises:
       ConfigError: a batch that is not divisible among the processes, or arrangements that repeat or a batch that grows,

@@ -99,8 +99,8 @@ class PreparedText(DatasetConfig, abc.ABC):
     def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
         """The examples of a split."""
 
-    def summary(self, examples: Examples) -> SplitSummary:
-        """What a log and a report say of a split."""
+    def summary(self, examples: Any) -> SplitSummary:
+        """What a log and a report say of a split; of what `examples` made."""
         return SplitSummary(f"{len(examples):,} sequences of {self.seq_len} tokens")
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:

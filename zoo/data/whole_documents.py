@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.data.fitted import FittedText
 from zoo.data.packed import Frame
-from zoo.data.schema import Examples, Schema, SplitSummary
+from zoo.data.schema import Schema, SplitSummary
 from zoo.data.text import PreparedText, token_schema
 from zoo.data.tokens import TokenFiles
 from zoo.text.tokenizer import Tokenizer
@@ -33,7 +33,6 @@ class WholeDocumentsConfig(PreparedText):
         options: dict[str, Any] = dict(vocab_size=tokenizer.vocab_size, word_starts=self.word_starts)
         return FittedText(files, self.seq_len, Frame.of(tokenizer), **options)
 
-    def summary(self, examples: Examples) -> SplitSummary:
+    def summary(self, examples: Any) -> SplitSummary:
         found = super().summary(examples)
-        fill = examples.fill if isinstance(examples, FittedText) else 1.0
-        return dataclasses.replace(found, size=f"{found.size}, {fill:.2%} of them filled")
+        return dataclasses.replace(found, size=f"{found.size}, {examples.fill:.2%} of them filled")
