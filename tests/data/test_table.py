@@ -195,7 +195,7 @@ def test_labels_that_are_all_the_same_are_said(tmp_path, caplog, fields, labels,
     rows = [(f"film {i}", labels[i % 2]) for i in range(8)]
     data = open_rows(tmp_path, rows, validation=str(other), **fields)
     (said,) = data.summaries["validation"].losses
-    assert said.startswith(f"all labels are {shown}, so that metrics which compare several")
+    assert said.startswith(f"all 4 labels are {shown}, so that metrics which compare several")
     assert not data.summaries["train"].losses and said in caplog.text
 
 

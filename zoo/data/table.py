@@ -158,9 +158,6 @@ class TableConfig(SupervisedConfig):
         known = [name for name in classes if split == "train" or name in seen]
         why = "data.labels lacks the label" if split == "train" else "no training row has the label"
         check_known(rows.table, self.label, rows.lines, names, known, why)
-        if split != "train" and len({*names}) == 1:
-            what = "%s: all %d rows have the label %r, so that a correlation with it is 0, and says nothing."
-            _log.warning(what, rows.table, len(rows), names[0])
         index = {name: index for index, name in enumerate(classes)}
         return rows.replace(label=np.array([index[name] for name in names], np.int32))
 
@@ -194,4 +191,4 @@ def _alike(rows: Rows, features: Schema) -> list[str]:
         return []
     classes = features["label"].classes
     label = repr(classes[int(found[0])]) if classes else f"{found[0]:g}"
-    return [f"all labels are {label}, so that metrics which compare several, such as correlations, say nothing"]
+    return [f"all {len(rows)} labels are {label}, so that metrics which compare several, such as correlations, say nothing"]
