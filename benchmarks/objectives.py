@@ -1,14 +1,15 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pretrains a tiny model with each objective for the same number of operations, and fine-tunes each on SST-2 and CoLA.
+"""Pretrains a tiny model with each objective for the same number of operations, and fine-tunes each on SST-2 or CoLA.
 
-python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=3e13] [--seeds=3] [--tasks=sst2,cola]
+python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=5e12,2e13] [--seeds=3] [--tasks=sst2]
 
 ASSETS holds data/wikitext-2, data/sst2 and data/cola. All models have the same width, layers and vocabulary size; steps
-follow from the operations of a step (`zoo.cost.flops`), of generator and discriminator together for ELECTRA. Every run
-is a `launch.train` in DIR, so that the same command continues where it was stopped. Writes objectives.md and .png
-there: the dev set's metric of each seed, beside that of a model with random parameters. These are small models on two
-million words: what they show is that each objective learns, not which is best at the sizes of the papers.
+follow from the operations of a step (`zoo.cost.flops`), of generator and discriminator together for ELECTRA, and each
+number of operations is a run of its own, with its whole schedule. Every run is a `launch.train` in DIR, so that the
+same command continues where it was stopped. Writes objectives.md and .png there after each seed: the dev set's metric,
+beside that of a model with random parameters. These are small models on two million words: what they show is that each
+objective learns, not which is best at the sizes of the papers.
 """
 
 import argparse
@@ -35,8 +36,9 @@ class Pretraining(NamedTuple):
 
 
 _ENCODER = {"model.num_layers": LAYERS}
+_RANDOM = "random parameters"
 OBJECTIVES = {
-    "random parameters": Pretraining("bert_pretrain.py:tiny", _ENCODER),
+    _RANDOM: Pretraining("bert_pretrain.py:tiny", _ENCODER),
     "BERT, masked LM": Pretraining("bert_pretrain.py:tiny", _ENCODER),
     "BERT, masked LM and next sentence": Pretraining("bert_pretrain.py:tiny,nsp", _ENCODER),
     "ALBERT, masked LM and sentence order": Pretraining("albert_pretrain.py:tiny", _ENCODER),
@@ -90,12 +92,12 @@ def pretrain(assets: Path, out: Path, name: str, flops: float, seed: int) -> Pat
     """The workdir of a finished run."""
     recipe = OBJECTIVES[name]
     folder = out / name.replace(" ", "-").replace(",", "")
-    data, workdir = folder / "data", folder / f"pretrained-{seed}"
+    data, workdir = folder / "data", folder / f"{flops:g}-{seed}"
     fields = pretraining_fields(assets, recipe)
     if (workdir / "summary.json").exists():
         return workdir
     launch("prepare", recipe.config, fields, data_dir=data)
-    steps = 1 if name == "random parameters" else max(1, round(flops / operations(recipe.config, fields, data)))
+    steps = max(1, round(flops / operations(recipe.config, fields, data)))
     period = max(1, steps // 10)
     fields |= {"num_steps": steps, "optimizer.warmup_steps": steps // 10, "seed": seed}
     fields |= {"eval_every": period, "checkpoint_every": period}
@@ -105,7 +107,7 @@ def pretrain(assets: Path, out: Path, name: str, flops: float, seed: int) -> Pat
 
 def finetune(out: Path, pretrained: Path, task: str, seed: int) -> float:
     """The dev set's metric after fine-tuning the model of a run."""
-    chosen, workdir = TASKS[task], pretrained.parent / f"{task}-{seed}"
+    chosen, workdir = TASKS[task], pretrained.with_name(f"{pretrained.name}-{task}")
     fields = {
         "init_from": pretrained,
         "data.source": out / task / "train.csv",
@@ -130,69 +132,95 @@ def facts(workdir: Path) -> dict[str, float]:
     return {"steps": rows[-1]["step"], "first": losses[0], "last": losses[-1], "seconds": sum(seconds)}
 
 
-def table(found: dict[str, dict[str, list[float]]], runs: dict[str, list[dict[str, float]]]) -> str:
-    """Markdown: a row for each objective."""
-    tasks = [*next(iter(found.values()))]
-    columns = ["objective", "steps", "loss, first to last", *(f"{task}, {TASKS[task].metric}" for task in tasks)]
+class Result(NamedTuple):
+    """Of one pretraining run, or of none (0 operations: one step)."""
+
+    name: str
+    flops: float
+    seed: int
+    facts: dict[str, float]
+    scores: dict[str, float]
+
+
+def table(results: list[Result], tasks: list[str]) -> str:
+    """Markdown: a row for each objective and number of operations."""
+    columns = ["objective", "operations", "steps", "loss, first to last", "seconds"]
+    columns += [f"{task}, {TASKS[task].metric}" for task in tasks]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for name, scores in found.items():
-        first, last = (statistics.mean(run[key] for run in runs[name]) for key in ("first", "last"))
-        cells = [name, f"{runs[name][0]['steps']:,.0f}", f"{first:.3f} to {last:.3f}"]
-        for each in scores.values():
+    for (name, flops), runs in grouped(results).items():
+        first, last, seconds = (statistics.mean(run.facts[key] for run in runs) for key in ("first", "last", "seconds"))
+        cells = [name, f"{flops:.0e}", f"{runs[0].facts['steps']:,.0f}", f"{first:.3f} to {last:.3f}", f"{seconds:.0f}"]
+        if not flops:
+            cells[1:] = ["0", "", "", ""]
+        for task in tasks:
+            each = [run.scores[task] for run in runs]
             cells.append(f"**{statistics.mean(each):.4f}** ({', '.join(f'{score:.4f}' for score in each)})")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def draw(found: dict[str, dict[str, list[float]]], path: Path) -> None:
-    """A point for each seed, a line for the mean, and a panel for each task."""
+def grouped(results: list[Result]) -> dict[tuple[str, float], list[Result]]:
+    """The runs of all seeds."""
+    groups: dict[tuple[str, float], list[Result]] = {}
+    for name in OBJECTIVES:
+        for each in sorted((each for each in results if each.name == name), key=lambda each: each.flops):
+            groups.setdefault((name, each.flops), []).append(each)
+    return groups
+
+
+def draw(results: list[Result], tasks: list[str], path: Path) -> None:
+    """Scores over operations: a point for each seed, a line through the means, and a panel for each task."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    tasks = [*next(iter(found.values()))]
-    figure, axes = pyplot.subplots(1, len(tasks), figsize=(4 + 4 * len(tasks), 3.6), squeeze=False, sharey=True)
+    figure, axes = pyplot.subplots(1, len(tasks), figsize=(2 + 5 * len(tasks), 4), squeeze=False)
     for axis, task in zip(axes[0], tasks, strict=True):
-        for place, scores in enumerate(found.values()):
-            axis.plot(scores[task], [place] * len(scores[task]), "o", alpha=0.6, color=f"C{place}")
-            axis.plot(statistics.mean(scores[task]), place, "|", markersize=18, color=f"C{place}")
-        axis.set(title=f"{task}, dev set", xlabel=TASKS[task].metric.replace("_", " "))
-        axis.set_yticks(range(len(found)), [*found])
+        for place, name in enumerate(OBJECTIVES):
+            groups = {flops: runs for (other, flops), runs in grouped(results).items() if other == name}
+            means = [statistics.mean(run.scores[task] for run in runs) for runs in groups.values()]
+            if name == _RANDOM:
+                axis.axhline(means[0], color="gray", linestyle="--", label=name)
+                continue
+            axis.plot([*groups], means, "-", color=f"C{place}", label=name)
+            for flops, runs in groups.items():
+                axis.plot([flops] * len(runs), [run.scores[task] for run in runs], "o", alpha=0.5, color=f"C{place}")
+        axis.set(xscale="log", xlabel="operations of pretraining", ylabel=TASKS[task].metric.replace("_", " "))
+        axis.set_title(f"{task}, dev set")
         axis.grid(alpha=0.3)
-    axes[0][0].invert_yaxis()
+    axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     figure.savefig(path, dpi=120, bbox_inches="tight")
+    pyplot.close(figure)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--flops", type=float, default=3e13, help="operations of pretraining, of each model")
+    parser.add_argument("--flops", default="5e12,2e13", help="operations of pretraining, of each model")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--tasks", default="sst2,cola")
+    parser.add_argument("--tasks", default="sst2")
     given = parser.parse_args()
     out, tasks = given.out.absolute(), given.tasks.split(",")
     for task in tasks:
         (out / task).mkdir(parents=True, exist_ok=True)
         write_tables(given.assets, TASKS[task], 0, out / task)
-    found: dict[str, dict[str, list[float]]] = {name: {task: [] for task in tasks} for name in OBJECTIVES}
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in OBJECTIVES}
+    budgets = [float(flops) for flops in given.flops.split(",")]
+    results: list[Result] = []
     for seed in range(given.seeds):
-        for name in OBJECTIVES:
-            workdir = pretrain(given.assets, out, name, given.flops, seed)
-            runs[name].append(facts(workdir))
-            for task in tasks:
-                found[name][task].append(finetune(out, workdir, task, seed))
-            print(
-                f"seed {seed}, {name}: {runs[name][-1]}, { ({task: each[-1] for task, each in found[name].items()}) }"
-            )
-            sys.stdout.flush()
-    page = table(found, runs)
-    (out / "objectives.md").write_text(page + "\n")
-    draw(found, out / "objectives.png")
-    print(page)
-    print(f"{given.flops:g} operations each, on {os.cpu_count()} cores")
+        for name, flops in [
+            (_RANDOM, 0.0),
+            *((name, flops) for flops in budgets for name in OBJECTIVES if name != _RANDOM),
+        ]:
+            workdir = pretrain(given.assets, out, name, flops, seed)
+            scores = {task: finetune(out, workdir, task, seed) for task in tasks}
+            results.append(Result(name, flops, seed, facts(workdir), scores))
+            print(*results[-1], sep=", ", flush=True)
+        page = table(results, tasks)
+        (out / "objectives.md").write_text(page + "\n")
+        draw(results, tasks, out / "objectives.png")
+    print(f"{page}\non {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
