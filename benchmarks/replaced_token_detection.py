@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -42,7 +42,7 @@ class Discriminator(Objective):
         return weighted_sums(losses, (out.logits > 0) == (batch["replaced"] > 0), (batch["segments"] > 0) * 1.0)
 
 
-def stepper(model: nnx.Module, objective: Objective, batch: dict[str, np.ndarray]) -> Callable[[], float]:
+def stepper(model: nnx.Module, objective: Objective, batch: Mapping[str, Any]) -> Callable[[], float]:
     """What runs a step and gives its seconds."""
     graphdef, params = nnx.split(model)
     optimizer = optax.adamw(1e-4)
