@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pretrains a tiny model with each objective for the same number of operations, and fine-tunes each on SST-2 or CoLA.
 
-python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=5e12,2e13] [--seeds=3] [--tasks=sst2]
+python -m benchmarks.objectives --assets=ASSETS --out=DIR [--flops=3e13,1e13] [--seeds=3] [--tasks=sst2]
 
 ASSETS holds data/wikitext-2, data/sst2 and data/cola. All models have the same width, layers and vocabulary size; steps
 follow from the operations of a step (`zoo.cost.flops`), of generator and discriminator together for ELECTRA, and each
 number of operations is a run of its own, with its whole schedule. Every run is a `launch.train` in DIR, so that the
-same command continues where it was stopped. Writes objectives.md and .png there after each seed: the dev set's metric,
+same command continues where it was stopped. Writes objectives.md and .png there after each run: the dev set's metric,
 beside that of a model with random parameters. These are small models on two million words: what they show is that each
 objective learns, not which is best at the sizes of the papers.
 """
@@ -114,6 +114,7 @@ def finetune(out: Path, pretrained: Path, task: str, seed: int) -> float:
         "data.validation": out / task / "dev.csv",
         "data.seq_len": chosen.length,
         "data.pad_to_multiple_of": chosen.length,
+        "data.packing": 16,
         "model.stack": "loop",
         "optimizer.learning_rate": RATE,
         "num_epochs": EPOCHS,
@@ -198,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--flops", default="5e12,2e13", help="operations of pretraining, of each model")
+    parser.add_argument("--flops", default="3e13,1e13", help="operations of pretraining, of each model")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", default="sst2")
     given = parser.parse_args()
@@ -207,20 +208,19 @@ def main() -> None:
         (out / task).mkdir(parents=True, exist_ok=True)
         write_tables(given.assets, TASKS[task], 0, out / task)
     budgets = [float(flops) for flops in given.flops.split(",")]
+    names = [name for name in OBJECTIVES if name != _RANDOM]
+    seeds = range(given.seeds)
+    order = [(_RANDOM, 0.0, seed) for seed in seeds]
+    order += [(name, flops, seed) for flops in budgets for seed in seeds for name in names]
     results: list[Result] = []
-    for seed in range(given.seeds):
-        for name, flops in [
-            (_RANDOM, 0.0),
-            *((name, flops) for flops in budgets for name in OBJECTIVES if name != _RANDOM),
-        ]:
-            workdir = pretrain(given.assets, out, name, flops, seed)
-            scores = {task: finetune(out, workdir, task, seed) for task in tasks}
-            results.append(Result(name, flops, seed, facts(workdir), scores))
-            print(*results[-1], sep=", ", flush=True)
-        page = table(results, tasks)
-        (out / "objectives.md").write_text(page + "\n")
+    for name, flops, seed in order:
+        workdir = pretrain(given.assets, out, name, flops, seed)
+        scores = {task: finetune(out, workdir, task, seed) for task in tasks}
+        results.append(Result(name, flops, seed, facts(workdir), scores))
+        print(*results[-1], sep=", ", flush=True)
+        (out / "objectives.md").write_text(table(results, tasks) + "\n")
         draw(results, tasks, out / "objectives.png")
-    print(f"{page}\non {os.cpu_count()} cores")
+    print(f"{table(results, tasks)}\non {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
