@@ -68,7 +68,8 @@ def pretraining_fields(assets: Path, recipe: Pretraining) -> dict[str, Any]:
         "batch_size": BATCH_SIZE,
         "log_every": 50,
     }
-    shared |= {"data.sentences": "punctuation"} if "nsp" in recipe.config or "albert" in recipe.config else {}
+    has_sentences = any(name in recipe.config for name in ("nsp", "albert", "xlnet"))
+    shared |= {"data.sentences": "punctuation"} if has_sentences else {}
     return shared | ({"model.vocab_size": VOCABULARY} if "t5" in recipe.config else {}) | recipe.fields
 
 

@@ -13,9 +13,9 @@ Command    python -m launch.prepare --config=configs/albert_pretrain.py --data_d
            python -m launch.train --config=configs/albert_pretrain.py --data_dir=DATA --workdir=DIR
            Other sizes: configs/albert_pretrain.py:large, :xlarge, :xxlarge. Next sentences in place of the order (table
            5): --config.objective.type=mlm_nsp --config.data.pairs=next.
-Hardware   The paper: 64 to 512 chips of TPU v3, by size (section 4.1).
-Expected   Of base (table 5): accuracy of hidden tokens 54.0 %, of the order 86.5 %; fine-tuned MNLI 81.6, SST-2 90.3,
-           RACE 64.0 (table 2). Not yet run with this code.
+Hardware   The paper: 64 to 512 TPU v3, by size (section 4.1).
+Expected   The released base of version 1, fine-tuned: MNLI 81.6, SST-2 90.3, RACE 64.0 (the code's README). Not yet
+           run with this code.
 
 The same experiment on a CPU, with the text that comes with the package:
            python -m launch.train --config=configs/albert_pretrain.py:tiny --workdir=DIR

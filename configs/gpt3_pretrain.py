@@ -17,8 +17,8 @@ Command    python -m launch.compile --config=configs/gpt3_pretrain.py:6_7b --top
            Sizes: 125m (small), 350m (medium), 760m (large), 1_3b (xl), 2_7b, 6_7b, 13b, 175b.
 Hardware   The paper: a cluster of V100s, 3.64e3 petaflop/s-days for 175B (table D.1). The meshes below are for slices
            of v5p: 6.7B on 4x4x8 (128 chips), 175B on 8x8x8 (512). 13B's width of 5,140 divides by 4 and not by 8.
-Expected   Validation loss about 1.73 for 175B, on the paper's text (figure 3.1, read off). Not yet run with this
-           code.
+Expected   Validation loss 1.73 for 175B on the paper's text, by the fit of figure 3.1: 2.57 C^-0.048 for C
+           petaflop/s-days. Not yet run with this code.
 
 The same experiment on a CPU, with the text that comes with the package:
            python -m launch.train --config=configs/gpt3_pretrain.py:tiny --workdir=DIR

@@ -7,8 +7,11 @@ Paper      Yang et al. 2019, arXiv 1906.08237, section 3.1 and appendix A.4; git
            0.01), 40,000 steps of warm-up and a linear decay; one token in 6 is predicted, 85 of a sequence, whose parts
            and blocks have 256 tokens, with a memory of 384 (README). Base: the paper gives no recipe of its own; this
            is large's.
+           A sequence is running text and two segments, the second half the time from elsewhere, and half of the rows
+           read the text backwards, as in that code (data_utils.py). Running text alone: --config.data.sentences=
+           --config.data.segments=documents --config.data.directions=forward.
            Differs: Wikipedia alone, where the paper adds BooksCorpus, Giga5, ClueWeb and Common Crawl (32.9 billion
-           tokens in all); sequences are running text, not pairs of segments, and none are read backwards.
+           tokens in all); sentences by a rule for punctuation (zoo/data/sentences.py), where the code takes lines.
 Command    python -m launch.prepare --config=configs/xlnet_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/xlnet_pretrain.py --data_dir=DATA --workdir=DIR
            The other size: configs/xlnet_pretrain.py:large. Spans of whole words: --config.objective.unit=word.
@@ -39,10 +42,12 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
             document="paragraph",
             validation_fraction=0.001,
             seq_len=512,
-            segments="documents",
+            segments="pair",
+            sentences="punctuation",
             word_starts=True,
             order="stream",
             stride=256,  # objective.reuse_len
+            directions="both",
         ),
         batch_size=8192,
         num_steps=500_000,
@@ -53,7 +58,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     if variant == "tiny":
         common.on_cpu(config, batch_size=32, num_steps=1000, eval_every=200)
         config.objective.update(num_predict=21, reuse_len=64, perm_size=64, mem_len=96)
-        config.data.stride = 64
+        config.data.update(stride=64, sentences="line")  # of verse; many a speech is one sentence
         config.model.update(width=128, num_layers=2, num_heads=2, mlp_width=512)
         config.model.update(dict.fromkeys(_RATES, 0.0))  # dropout is slow on a CPU
         config.optimizer.update(learning_rate=2e-3, warmup_steps=100)

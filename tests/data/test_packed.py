@@ -111,6 +111,51 @@ def test_as_packed_one_document_at_a_time(seed, frame, segments):
         np.testing.assert_array_equal(batch[name], values[indices], err_msg=name)
 
 
+class Reversed(Listed):
+    """The same documents, read from the end."""
+
+    def __init__(self, lengths, separator=None):
+        super().__init__(lengths, separator)
+        starts = np.concatenate([[0], self.ends[:-1]])
+        self.ends = len(self.tokens) - starts[::-1]
+        bits = np.unpackbits(self.word_bits, bitorder="little")[: len(self.tokens)]
+        self.tokens, self.word_bits = self.tokens[::-1].copy(), np.packbits(bits[::-1], bitorder="little")
+
+
+@pytest.mark.parametrize("segments", ["documents", "sequence"])
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("seed", range(10))
+def test_backwards_it_is_the_reversed_text(seed, frame, segments):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, 12, 40)
+    frame = Frame(**{name: tuple(ids) if isinstance(ids, list) else ids for name, ids in frame.items()})
+    seq_len = int(rng.integers(8, 30))
+    stride = int(rng.integers(1, seq_len - len(frame.prefix) - len(frame.suffix) + 1))
+    options = dict(segments=segments, vocab_size=10**6, word_starts=True, stride=stride)
+    plain, turned = (
+        PackedText(kind(lengths, frame.separator), seq_len, frame, **options) for kind in (Listed, Reversed)
+    )
+    both = PackedText(Listed(lengths, frame.separator), seq_len, frame, **options, directions="both")
+    count = len(both) // 2
+    assert 0 <= len(plain) - count <= 1 and len(both) == 2 * count
+    indices = rng.permutation(len(both))
+    batch = both.read(np.append(indices, -1))
+    np.testing.assert_array_equal(batch.pop("backward"), np.append(indices >= count, False))
+    expected = {
+        name: np.concatenate([rows[:count], turned.read(np.arange(count))[name], rows[:1] * 0])
+        for name, rows in every(plain).items()
+    }
+    for name, values in batch.items():
+        np.testing.assert_array_equal(values, expected[name][[*indices.tolist(), -1]], err_msg=name)
+
+
+def test_a_text_that_fills_no_sequence_has_no_directions():
+    text = Listed([5])
+    with pytest.raises(InputError, match=r"has 5 tokens, .* data.seq_len 7 holds; .*data.directions='forward'"):
+        PackedText(text, 7, Frame(), segments="sequence", vocab_size=99, directions="both")
+    assert len(PackedText(text, 7, Frame(), segments="sequence", vocab_size=99)) == 1
+
+
 @pytest.mark.parametrize("seq_len", [1, 2, 3, 7, 13, 100])
 def test_no_token_is_lost(seq_len):
     text = packed(np.random.default_rng(0).integers(0, 9, 30), seq_len)

@@ -50,6 +50,20 @@ def test_rows_follow_one_another_through_each_pass():
     assert (np.array([batch["index"] for batch in steps(60, seed=1)]) != indices).any()
 
 
+def test_two_directions_take_the_rows_in_turn():
+    """Of 23 examples of each, read by 3 rows of a batch of 6."""
+    examples = StreamedExamples(Numbers(46), 2)
+    batches = iter(train_batches(examples, untouched, batch_size=6, seed=0))
+    found = [next(batches) for _ in range(28)]
+    indices, follows = (np.array([batch[name] for batch in found]) for name in ("index", "continues"))
+    forward, backward = indices[:, ::2], indices[:, 1::2]
+    assert (forward < 23).all() and (backward == forward + 23).all()
+    assert (np.diff(forward.reshape(4, 7, 3), axis=1) == 1).all() and (np.diff(forward, axis=1) == 7).all()
+    np.testing.assert_array_equal(follows > 0, np.repeat(np.arange(28)[:, None] % 7 > 0, 6, axis=1))
+    border = examples.continues(np.array([21, 22, -1, 44]), np.array([22, 23, 0, 45]))
+    assert border.tolist() == [True, False, False, True]
+
+
 def test_any_step_and_any_shard_alone():
     whole = steps(12)
     examples = StreamedExamples(Numbers(23))

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 import transformers
 
-SIZES = dict(vocab_size=61, num_hidden_layers=2, hidden_size=24, num_attention_heads=4, intermediate_size=40)
-SIZES |= dict(max_position_embeddings=20, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+SIZES = dict(vocab_size=37, num_hidden_layers=2, hidden_size=12, num_attention_heads=4, intermediate_size=20)
+SIZES |= dict(max_position_embeddings=16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 MODELS = {
     "bert": transformers.BertForPreTraining(transformers.BertConfig(**SIZES)),
     "albert": transformers.AlbertForPreTraining(
-        transformers.AlbertConfig(**SIZES, embedding_size=16, classifier_dropout_prob=0.0, bos_token_id=2)
+        transformers.AlbertConfig(**SIZES, embedding_size=8, classifier_dropout_prob=0.0, bos_token_id=2)
     ),
 }
 LABELS = {"bert": "next_sentence_label", "albert": "sentence_order_label"}

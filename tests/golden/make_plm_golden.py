@@ -17,7 +17,7 @@ import transformers
 LENGTH, REUSE, MEMORY, PREDICTIONS = 16, 8, 6, 5
 SEP, CLS = 4, 3
 CONFIG = dict(
-    vocab_size=41, d_model=16, n_layer=2, n_head=2, d_inner=24, dropout=0.0, pad_token_id=5, bos_token_id=1,
+    vocab_size=41, d_model=8, n_layer=2, n_head=2, d_inner=12, dropout=0.0, pad_token_id=5, bos_token_id=1,
     eos_token_id=2,
 )  # fmt: skip
 

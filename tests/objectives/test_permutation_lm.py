@@ -17,7 +17,7 @@ from tests.objectives.fakes import PACKED, info
 from zoo.data.random import Key
 from zoo.data.schema import Feature
 from zoo.errors import ConfigError
-from zoo.objectives import PermutationLM
+from zoo.objectives import CausalLM, MaskedLM, PermutationLM, PrefixLM
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plm.npz"
 QUICK = {"xla_backend_optimization_level": 0}  # to compile
@@ -84,6 +84,48 @@ def test_parts_of_different_lengths():
     bound = PermutationLM(reuse_len=24, perm_size=8, num_predict=8).bind(data())
     positions = bound.arrange(batch(), key())["target_positions"]
     assert ((positions < 24).sum(1) == 6).all()
+
+
+def by_parts(values):
+    """Rows of two parts of 16 tokens, each part in reverse."""
+    return np.concatenate([values[:, 15::-1], values[:, :15:-1]], axis=1)
+
+
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_backward_rows_have_the_spans_of_their_text(unit):
+    bound, given = PermutationLM(k=3.0, unit=unit).bind(data()), batch()
+    backward = np.array([0, 1] * 3, np.float32)
+    turned = {name: np.where(backward[:, None] > 0, by_parts(values), values) for name, values in given.items()}
+    found = []
+    for rows in (given, turned | {"backward": backward}):
+        out = bound.arrange(rows, key())
+        predicted = np.zeros((6, 33), bool)
+        np.put_along_axis(predicted, out["target_positions"], True, axis=1)
+        found.append(predicted[:, :32])
+        np.testing.assert_array_equal(out["targets"], np.take_along_axis(rows["tokens"], out["target_positions"], 1))
+        assert set(out) == {"tokens", "token_types", "order", "target_positions", "targets", "target_weights"}
+    np.testing.assert_array_equal(found[1], np.where(backward[:, None] > 0, by_parts(found[0]), found[0]))
+    assert (found[1] != found[0]).any()
+
+
+def test_pairs_of_segments_begin_with_the_first_part():
+    pair = dataclasses.replace(data(), segments="pair", stride=12)
+    message = "begin with 12 tokens of text .*set data.stride to 16, or objective.reuse_len to 12"
+    with pytest.raises(ConfigError, match=message):
+        PermutationLM().bind(pair)
+    assert PermutationLM().bind(dataclasses.replace(pair, stride=16)).parts == (16, 16)
+    assert PermutationLM(reuse_len=12, perm_size=4).bind(pair).parts == (12, 20)
+    with pytest.raises(ConfigError, match="num_predict is 30, and a row has 29 tokens"):
+        PermutationLM(reuse_len=12, perm_size=4, num_predict=30).bind(pair)
+
+
+@pytest.mark.parametrize("objective", [CausalLM(), PrefixLM(), MaskedLM()])
+def test_other_objectives_read_text_as_it_was_written(objective):
+    for given in (data(schema=WORDS | {"backward": Feature(kind="float")}, mask_id=6), data(mask_id=6)):
+        rearranged = given if "backward" in given.schema else dataclasses.replace(given, segments="pair")
+        with pytest.raises(ConfigError, match=r"in the order in which it was written; set data.segments to 'doc"):
+            objective.bind(rearranged)
+        assert PermutationLM().bind(dataclasses.replace(rearranged, stride=16))
 
 
 def test_the_same_again_and_for_any_part_of_the_rows():

@@ -5,9 +5,9 @@
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 
-from zoo.data.schema import Batch, Segments
+from zoo.data.schema import BACKWARD, Batch, Directions, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.text.tokenizer import Tokenizer
 
@@ -70,6 +70,9 @@ class PackedText:
       vocab_size: tokens from here on are damage.
       stride: tokens of the stream from the beginning of one sequence to that of the next, which overlap where it is
         fewer than a sequence holds; 0 is as many.
+      directions: `both` has each sequence twice, the second half of the examples being the stream read backwards, which
+        `backward` of a batch says, float32 [B]. Special tokens stay where they are, words begin at the tokens at which
+        they do in the text, and all sequences are full: what is left at the end of a direction is in none.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class PackedText:
         vocab_size: int,
         word_starts: bool = False,
         stride: int = 0,
+        directions: Directions = "forward",
     ):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
@@ -94,10 +98,19 @@ class PackedText:
         self._stride = stride or self._room
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
+        self._full = 1 + (len(stream.tokens) - self._room) // self._stride  # sequences without padding
+        if directions == "both" and self._full < 1:
+            raise InputError(
+                f"The text has {len(stream.tokens)} tokens, fewer than a sequence of data.seq_len {seq_len} holds; "
+                "give more text, or set data.directions='forward'."
+            )
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
         self._segments, self._vocab_size, self._word_starts = segments, vocab_size, word_starts
+        self._directions: Directions = directions
 
     def __len__(self) -> int:
+        if self._directions == "both":
+            return 2 * self._full
         return 1 + max(0, -(-(len(self._stream.tokens) - self._room) // self._stride))
 
     def read(self, indices: Int64[np.ndarray, "B"], *, batch: np.ndarray | None = None) -> Batch:
@@ -106,7 +119,11 @@ class PackedText:
         if len(indices) and not -1 <= indices.min() <= indices.max() < len(self):
             raise IndexError(f"indices from {indices.min()} to {indices.max()} of {len(self)} sequences")
         self._stream.check_unchanged()
-        starts = np.maximum(indices, 0) * self._stride
+        starts, is_backward = np.maximum(indices, 0) * self._stride, np.zeros(len(indices), bool)
+        if self._directions == "both":
+            is_backward = indices >= self._full
+            behind = len(self._stream.tokens) - self._room - (indices - self._full) * self._stride
+            starts = np.where(is_backward, behind, starts)
         sizes = np.where(indices < 0, 0, np.minimum(len(self._stream.tokens) - starts, self._room))
         if self._segments == "documents":
             segments, firsts = self._documents(starts, sizes)
@@ -118,7 +135,25 @@ class PackedText:
         tokens = self._tokens(starts, sizes, there)
         tokens[indices < 0] = 0
         fields = {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
-        return fields | ({"word_starts": self._starts(starts, sizes) * there} if self._word_starts else {})
+        if self._word_starts:
+            fields["word_starts"] = self._starts(starts, sizes) * there
+        return fields if self._directions == "forward" else self._turned(fields, is_backward)
+
+    def _turned(self, fields: Batch, rows: Bool[np.ndarray, "B"]) -> Batch:
+        """The fields with some rows, which are full, in the order in which a backward reader meets their tokens."""
+        first = len(self._frame.prefix)
+        body = slice(first, first + self._room)
+        turned = {name: values[rows] for name, values in fields.items()}
+        for values in turned.values():
+            values[:, body] = values[:, body][:, ::-1].copy()
+        last = fields["segments"][rows, -1:]
+        turned["segments"][:, body] = last + 1 - turned["segments"][:, body]  # numbered from the row's beginning on
+        column = np.arange(self._seq_len, dtype=np.int32)
+        begins = np.diff(turned["segments"], axis=1, prepend=turned["segments"][:, :1]) != 0
+        turned["positions"] = column - np.maximum.accumulate(np.where(begins, column, 0), axis=1)
+        for name, values in turned.items():
+            fields[name][rows] = values
+        return {**fields, BACKWARD: rows.astype(np.float32)}
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame

@@ -30,7 +30,7 @@ FRAME, LEAST = 3, 5  # [CLS], [SEP] and [SEP]; the shortest sequence, which hold
 _PASS, _TARGET, _CHUNK, _ELSEWHERE, _FIRST, _SECOND = range(6)  # purposes of random numbers
 _DOCUMENTS = 2**18  # followed at a time
 _PASSES = 3  # whose chunks are kept: two that a batch may lie in, and that of evaluations
-_SHIFT = np.int64(32)
+SHIFT = np.int64(32)  # of the pass in an index
 
 
 @runtime_checkable
@@ -124,11 +124,7 @@ class PairedText:
         self, numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int
     ) -> Int64[np.ndarray, "B"]:
         """The indices of pairs by their numbers in passes of a run; the chunks of every pass are others."""
-        found = np.zeros_like(numbers)
-        for each in np.unique(passes):
-            bits = Key(seed, PAIRS, int(each), np.zeros(1, np.int64)).bits(1, _PASS)[0, 0]
-            found[passes == each] = 1 + int(bits) % (2**31 - 2)
-        return found << _SHIFT | numbers
+        return in_passes(numbers, passes, seed)
 
     def num_tokens(self, indices: Int64[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
         """See `zoo.data.packing.Packable`."""
@@ -174,7 +170,7 @@ class PairedText:
 
     def _pairs(self, indices: Int64[np.ndarray, "B"]) -> Pairs:
         indices = np.maximum(indices, 0)
-        first, passes = self._first(indices), indices >> _SHIFT
+        first, passes = self._first(indices), indices >> SHIFT
         begin, size = np.zeros((2, len(indices), 2), np.int64)
         found = Pairs(begin, size, np.zeros(len(indices), np.int32))
         for each in np.unique(passes):  # a batch lies in two of them at most
@@ -185,7 +181,7 @@ class PairedText:
 
     def _first(self, indices: Int64[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
         """The sentences with which pairs begin."""
-        passes, numbers = indices >> _SHIFT, indices & (2**32 - 1)
+        passes, numbers = indices >> SHIFT, indices & (2**32 - 1)
         if numbers.max(initial=0) >= len(self):
             raise IndexError(f"pair {numbers.max()} of {len(self)} pairs")
         found = np.zeros_like(indices)
@@ -215,7 +211,7 @@ class PairedText:
         """The chunks of a pass that begin with these sentences, of these documents."""
         target, bits = self._targets(number, document), Key(number, PAIRS, 0, first).bits(2, _CHUNK)
         stop = self._stop(first, target, document)
-        middle = first + 1 + _below(stop - first - 1, bits[:, 0])
+        middle = first + 1 + below(stop - first - 1, bits[:, 0])
         is_alone = stop == first + 1
         label = is_alone | (bits[:, 1] < 2**31)
         is_random = label if self._kind == "next" else is_alone
@@ -225,7 +221,7 @@ class PairedText:
         """How many tokens the pairs of a document should have, the special ones not counted."""
         bits = Key(number, PAIRS, 0, document).bits(2, _TARGET)
         is_short = bits[:, 0] < self._short_fraction * 2**32
-        return np.where(is_short, 2 + _below(np.full(len(document), self._room - 1), bits[:, 1]), self._room)
+        return np.where(is_short, 2 + below(np.full(len(document), self._room - 1), bits[:, 1]), self._room)
 
     def _draw(self, number: int, first: Int64[np.ndarray, "B"]) -> Pairs:
         """The pairs of the chunks that begin with these sentences."""
@@ -253,10 +249,10 @@ class PairedText:
     ) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B"]]:
         """Where texts of other documents begin and end, of `target` tokens or a sentence, or what is left of them."""
         bits = Key(number, PAIRS, 0, first).bits(2, _ELSEWHERE)
-        other = _below(np.full(len(first), len(self._stops) - 1), bits[:, 0])
+        other = below(np.full(len(first), len(self._stops) - 1), bits[:, 0])
         other += other >= document
         begin = self._first_of(other)
-        sentence = begin + _below(self._stops[other] - begin, bits[:, 1])
+        sentence = begin + below(self._stops[other] - begin, bits[:, 1])
         return self._bounds[sentence], self._bounds[self._stop(sentence, target, other)]
 
     def _first_of(self, document: Int64[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
@@ -268,6 +264,15 @@ class PairedText:
         """Where sentences from `first` on have `target` tokens or more, at least one of them, or the document ends."""
         enough = np.searchsorted(self._bounds, self._bounds[first] + target)
         return np.clip(enough, first + 1, self._stops[document])
+
+
+def in_passes(numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int) -> Int64[np.ndarray, "B"]:
+    """Indices whose lower half is a number, and whose upper half is the pass: 1 to 2^31 - 2, by a hash of the seed."""
+    found = np.zeros_like(numbers)
+    for each in np.unique(passes):
+        bits = Key(seed, PAIRS, int(each), np.zeros(1, np.int64)).bits(1, _PASS)[0, 0]
+        found[passes == each] = 1 + int(bits) % (2**31 - 2)
+    return found << SHIFT | numbers
 
 
 def cuts(size: Int64[np.ndarray, "B 2"], room: int) -> Int64[np.ndarray, "B 2"]:
@@ -287,6 +292,6 @@ def _heads(tosses: Int64[np.ndarray, "B"], key: Key, purpose: int) -> Int64[np.n
     return np.bitwise_count(bits & mask).sum(axis=1, dtype=np.int64)
 
 
-def _below(high: Int64[np.ndarray, "B"], bits: UInt32[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
+def below(high: Int64[np.ndarray, "B"], bits: UInt32[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
     """Uniform integers from 0 to `high` - 1; 0 where that is nothing."""
     return ((bits.astype(np.uint64) * high.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)

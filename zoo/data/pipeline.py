@@ -11,7 +11,7 @@ costs one batch; of examples that are drawn again in every pass, also what the p
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import grain
 import numpy as np
@@ -22,24 +22,13 @@ from zoo.data.batch_sizes import BatchSizes
 from zoo.data.buckets import BucketedExamples
 from zoo.data.packing import PackedExamples
 from zoo.data.random import EVALUATION, TRAINING, Key
-from zoo.data.schema import CONTINUES, Batch, Examples
-from zoo.data.streams import StreamedExamples, continues
+from zoo.data.schema import CONTINUES, Batch, Examples, Redrawn
+from zoo.data.streams import StreamedExamples
 from zoo.errors import ConfigError, InputError
 
 Arrange = Callable[[Batch, Key], Batch]
 
 _ENDLESS = 2**62  # steps
-
-
-@runtime_checkable
-class Redrawn(Examples, Protocol):
-    """Examples that are drawn again in every pass."""
-
-    def of_passes(
-        self, numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int
-    ) -> Int64[np.ndarray, "B"]:
-        """The indices of examples by their numbers in passes of a run with this seed."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +75,9 @@ def train_batches(
         that are drawn again in every pass are those of the pass modulo N, too.
 
     Raises:
-      ConfigError: a batch that is not divisible among the processes, or arrangements that repeat or a batch that grows,
-        of packed, bucketed or streamed examples. InputError: fewer examples than rows in a batch.
+      ConfigError: a batch that is not divisible among the processes or the directions of a text, or arrangements that
+        repeat or a batch that grows, of packed, bucketed or streamed examples.
+      InputError: fewer examples than rows in a batch.
     """
     _check(batch_size, seed, shard)
     if len(examples) < batch_size:
@@ -105,6 +95,8 @@ def train_batches(
             "batch_warmup_steps lets batches grow, which those of packed, bucketed or streamed examples cannot; set "
             "data.packing and buckets to 0, and data.order to 'shuffled', or batch_warmup_steps to 0."
         )
+    if isinstance(examples, StreamedExamples):
+        examples.check_rows(batch_size)
     sizes = BatchSizes(full=batch_size)
     if warmup_steps and micro_batches > 1:
         sizes = dataclasses.replace(sizes, stages=micro_batches, steps=-(-warmup_steps // (micro_batches - 1)))
@@ -156,7 +148,7 @@ class _Batches:
         batch = self.examples.read(indices[rows], batch=indices)
         if isinstance(self.examples, StreamedExamples):
             before = self._indices(step - 1) if step else np.full_like(indices, -1)
-            batch[CONTINUES] = continues(before, indices)[rows].astype(np.float32)
+            batch[CONTINUES] = self.examples.continues(before, indices)[rows].astype(np.float32)
         return self.arrange(batch, self._key(step, rows, indices))
 
     def _key(self, step: int, rows: np.ndarray, indices: np.ndarray) -> Key:

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Int64
 
 from zoo.data.config import WORDPIECE, TokenizerConfig
 from zoo.data.inputs import Inputs
 from zoo.errors import ConfigError
 from zoo.text.tokenizer import Tokenizer
 
-Segments = Literal["documents", "sequence"]
+Segments = Literal["documents", "sequence", "pair"]
 Order = Literal["shuffled", "stream"]
+Directions = Literal["forward", "both"]
 Kind = Literal["tokens", "class", "float", "span", "tags", "choices"]
 Batch = dict[str, np.ndarray]
 CONTINUES = "continues"  # of a batch in the order `stream`: 1 for a row that follows the same row of the batch before
+BACKWARD = "backward"  # of a batch of text in both directions: 1 for a row that is read backwards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,17 @@ class Examples(Protocol):
           batch: the indices of the global batch of which `indices` are this process's part; what depends on the whole
             batch, such as the length to which it is padded, is decided by it. None is `indices`.
         """
+        ...
+
+
+@runtime_checkable
+class Redrawn(Examples, Protocol):
+    """Examples that are drawn again in every pass."""
+
+    def of_passes(
+        self, numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int
+    ) -> Int64[np.ndarray, "B"]:
+        """The indices of examples by their numbers in passes of a run with this seed."""
         ...
 
 
@@ -152,7 +166,7 @@ class Dataset:
       summaries: what a report says of some splits.
       packing: K, the most examples in a row of a training batch (`zoo.data.packing`); 0 gives each one a row.
       bucket_batches: W, the batches in a window that is sorted by length (`zoo.data.buckets`); 0 sorts nothing.
-      segments: of packed text, whether each document in a sequence is a segment of its own; None for other data.
+      segments: of packed text, what is a segment of its own (`zoo.data.text.TextConfig`); None for other data.
       stride: of packed text, tokens from the beginning of one sequence to that of the next; 0 is as many as it holds.
     """
 

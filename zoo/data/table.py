@@ -191,4 +191,6 @@ def _alike(rows: Rows, features: Schema) -> list[str]:
         return []
     classes = features["label"].classes
     label = repr(classes[int(found[0])]) if classes else f"{found[0]:g}"
-    return [f"all {len(rows)} labels are {label}, so that metrics which compare several, such as correlations, say nothing"]
+    return [
+        f"all {len(rows)} labels are {label}, so that metrics which compare several, such as correlations, say nothing"
+    ]

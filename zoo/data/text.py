@@ -23,10 +23,12 @@ from zoo.data.prepare import (
     write_prepared,
 )
 from zoo.data.schema import (
+    BACKWARD,
     CONTINUES,
     DataInfo,
     Dataset,
     DatasetConfig,
+    Directions,
     Examples,
     Feature,
     Order,
@@ -35,6 +37,7 @@ from zoo.data.schema import (
     SplitSummary,
     Vocabulary,
 )
+from zoo.data.segment_pairs import FRAME, LEAST, SegmentPairs
 from zoo.data.source import open_source
 from zoo.data.streams import StreamedExamples
 from zoo.data.tokens import TokenFiles
@@ -194,17 +197,24 @@ class TextConfig(PreparedText):
     """Text as sequences, cut from the documents one behind another.
 
     Attributes:
-      segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
-        attention crosses documents as GPT-2's does.
+      segments: `documents` makes each document in a sequence a segment of its own, `sequence` makes it all one, so that
+        attention crosses documents as GPT-2's does. `pair` is what XLNet was trained on: a sequence is `stride`
+        tokens of text, a segment A that follows them, and a segment B that follows A or, in half of the sequences, is
+        from elsewhere (`zoo.data.segment_pairs`).
+      sentences: of a `pair`, at whose ends its segments end (`zoo.data.sentences`).
       stride: tokens of the text from the beginning of one sequence to that of the next, where sequences overlap; 0 is
         as many as a sequence holds.
       order: `shuffled`, or `stream`, in which each row of a batch follows the same row of the batch before, for models
         with memory.
+      directions: `both` also reads the text backwards, every sequence once forwards and once backwards in a pass; of a
+        batch in the order `stream`, every second row (`bi_data` of XLNet's code).
     """
 
     segments: Segments = "documents"
+    sentences: Literal["", "line", "punctuation"] = ""
     stride: int = 0
     order: Order = "shuffled"
+    directions: Directions = "forward"
 
     def __post_init__(self):
         super().__post_init__()
@@ -213,25 +223,67 @@ class TextConfig(PreparedText):
                 f"data.stride must be from 1 to data.seq_len, {self.seq_len}, or 0 for sequences that do not overlap; "
                 f"found {self.stride}."
             )
+        if self.segments == "pair":
+            self._check_pair()
+        elif self.sentences:
+            raise ConfigError(
+                f"data.sentences is {self.sentences!r}, and sequences are cut at sentences only where data.segments is "
+                "'pair'; set data.sentences=''."
+            )
+
+    def _check_pair(self) -> None:
+        if not self.sentences:
+            raise ConfigError(
+                "data.segments is 'pair', whose segments end where sentences do; set data.sentences to 'line' or "
+                "'punctuation'."
+            )
+        if self.seq_len < (least := 1 + FRAME + LEAST):
+            raise ConfigError(
+                f"data.seq_len is {self.seq_len}, and a sequence with a pair of segments takes 3 special tokens, and "
+                f"one or more of the text and of each segment; set it to {least} or more."
+            )
+        most = self.seq_len - FRAME - LEAST
+        if not 1 <= self.stride <= most:
+            raise ConfigError(
+                f"data.stride is {self.stride}; where data.segments is 'pair' it is the tokens of running text with "
+                f"which a sequence begins, and must be from 1 to {most}, such as {min(self.seq_len // 2, most)}."
+            )
 
     @property
     def schema(self) -> Schema:
         found = token_schema(word_starts=self.word_starts)
-        return {**found, CONTINUES: Feature(kind="float")} if self.order == "stream" else found
+        of_rows = {CONTINUES: self.order == "stream", BACKWARD: self.directions == "both"}
+        return {**found, **{name: Feature(kind="float") for name, there in of_rows.items() if there}}
 
     @property
     def layout(self) -> dict[str, Any]:
         return dict(segments=self.segments, stride=self.stride)
 
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        if self.segments == "pair" and len(Frame.of(tokenizer).suffix) != 2:
+            raise ConfigError(
+                "A sequence with a pair of segments ends with a separator and a classifying token, and this tokenizer "
+                "has them elsewhere, or lacks them; use XLNet's (data.tokenizer.path=xlnet-base-cased), or train one "
+                "with its tokens (data.tokenizer.special=xlnet)."
+            )
+
     def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
+        self.check_tokenizer(tokenizer)  # a prepared folder may be of other data
+        frame = Frame.of(tokenizer)
         options: dict[str, Any] = dict(
-            segments=self.segments,
             vocab_size=tokenizer.vocab_size,
             word_starts=self.word_starts,
             stride=self.stride,
+            directions=self.directions,
         )
-        text = PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
-        return StreamedExamples(text) if self.order == "stream" else text
+        if self.segments == "pair":
+            text = SegmentPairs(files, self.seq_len, frame, **options)
+        else:
+            text = PackedText(files, self.seq_len, frame, segments=self.segments, **options)
+        return StreamedExamples(text, 2 if self.directions == "both" else 1) if self.order == "stream" else text
+
+    def _text_settings(self) -> dict[str, Any]:
+        return super()._text_settings() | ({"sentences": self.sentences} if self.sentences else {})
 
 
 def _files(folder: Path, split: str, manifest: dict[str, Any]) -> TokenFiles:

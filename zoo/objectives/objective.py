@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 import zoo
 from zoo.checks import hidden
 from zoo.data.random import Key
-from zoo.data.schema import DataInfo
+from zoo.data.schema import BACKWARD, DataInfo
 from zoo.errors import ConfigError
 from zoo.models import registry
 from zoo.nn.config import TransformerConfig
@@ -40,6 +40,8 @@ class Objective(abc.ABC):
       needs: the fields of an example that it reads.
       sums: the names of what `loss` gives.
       reads_packed: whether it takes batches with several examples a row (`zoo.data.packing`).
+      reads_rearranged: whether it takes text that is not in the order in which it was written: backwards, or joined
+        from two places.
       info: of the data; None until it is bound.
     """
 
@@ -47,6 +49,7 @@ class Objective(abc.ABC):
     needs: ClassVar[frozenset[str]]
     sums: ClassVar[tuple[str, ...]] = ("loss", "weight", "correct")
     reads_packed: ClassVar[bool] = False
+    reads_rearranged: ClassVar[bool] = False
     info: DataInfo | None = dataclasses.field(default=None, compare=False, repr=False, metadata=hidden())
 
     def bind(self: Bound, info: DataInfo) -> Bound:
@@ -60,6 +63,12 @@ class Objective(abc.ABC):
             raise ConfigError(
                 f"data.packing is {info.packing}, and the objective {type(self).__name__} reads one example a row; set "
                 "data.packing=0."
+            )
+        if (info.segments == "pair" or BACKWARD in info.schema) and not self.reads_rearranged:
+            raise ConfigError(
+                f"The objective {type(self).__name__} reads text in the order in which it was written; set "
+                f"data.segments to 'documents' or 'sequence' (it is {info.segments!r}), and data.directions to "
+                "'forward'."
             )
         return dataclasses.replace(self, info=info)
 

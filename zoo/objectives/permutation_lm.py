@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Permutation language modelling (XLNet, arXiv:1906.08237, sections 2.2 to 2.5): tokens predicted in a random order.
 
-As in the authors' code (`data_utils.py`), in which <eod> and <eop> are predicted like ordinary tokens. Differs: a row
-is running text, whose documents are the segments of the relative encodings, where theirs joins two segments of which
-the second is half the time from elsewhere; special tokens do not count as predictions; no rows are read backwards.
+As in the authors' code (`data_utils.py`), in which <eod> and <eop> are predicted like ordinary tokens, for rows of
+running text as well as for theirs (`zoo.data.segment_pairs`), and for rows that are read backwards. Differs: special
+tokens do not count as predictions.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from zoo.data.random import Key
-from zoo.data.schema import CONTINUES, DataInfo, Vocabulary
+from zoo.data.schema import BACKWARD, CONTINUES, DataInfo, Vocabulary
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.objectives.loss import perplexity, weighted_sums
@@ -28,7 +28,6 @@ from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.permutation import SpanUnit, choose_spans, draw_order
 
 _MEMORY = "memory"  # of what is carried: [B, L, S, D]
-_FRAME = 2  # special tokens of a row: a separator and a classifying token
 _ORDINARY = ("<eod>", "<eop>")  # special by name alone: the authors' code predicts them like any other token
 
 
@@ -45,7 +44,8 @@ class PermutationLM(Objective):
         is 1 in K.
       unit: of a span, of which it has 1 to 5. `token` is the paper's (section 3.1) and the released code's, `word` what
         that code means to do: its test for the end of a word reads the token at the span's beginning.
-      reuse_len: tokens of a row's first part, which sees nothing of the second one; 0 is half of `data.seq_len`.
+      reuse_len: tokens of a row's first part, which sees nothing of the second one; 0 is half of `data.seq_len`. Of
+        rows with a pair of segments it is the running text, `data.stride`.
       mem_len: tokens of the memory that each row hands to the same row of the next batch: the inputs of every layer at
         its first part and, as far as there is room, at the first parts before it (384 in the README). It is part of a
         run's state. Data have to be in the order `stream` with `reuse_len` as their stride. A stream begins with zeros,
@@ -56,6 +56,7 @@ class PermutationLM(Objective):
 
     head: ClassVar[str] = "permutation_lm"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "word_starts"})
+    reads_rearranged: ClassVar[bool] = True
     k: float = 6.0
     num_predict: int = 0
     unit: SpanUnit = "token"
@@ -83,6 +84,7 @@ class PermutationLM(Objective):
         _check_special(info.vocabulary)
         bound = super().bind(info)
         bound._check_sizes()
+        bound._check_pair()
         bound._check_stream()
         return bound
 
@@ -119,7 +121,8 @@ class PermutationLM(Objective):
         tokens, segments = batch["tokens"], batch["segments"]
         there = segments > 0
         functional = there & self._functional[tokens]
-        predicted = self._predicted(there & ~functional, there & (batch["word_starts"] > 0), key)
+        backward = batch.get(BACKWARD, np.zeros(len(tokens))) > 0
+        predicted = self._predicted(there & ~functional, there & (batch["word_starts"] > 0), backward, key)
         positions, chosen = listed(predicted, self.predictions)
         targets = np.where(chosen, np.take_along_axis(tokens, positions, axis=1), 0)
         kept = {CONTINUES: batch[CONTINUES]} if self.mem_len else {}
@@ -134,15 +137,21 @@ class PermutationLM(Objective):
         }
 
     def _predicted(
-        self, candidates: Bool[np.ndarray, "B T"], starts: Bool[np.ndarray, "B T"], key: Key
+        self,
+        candidates: Bool[np.ndarray, "B T"],
+        starts: Bool[np.ndarray, "B T"],
+        backward: Bool[np.ndarray, "B"],
+        key: Key,
     ) -> Bool[np.ndarray, "B T"]:
+        """Spans are of the text as it was written, in backward rows too."""
         first, rest = self.parts
-        second = max(0, min(self.predictions * rest // (first + rest), rest - _FRAME))
+        second = max(0, min(self.predictions * rest // (first + rest), rest - self._frame))
         goals, places = (self.predictions - second, second), (slice(first), slice(first, None))
-        chosen = [
-            choose_spans(candidates[:, place], starts[:, place], goal, key, unit=self.unit, k=self.k, part=part)
-            for part, (place, goal) in enumerate(zip(places, goals, strict=True))
-        ]
+        chosen = []
+        for part, (place, goal) in enumerate(zip(places, goals, strict=True)):
+            given = (_turned(each[:, place], backward) for each in (candidates, starts))
+            found = choose_spans(*given, goal, key, unit=self.unit, k=self.k, part=part)
+            chosen.append(_turned(found, backward))
         return np.concatenate(chosen, axis=1)
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
@@ -191,6 +200,21 @@ class PermutationLM(Objective):
     def _cls_id(self) -> int | None:
         return self.data.vocabulary.cls_id
 
+    @property
+    def _frame(self) -> int:
+        """Special tokens of a row: a separator, or two, and a classifying token."""
+        return 3 if self.data.segments == "pair" else 2
+
+    def _check_pair(self) -> None:
+        """ConfigError for a first part that is not the running text of rows with a pair of segments."""
+        first = self.parts[0]
+        if self.data.segments == "pair" and self.data.stride != first:
+            raise ConfigError(
+                f"data.segments is 'pair', whose rows begin with {self.data.stride} tokens of text (data.stride), and "
+                f"objective.reuse_len is {first}; set data.stride to {first}, or objective.reuse_len to "
+                f"{self.data.stride}."
+            )
+
     def _check_stream(self) -> None:
         """ConfigError for a memory where rows do not follow one another, or know what they are to predict."""
         if not self.mem_len:
@@ -224,11 +248,16 @@ class PermutationLM(Objective):
                 f"(objective.reuse_len, and the rest of data.seq_len); set it to {nearest}"
                 + (f", or data.seq_len to {length + length % 2}." if not self.reuse_len and length % 2 else ".")
             )
-        if self.predictions > (most := length - _FRAME):
+        if self.predictions > (most := length - self._frame):
             raise ConfigError(
                 f"objective.num_predict is {self.predictions}, and a row has {most} tokens that can be predicted "
-                f"(data.seq_len {length} without a separator and a classifying token); set it to {most} or less."
+                f"(data.seq_len {length} without the special tokens at its end); set it to {most} or less."
             )
+
+
+def _turned(values: Bool[np.ndarray, "B P"], backward: Bool[np.ndarray, "B"]) -> Bool[np.ndarray, "B P"]:
+    """The values with some rows in reverse; the same again is as before."""
+    return np.where(backward[:, None], values[:, ::-1], values)
 
 
 def _check_special(vocabulary: Vocabulary) -> None:
