@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.aot.configs import CONFIGS as OBJECTIVES
 from tests.aot.configs import tiny
 from tests.launch.test_train import CONFIGS
 from zoo.aot import StepReport, Target, topology
@@ -100,7 +101,7 @@ class Full:
         return self.info.placeholder(len(indices))
 
 
-@pytest.mark.parametrize("objective", ["clm", "mlm", "span_corruption"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_batches_are_those_of_the_pipeline(objective):
     target = clm() if objective == "clm" else Target.create(tiny(objective), "cpu:8")
     batch = next(iter(train_batches(Full(target), target.spec.objective.arrange, batch_size=16, seed=0)))

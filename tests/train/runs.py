@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of whole runs share."""
 
+import hashlib
 import os
 import signal
 
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from zoo.objectives import OBJECTIVES
@@ -48,3 +52,18 @@ def check_continues(monkeypatch, config, whole, workdir, name, *, step=7):
     train(config(), workdir)
     assert curve(workdir) == curve(whole)
     assert weights(workdir) == weights(whole)
+
+
+def fingerprint(workdir, step):
+    """SHA-256 of every array of a checkpoint, of its position in the data, of the models and of all that was logged."""
+    folder = workdir / "checkpoints" / str(step)
+    with ocp.StandardCheckpointer() as checkpointer:
+        abstract = checkpointer.metadata(folder / "state").item_metadata.tree
+        state = checkpointer.restore(folder / "state", jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), abstract))
+    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(state)}
+    position = next(path for path in (folder / "data").rglob("*") if path.is_file() and not path.name.startswith("_"))
+    files = {"data": position, "metrics.jsonl": workdir / "metrics.jsonl"}
+    files |= {path.parent.name: path for path in workdir.glob("*/model.safetensors")}
+    found = {name: array.tobytes() for name, array in arrays.items()}
+    found |= {name: path.read_bytes() for name, path in files.items()}
+    return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job killed at any instant continues as if never stopped: same parameters, moments, keys, position and losses."""
 
-import hashlib
 import os
 import random
 import signal
@@ -12,10 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
-import numpy as np
-import orbax.checkpoint as ocp
 import pytest
+
+from tests.train.runs import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 12
@@ -82,32 +80,12 @@ def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def fingerprint(workdir: Path) -> dict[str, str]:
-    """SHA-256 of every array of the last checkpoint, of the position in the data, and of all that was logged."""
-    folder = workdir / "checkpoints" / str(STEPS)
-    with ocp.StandardCheckpointer() as checkpointer:
-        abstract = checkpointer.metadata(folder / "state").item_metadata.tree
-        state = checkpointer.restore(folder / "state", jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), abstract))
-    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(state)}
-    files = {
-        "data": next(path for path in (folder / "data").rglob("*") if path.is_file() and not path.name.startswith("_"))
-    }
-    files |= {name: workdir / name for name in ("metrics.jsonl", "model/model.safetensors")}
-    return {name: digest(array.tobytes()) for name, array in arrays.items()} | {
-        name: digest(path.read_bytes()) for name, path in files.items()
-    }
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     """A prepared folder, and what a run without incident leaves."""
     workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
     finish(workdir, None)
-    return workdir / "data", fingerprint(workdir)
+    return workdir / "data", fingerprint(workdir, STEPS)
 
 
 def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
@@ -125,7 +103,7 @@ def test_stopped_at_a_handful_of_points(tmp_path, uninterrupted):
     assert interrupted < last_saved(workdir) < STEPS
     assert stop_when(at_step(STEPS - 1), workdir, data_dir) == killed
     finish(workdir, data_dir)
-    assert fingerprint(workdir) == expected
+    assert fingerprint(workdir, STEPS) == expected
 
 
 @pytest.mark.slow
@@ -139,4 +117,4 @@ def test_killed_at_random_points(tmp_path, uninterrupted, seed):
         delay = chance.uniform(0, 0.05)
         assert stop_when(late(point, delay), workdir, data_dir) in (-signal.SIGKILL, 0)
     finish(workdir, data_dir)
-    assert fingerprint(workdir) == expected
+    assert fingerprint(workdir, STEPS) == expected

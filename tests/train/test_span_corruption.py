@@ -64,7 +64,8 @@ def test_operations_are_those_of_both_lengths(trained):
     info = run.data.open(cache_dir=trained[0] / "data").info
     spec = RunSpec.create(run, info)
     inputs, targets = spec.objective.sequence_lengths.values()
-    assert spec.forward_flops(2) == spec.forward_flops(2, inputs) > 0  # as of a batch's tokens
+    shapes = spec.batch_shapes(2)
+    assert shapes["tokens"].shape == (2, inputs) and spec.forward_flops(2) == spec.batch_flops(shapes) > 0
     longer = RunSpec.create(run, info)._replace(objective=SpanCorruption(targets_length=2 * targets).bind(info))
     assert longer.forward_flops(2) > 1.2 * spec.forward_flops(2)
 

@@ -57,9 +57,12 @@ class Relations:
         """Vectors of the predictions at their positions among T, zeros elsewhere."""
         if self.target_mapping is not None:
             return jnp.einsum("BMNH,BMT->BTNH", x, self.target_mapping.astype(x.dtype))
-        rows = jnp.arange(x.shape[0], dtype=jnp.int32)[:, None]
-        empty = jnp.zeros((x.shape[0], length, *x.shape[2:]), x.dtype)
-        return empty.at[rows, self._positions].set(x, mode="drop")
+
+        def put(places: Array, vectors: Array) -> Array:
+            return jnp.zeros((length, *vectors.shape[1:]), x.dtype).at[places].set(vectors, mode="drop")
+
+        # Row by row: of one index into all rows, the partitioner gathers every device's.
+        return jax.vmap(put)(self._positions, x)
 
     def collect(self, x: Float[Array, "B T N H"]) -> Float[Array, "B M N H"]:
         """Those of the vectors of all positions that are at the predictions' positions."""

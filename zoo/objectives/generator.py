@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 import zoo
 from zoo.data.random import Key
@@ -210,9 +210,8 @@ class GeneratorObjective(MaskedObjective, abc.ABC):
         sampled = sample(logits, batch["sample_seeds"])
         length = batch["tokens"].shape[1]
         places = jnp.where(weights > 0, positions, length)  # what fills up a row goes past its end, where it is dropped
-        rows = jnp.arange(len(positions))[:, None]
-        original, tokens = (batch["tokens"].at[rows, places].set(ids, mode="drop") for ids in (targets, sampled))
-        hidden = jnp.zeros(tokens.shape, bool).at[rows, places].set(True, mode="drop")
+        original, tokens = (_put(batch["tokens"], places, ids) for ids in (targets, sampled))
+        hidden = _put(jnp.zeros(tokens.shape, bool), places, jnp.ones(places.shape, bool))
         return Filled(
             tokens=tokens,
             original=original,
@@ -251,6 +250,11 @@ class GeneratorObjective(MaskedObjective, abc.ABC):
             "generator_accuracy": float(sums["generator_correct"]) / hidden,
             "generator_perplexity": perplexity(generator),
         }
+
+
+@jax.vmap  # of one index into all rows, the partitioner gathers every device's
+def _put(row: Shaped[Array, "T"], places: Int[Array, "M"], values: Shaped[Array, "M"]) -> Shaped[Array, "T"]:
+    return row.at[places].set(values, mode="drop")
 
 
 def sample(logits: Float[Array, "B M V"], seeds: Int[Array, "B M"]) -> Int[Array, "B M"]:

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ _log = logging.getLogger(__name__)
 
 _ECHO = 1.0  # seconds in which a second signal is the first, sent to a group of processes and passed on within it
 SIGNALLED = 128  # plus the signal's number: the exit code that a shell reports
+
+BatchShapes = tuple[tuple[str, jax.ShapeDtypeStruct], ...]  # by the names of the arrays
 
 
 def train(
@@ -147,15 +149,16 @@ class _Run:
         config, first = self.config, int(state.step) + 1
         self.skipped = int(state.skipped)
         pending, signalled, is_over = None, 0, self.best.is_over(int(state.step))
-        shapes: set[tuple[int, ...]] = set()
+        seen: set[BatchShapes] = set()
         with _signals() as received:
             for step in range(first, first if is_over else config.num_steps + 1):
                 # A process that stays here while others go on is hung, except in the first steps, which compile.
                 watch.heartbeat(f"loading the batch of step {step}", grace_period=step < first + 2)
                 with self.report.waiting():
                     batch = next(batches)
-                compiles = batch["tokens"].shape not in shapes
-                shapes.add(batch["tokens"].shape)
+                shapes = _shapes(batch)
+                compiles = shapes not in seen
+                seen.add(shapes)
                 watch.heartbeat(f"step {step}", grace_period=compiles or step < first + 2)
                 self.profile.before(step - first + 1)
                 state, sums = self.train_step(state, batch)
@@ -164,7 +167,7 @@ class _Run:
                 self._record(pending)
                 if step == first + 1:  # the first one has also compiled
                     self.report.restart_clock()
-                pending = (step, sums, batch["tokens"].shape)
+                pending = (step, sums, shapes)
                 signalled = self.consensus(received[0] if received else 0)
                 evaluating = [
                     name for name, each in config.evals.items() if self._due(step, each.every or config.eval_every)
@@ -190,13 +193,13 @@ class _Run:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.num_steps
 
-    def _record(self, pending: tuple[int, dict, tuple[int, ...]] | None) -> None:
+    def _record(self, pending: tuple[int, dict, BatchShapes] | None) -> None:
         """Reads the numbers of a step, waiting for it if need be, and reports them when it is time."""
         if pending is None:
             return
-        step, sums, shape = pending[0], jax.device_get(pending[1]), pending[2]
+        step, sums, shapes = pending[0], jax.device_get(pending[1]), pending[2]
         self._count_skipped(step, int(sums["skipped"]))
-        self.report.advance(step, shape)
+        self.report.advance(step, shapes)
         if self._due(step, self.config.log_every):
             counters = {
                 "grad_norm": float(sums["grad_norm"]),
@@ -240,15 +243,20 @@ def _batches(learner: Learner, dataset: Dataset) -> grain.DatasetIterator:
     return learner.prefetched(batches)
 
 
+def _shapes(batch: Mapping[str, jax.Array]) -> BatchShapes:
+    return tuple((name, jax.ShapeDtypeStruct(x.shape, x.dtype)) for name, x in sorted(batch.items()))
+
+
 def _open_report(learner: Learner, workdir: Path, start: int) -> Report | Silence:
     if not is_primary():
         return Silence(start)
     config = learner.spec.config
     peak = peak_flops_per_second(list(learner.mesh.devices.flat))
 
-    def work(shape: tuple[int, ...]) -> Work:
-        operations = learner.spec.forward_flops(shape[0], shape[-1])
-        return Work(tokens=math.prod(shape), flops=flops.TRAINING * operations, peak=peak)
+    def work(shapes: BatchShapes) -> Work:
+        batch = dict(shapes)
+        operations = flops.TRAINING * learner.spec.batch_flops(batch)
+        return Work(tokens=math.prod(batch["tokens"].shape), flops=operations, peak=peak)
 
     return Report(workdir, start=start, num_steps=config.num_steps, work=work)
 

@@ -12,7 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ class Silence:
     def __exit__(self, *_) -> None:
         pass
 
-    def advance(self, step: int, shape: tuple[int, ...]) -> None:
+    def advance(self, step: int, shapes: Hashable) -> None:
         """Nothing."""
 
     def train(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -93,10 +93,10 @@ class Report:
     """Writes the reports of one workdir, from step `start` on; what earlier jobs wrote beyond it is dropped.
 
     Args:
-      work: of a step, by the shape of its batch's tokens, [B, T] or [B, C, T].
+      work: of a step, by the shapes of its batch.
     """
 
-    def __init__(self, workdir: Path, *, start: int, num_steps: int, work: Callable[[tuple[int, ...]], Work]):
+    def __init__(self, workdir: Path, *, start: int, num_steps: int, work: Callable[[Any], Work]):
         self.workdir, self.num_steps, self._work_of = workdir, num_steps, functools.cache(work)
         self._work = _NOTHING  # since the last mark
         for name in (METRICS, TIMING):
@@ -117,10 +117,10 @@ class Report:
         for part in (self._bar, self._events, self._metrics, self._timing):
             part.close()
 
-    def advance(self, step: int, shape: tuple[int, ...]) -> None:
-        """Moves the bar to `step`, whose batch had tokens of this shape."""
+    def advance(self, step: int, shapes: Hashable) -> None:
+        """Moves the bar to `step`, whose batch had these shapes."""
         self._bar.update(step - self._bar.n)
-        self._work = self._work.plus(self._work_of(shape))
+        self._work = self._work.plus(self._work_of(shapes))
 
     def train(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records training metrics, and the speed since the last record or pause."""

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a run is decided before any device is touched: its objective, bound to the data, and its model."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,15 +72,12 @@ class RunSpec(NamedTuple):
         """What the objective hands from batch to batch of so many rows, as shapes; all of it is zero at first."""
         return self.objective.carry(self.model, rows)
 
-    def forward_flops(self, rows: int, length: int | None = None) -> int:
-        """Operations of a loss over so many sequences, by `zoo.cost.flops`; whatever modules the objective trains.
+    def forward_flops(self, rows: int) -> int:
+        """Operations of a loss over so many of the data's longest sequences."""
+        return self.batch_flops(self.batch_shapes(rows))
 
-        Args:
-          length: of the batch's `tokens`; None is that of the data's longest.
-        """
-        if length not in (None, self.batch_shapes(1)["tokens"].shape[-1]):
-            shorter = dataclasses.replace(self.objective.data, seq_len=length)
-            return self._replace(objective=self.objective.bind(shorter)).forward_flops(rows)
+    def batch_flops(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> int:
+        """Operations of the loss of a batch, by `zoo.cost.flops`; whatever modules the objective trains."""
         model = flops.plain(self.model)
         module = nnx.eval_shape(lambda: self.objective.build(model, rngs=nnx.Rngs(jax.random.key(0))))
         graphdef, params = nnx.split(module)
@@ -89,7 +85,7 @@ class RunSpec(NamedTuple):
         def loss(params: Any, batch: Any) -> Any:
             return self.objective.loss(nnx.merge(graphdef, params), batch)
 
-        return flops.count(loss, params, self.batch_shapes(rows))
+        return flops.count(loss, params, dict(batch))
 
 
 def check_names(config: RunConfig) -> None:
