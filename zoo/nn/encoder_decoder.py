@@ -15,7 +15,7 @@ from zoo.nn.block import Source
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.heads import Head
-from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
+from zoo.nn.inputs import Batch, Ids, Inputs, LossOptions, arguments, flat, is_batch, refuse
 from zoo.nn.norm import Norm
 from zoo.nn.positions import first_token
 from zoo.nn.segments import begins
@@ -50,6 +50,7 @@ class EncoderDecoder(Transformer):
         decoder_segments: Ids | None = None,
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
+        loss_options: LossOptions | None = None,
         return_hidden_states: bool = False,
         num_segments: int | None = None,
         **unknown: Any,
@@ -63,7 +64,7 @@ class EncoderDecoder(Transformer):
             on their left.
           decoder_segments: 0 for the decoder's padding; None means none, which is right if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
-          targets: what the decoder should predict there, see `Transformer`.
+          targets, loss_options: what the decoder should predict there, see `Transformer`.
           num_segments: see `Transformer`; the decoder then reads the same texts, each after a start token and beside
             its own part of the encoder's output, so that `decoder_tokens` must be None.
 
@@ -72,10 +73,11 @@ class EncoderDecoder(Transformer):
             that does not exist.
         """
         if is_batch(tokens):
-            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
+            ids = dict(token_types=token_types, segments=segments, positions=positions)
+            losses = dict(targets=targets, loss_options=loss_options)
             decoder = dict(decoder_tokens=decoder_tokens, decoder_segments=decoder_segments, logits_at=logits_at)
             rest = dict(dropout_key=dropout_key, return_hidden_states=return_hidden_states, num_segments=num_segments)
-            return self(**arguments(tokens, **ids, **decoder, **rest, **unknown))
+            return self(**arguments(tokens, **ids, **losses, **decoder, **rest, **unknown))
         if "cache" in unknown:
             raise InputError("An encoder-decoder takes a cache in decode(); call encode() first, then decode().")
         refuse(unknown, (*ARGUMENTS[:-1], "decoder_tokens", "decoder_segments", "return_hidden_states", "num_segments"))
@@ -98,11 +100,11 @@ class EncoderDecoder(Transformer):
         inputs = Inputs.create(
             self.config, decoder_tokens, None, decoder_segments, decoder_positions, of="decoder_", **options
         )
-        targets = self._targets(targets, logits_at, inputs.tokens.shape)
+        losses = self._losses(targets, loss_options, logits_at, inputs.tokens.shape)
         out = dataclasses.replace(
             self._decode(inputs), encoder_hidden=layers.hidden, encoder_hidden_states=layers.hidden_states
         )
-        return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, targets=targets, choices=None))
+        return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, choices=None, **losses))
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
         """What the decoder reads of the tokens [B, S]."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.random import Key
-from zoo.objectives.causal_lm import CausalLM, next_token_sums
+from zoo.objectives.causal_lm import CausalLM
 from zoo.objectives.objective import Batch, Sums
 
 
@@ -32,4 +32,4 @@ class PrefixLM(CausalLM):
         return {**batch, "prefix": inside.astype(np.int32)}
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
-        return next_token_sums(module, batch, prefix=batch["prefix"], dropout_key=dropout_key)
+        return self._next_tokens(module, batch, prefix=batch["prefix"], dropout_key=dropout_key)
