@@ -36,6 +36,9 @@ _REPETITION_PENALTY = flags.DEFINE_float(
     "repetition_penalty", None, "Factor by which the scores of tokens that came before are worse; 1 changes none."
 )
 _MIN_NEW_TOKENS = flags.DEFINE_integer("min_new_tokens", None, "No end token before so many others.")
+_PREFIX = flags.DEFINE_bool(
+    "prefix", False, "Reads the prompt in both directions, for a decoder that was trained with the objective prefix_lm."
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
 _IGNORE = flags.DEFINE_multi_string("ignore", [], "Option of generation_config.json to leave out, such as num_beams.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
@@ -66,6 +69,7 @@ def main(argv: list[str]) -> None:
         no_repeat_ngram_size=_NO_REPEAT_NGRAM_SIZE.value,
         repetition_penalty=_REPETITION_PENALTY.value,
         min_new_tokens=_MIN_NEW_TOKENS.value,
+        prefix=_PREFIX.value,
         ignore=_IGNORE.value,
         tokenizer=zoo.tokenizer(_MODEL.value),
     )

@@ -46,11 +46,11 @@ def drawn(schema) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     segments = np.repeat([[1] * T, [1] * 9 + [2] * 7, [1] * 11 + [0] * 5], [1, 2, 1], axis=0).astype(np.int32)
     batch = info(seq_len=T, schema=schema, **IDS).placeholder(4)
-    batch |= {name: rng.integers(5, VOCAB - 5, (4, T)).astype(np.int32) for name in ("tokens", "targets") if name in batch}
-    batch |= {name: segments for name in ("segments", "target_segments") if name in batch}
     if "targets" in batch or "label" in batch:
-        batch |= {name: (batch[name] > 0).astype(np.int32) for name in ("segments", "target_segments") if name in batch}
-    return batch
+        segments = (segments > 0).astype(np.int32)
+    values = {name: rng.integers(5, VOCAB - 5, (4, T)).astype(np.int32) for name in ("tokens", "targets")}
+    values |= dict.fromkeys(("segments", "target_segments"), segments)
+    return batch | {name: each for name, each in values.items() if name in batch}
 
 
 def from_logits(model, *, z_loss: float, smoothing: float):

@@ -41,8 +41,10 @@ def prefill(
     segments: Int[Array, "B T"],
     max_new: int,
     decoder_start_id: int | None = None,
+    *,
+    prefix: bool = False,
 ) -> Prefilled:
-    """Reads the prompts; the cache then has room for `max_new` tokens more."""
+    """Reads the prompts, in both directions with `prefix`; the cache then has room for `max_new` tokens more."""
     batch, length = tokens.shape
     if isinstance(model, EncoderDecoder):
         source = model.encode(tokens, segments)
@@ -54,7 +56,8 @@ def prefill(
     positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
     cache = Cache.empty(model.config, batch, length + max_new, layers="apart")
     end = jnp.full((batch, 1), length - 1, jnp.int32)
-    out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=end)
+    seen = segments if prefix else None
+    out = model(tokens, segments=segments, positions=positions, prefix=seen, cache=cache, logits_at=end)
     return Prefilled(*last(out), positions[:, -1] + 1)
 
 

@@ -29,8 +29,8 @@ from zoo.nn.stack import Stack
 from zoo.nn.summary import summary
 
 ARGUMENTS = (
-    *("tokens", "token_types", "segments", "positions", "dropout_key", "prefix", "logits_at", "targets", "loss_options"),
-    "cache",
+    *("tokens", "token_types", "segments", "positions", "dropout_key", "prefix"),
+    *("logits_at", "targets", "loss_options", "cache"),
 )
 
 

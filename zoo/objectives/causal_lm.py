@@ -48,7 +48,7 @@ class CausalLM(Objective):
     def _next_tokens(
         self, module: Any, batch: Batch, *, prefix: Int[Array, "B T"] | None = None, dropout_key: Array | None = None
     ) -> Sums:
-        """The sums of the predictions of the next token of each segment; those of a `prefix` are read, not predicted."""
+        """Sums over the predictions of the next token of each segment; those of a `prefix` are read, not predicted."""
         tokens, segments, positions = batch["tokens"], batch["segments"], batch["positions"]
         # Rolled rather than cut to T - 1: the length stays the one that kernels and meshes like.
         targets, target_segments = jnp.roll(tokens, -1, axis=1), jnp.roll(segments, -1, axis=1)
