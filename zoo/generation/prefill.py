@@ -4,7 +4,6 @@
 
 from typing import Any, NamedTuple, cast
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -18,7 +17,7 @@ class Prefilled(NamedTuple):
 
     Attributes:
       logits: of the token that comes next. position: that token's position.
-      source: what the encoder made of the prompts, if the model has one.
+      source: what the encoder made of the prompts, if the model has one; copies of a prompt share it.
     """
 
     logits: Float[Array, "B V"]
@@ -31,8 +30,7 @@ class Prefilled(NamedTuple):
         if times == 1:
             return self
         rows = jnp.repeat(jnp.arange(self.position.shape[0]), times)
-        source = jax.tree.map(lambda leaf: leaf[rows], self.source)
-        return Prefilled(self.logits[rows], self.cache.take(rows), self.position[rows], source)
+        return Prefilled(self.logits[rows], self.cache.take(rows), self.position[rows], self.source)
 
 
 def prefill(

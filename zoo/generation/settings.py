@@ -87,8 +87,8 @@ def check_settings(model, start, max_new_tokens, temperature, top_k, top_p, pref
         raise ConfigError(f"prefix must be True, to read prompts in both directions, or False; found {prefix!r:.60}.")
     if prefix and isinstance(model, EncoderDecoder):
         raise ConfigError(
-            "prefix=True lets a decoder read its prompt in both directions; this model's encoder does so without. Leave "
-            "prefix out."
+            "prefix=True lets a decoder read its prompt in both directions; this model's encoder does so without. "
+            "Leave prefix out."
         )
     if type(max_new_tokens) is not int or max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens must be a whole number, 1 or more; found {max_new_tokens!r}.")

@@ -107,10 +107,10 @@ class EncoderDecoder(Transformer):
         return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, choices=None, **losses))
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
-        """What the decoder reads of the tokens [B, S]."""
+        """What the decoder reads of the tokens [B, S], with the keys and values of all its layers."""
         inputs = Inputs.create(self.config, tokens, segments=segments)
         layers = self._through(self.stack, self.final_norm, inputs)
-        return Source(hidden=layers.hidden, segments=inputs.segments)
+        return self.decoder.hold(Source(hidden=layers.hidden, segments=inputs.segments))
 
     def decode(
         self,
@@ -119,8 +119,22 @@ class EncoderDecoder(Transformer):
         *,
         cache: Cache | None = None,
     ) -> Output:
-        """The decoder alone, after the tokens that the cache holds, with the logits of a language model."""
+        """The decoder alone, after the tokens that the cache holds, with the logits of a language model.
+
+        Args:
+          decoder_tokens: [R, T], for each row of the source R / B rows one behind another.
+          source: as of `encode`.
+
+        Raises:
+          InputError: rows that cannot be shared out among those of the source.
+        """
         inputs = Inputs(tokens=flat(decoder_tokens), source=source, cache=cache)
+        rows, sources = inputs.tokens.shape[0], source.hidden.shape[0]
+        if rows % sources:
+            raise InputError(
+                f"decoder_tokens must have {sources} rows, or a multiple, for as many sources; found {rows}. Give each "
+                "source as many rows as any other."
+            )
         out = self._decode(inputs)
         return self._read(out, inputs) if self.head_name == "seq2seq_lm" else out
 
