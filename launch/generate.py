@@ -28,7 +28,11 @@ _LENGTH_PENALTY = flags.DEFINE_float(
     "length_penalty", None, "Of a beam search: the power of the length by which a log probability is divided."
 )
 _EARLY_STOPPING = flags.DEFINE_enum(
-    "early_stopping", None, [*_STOPPING], "Of a beam search: whether it stops as soon as it has found enough texts."
+    "early_stopping",
+    None,
+    [*_STOPPING],
+    "Of a beam search: whether it stops as soon as it has found enough texts.",
+    case_sensitive=False,
 )
 _NUM_RETURN_SEQUENCES = flags.DEFINE_integer("num_return_sequences", None, "Texts to print for each prompt.")
 _NO_REPEAT_NGRAM_SIZE = flags.DEFINE_integer("no_repeat_ngram_size", None, "Never so many tokens in a row twice.")
@@ -76,8 +80,9 @@ def main(argv: list[str]) -> None:
     texts = out.texts or []
     repeats = len(texts) // len(_PROMPT.value)
     prompts = [prompt for prompt in _PROMPT.value for _ in range(repeats)]
-    for prompt, text, finish in zip(prompts, texts, out.finish, strict=True):
-        print(f"{'' if answers else prompt}{text}\n[{finish}]")
+    scores = [""] * len(texts) if out.scores is None else [f", score {score:.3f}" for score in out.scores]
+    for prompt, text, finish, score in zip(prompts, texts, out.finish, scores, strict=True):
+        print(f"{'' if answers else prompt}{text}\n[{finish}{score}]")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def search_config(declared: GenerationConfig, ignore: Sequence[str], **arguments
     given = {name: value for name, value in arguments.items() if value is not None}
     options = dataclasses.replace(declared.search, **(usual | given))
     if options.num_beams == 1 and (unused := {"length_penalty", "early_stopping"} & given.keys()):
-        _log.warning("num_beams is 1, so there is no beam search: %s change nothing.", " and ".join(sorted(unused)))
+        _log.warning("num_beams is 1, so there is no beam search; without effect: %s.", ", ".join(sorted(unused)))
     return options
 
 
