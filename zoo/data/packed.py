@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from zoo.data.ragged import numbered
 from zoo.data.schema import Batch, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.text.tokenizer import Tokenizer
@@ -149,9 +150,8 @@ class PackedText:
         first = np.searchsorted(ends, starts, side="right")
         last = np.searchsorted(ends, starts + np.maximum(sizes, 1) - 1, side="right")
         counts = last - first  # of the documents that end in a row before its last token: another begins there
-        rows = np.repeat(np.arange(len(starts)), counts)
-        which = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
-        positions = ends[which] - starts[rows] + len(self._frame.prefix)
+        rows, number = numbered(counts)
+        positions = ends[first[rows] + number] - starts[rows] + len(self._frame.prefix)
         began = np.zeros((len(starts), self._seq_len), np.int32)
         np.add.at(began, (rows, positions), 1)  # more than one where documents are empty
         firsts = np.zeros_like(began)
