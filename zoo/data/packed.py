@@ -1,6 +1,9 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sequences of one length, cut from the concatenated documents: no token is lost and only the last one is padded."""
+"""Sequences of one length, cut from the concatenated documents: no token is lost.
+
+Only the last one is padded; where they are cut between sentences, most are, by half a sentence on average.
+"""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -11,6 +14,8 @@ from zoo.data.ragged import numbered
 from zoo.data.schema import Batch, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.text.tokenizer import Tokenizer
+
+_STRETCH = 2**15  # sentences
 
 
 @runtime_checkable
@@ -71,6 +76,8 @@ class PackedText:
       vocab_size: tokens from here on are damage.
       stride: tokens of the stream from the beginning of one sequence to that of the next, which overlap where it is
         fewer than a sequence holds; 0 is as many.
+      bounds: int64 [sentences + 1], where each sentence begins in the stream, and its end: sequences then hold as many
+        whole sentences as fit (`between_sentences`), and do not overlap.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class PackedText:
         vocab_size: int,
         word_starts: bool = False,
         stride: int = 0,
+        bounds: Int64[np.ndarray, "_"] | None = None,
     ):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
         if self._room < 1:
@@ -92,13 +100,16 @@ class PackedText:
                 f"data.stride {stride} exceeds the {self._room} tokens of the text that a sequence of data.seq_len "
                 f"{seq_len} holds; set it to {self._room} or less, or to 0."
             )
-        self._stride = stride or self._room
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
+        self._cuts = None if bounds is None else between_sentences(bounds, self._room)
+        self._stride = stride or self._room
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
         self._segments, self._vocab_size, self._word_starts = segments, vocab_size, word_starts
 
     def __len__(self) -> int:
+        if self._cuts is not None:
+            return len(self._cuts) - 1
         return 1 + max(0, -(-(len(self._stream.tokens) - self._room) // self._stride))
 
     def read(self, indices: Int64[np.ndarray, "B"], *, batch: np.ndarray | None = None) -> Batch:
@@ -107,8 +118,8 @@ class PackedText:
         if len(indices) and not -1 <= indices.min() <= indices.max() < len(self):
             raise IndexError(f"indices from {indices.min()} to {indices.max()} of {len(self)} sequences")
         self._stream.check_unchanged()
-        starts = np.maximum(indices, 0) * self._stride
-        sizes = np.where(indices < 0, 0, np.minimum(len(self._stream.tokens) - starts, self._room))
+        starts, sizes = self._spans(np.maximum(indices, 0))
+        sizes = np.where(indices < 0, 0, sizes)
         if self._segments == "documents":
             segments, firsts = self._documents(starts, sizes)
         else:
@@ -120,6 +131,13 @@ class PackedText:
         tokens[indices < 0] = 0
         fields = {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
         return fields | ({"word_starts": self._starts(starts, sizes) * there} if self._word_starts else {})
+
+    def _spans(self, indices: Int64[np.ndarray, "B"]) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B"]]:
+        """Where the text of each sequence begins in the stream, and how many tokens it has."""
+        if self._cuts is not None:
+            return self._cuts[indices], self._cuts[indices + 1] - self._cuts[indices]
+        starts = indices * self._stride
+        return starts, np.minimum(len(self._stream.tokens) - starts, self._room)
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
@@ -157,6 +175,24 @@ class PackedText:
         firsts = np.zeros_like(began)
         firsts[rows, positions] = positions
         return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)
+
+
+def between_sentences(bounds: Int64[np.ndarray, "_"], room: int) -> Int64[np.ndarray, "_"]:
+    """Where sequences of up to `room` tokens begin, and the end: each has as many whole sentences as fit.
+
+    A sentence that is longer is cut. A sequence also ends after every `_STRETCH` sentences, so that these stretches of
+    text are cut side by side.
+    """
+    begin, found = bounds[:-1:_STRETCH], []
+    stop = np.append(begin[1:], bounds[-1])
+    while len(begin):
+        found.append(begin)
+        reach = begin + room
+        whole = bounds[np.searchsorted(bounds, reach, side="right") - 1]
+        begin = np.where(whole > begin, whole, reach)
+        goes_on = begin < stop
+        begin, stop = begin[goes_on], stop[goes_on]
+    return np.append(np.sort(np.concatenate(found)), bounds[-1])
 
 
 def check_ids(tokens: np.ndarray, vocab_size: int) -> None:

@@ -103,6 +103,18 @@ class PreparedText(DatasetConfig, abc.ABC):
         """What a log and a report say of a split; of what `examples` made."""
         return SplitSummary(f"{len(examples):,} sequences of {self.seq_len} tokens")
 
+    @property
+    def separator(self) -> Literal["", "sep"]:
+        """The role of the special token that follows each document where `Frame.of` has none; "" is none."""
+        return ""
+
+    def frame(self, tokenizer: Tokenizer) -> Frame:
+        """The special tokens of sequences, of which the separator is written with the text."""
+        frame = Frame.of(tokenizer)
+        if self.separator and frame.separator is None:
+            return frame._replace(separator=tokenizer.sep_id)
+        return frame
+
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """ConfigError for a tokenizer that these examples cannot be made with."""
 
@@ -133,7 +145,7 @@ class PreparedText(DatasetConfig, abc.ABC):
             "text": hashlib.sha256("\n".join(source.identity).encode()).hexdigest(),
         }
         folder = Path(folder).expanduser().absolute()
-        return write_prepared(folder, source, settings, ready, check=self.check_tokenizer)
+        return write_prepared(folder, source, settings, ready, frame=self.frame, check=self.check_tokenizer)
 
     def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
         """The prepared `data_dir`; without one, the text in the package, prepared in `cache_dir`.
@@ -170,7 +182,7 @@ class PreparedText(DatasetConfig, abc.ABC):
         return self.source == "embedded"
 
     def _text_settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.text_settings}
+        return {name: getattr(self, name) for name in self.text_settings} | {"separator": self.separator}
 
     def _check(self, there: dict[str, Any], folder: Path, tokenizer: Tokenizer, name: str) -> None:
         """ConfigError if the folder was prepared with other settings than the config's."""
@@ -194,6 +206,8 @@ class TextConfig(PreparedText):
     """Text as sequences, cut from the documents one behind another.
 
     Attributes:
+      sentences: what a sentence is (`zoo.data.sentences`), of which a sequence then holds as many as fit, with a
+        separator behind each document: RoBERTa's FULL-SENTENCES (arXiv:1907.11692, section 4.2). "" cuts anywhere.
       segments: whether each document in a sequence is a segment of its own, or the sequence is one segment, so that
         attention crosses documents as GPT-2's does.
       stride: tokens of the text from the beginning of one sequence to that of the next, where sequences overlap; 0 is
@@ -202,6 +216,7 @@ class TextConfig(PreparedText):
         with memory.
     """
 
+    sentences: Literal["", "line", "punctuation"] = ""
     segments: Segments = "documents"
     stride: int = 0
     order: Order = "shuffled"
@@ -213,6 +228,18 @@ class TextConfig(PreparedText):
                 f"data.stride must be from 1 to data.seq_len, {self.seq_len}, or 0 for sequences that do not overlap; "
                 f"found {self.stride}."
             )
+        if self.stride and self.sentences:
+            raise ConfigError(
+                f"data.stride is {self.stride}, and sequences of whole sentences do not overlap; set data.stride=0, or "
+                "data.sentences=''."
+            )
+
+    @property
+    def separator(self) -> Literal["", "sep"]:
+        return "sep" if self.sentences else ""
+
+    def _text_settings(self) -> dict[str, Any]:
+        return super()._text_settings() | ({"sentences": self.sentences} if self.sentences else {})
 
     @property
     def schema(self) -> Schema:
@@ -229,8 +256,9 @@ class TextConfig(PreparedText):
             vocab_size=tokenizer.vocab_size,
             word_starts=self.word_starts,
             stride=self.stride,
+            bounds=files.bounds if self.sentences else None,
         )
-        text = PackedText(files, self.seq_len, Frame.of(tokenizer), **options)
+        text = PackedText(files, self.seq_len, self.frame(tokenizer), **options)
         return StreamedExamples(text) if self.order == "stream" else text
 
 
