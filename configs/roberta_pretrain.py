@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """RoBERTa pretraining with dynamic masks on OpenWebText, or on Shakespeare in a few minutes.
 
-Paper      Liu et al. 2019, arXiv 1907.11692, sections 4 and 5 and table 9: full sequences of 512 tokens that cross
-           documents (FULL-SENTENCES), without next sentences; a new mask at every visit; a byte-level vocabulary;
+Paper      Liu et al. 2019, arXiv 1907.11692, sections 4 and 5 and table 9: sequences of up to 512 tokens that
+           cross documents (FULL-SENTENCES), without next sentences; a new mask at every visit; a byte-level vocabulary;
            8,192 sequences a step, 500,000 steps; Adam of 6e-4 for base and 4e-4 for large (beta2 0.98, eps 1e-6, decay
            0.01, no clipping), 24,000 and 30,000 steps of warm-up and a linear decay, dropout 0.1.
-           Differs: OpenWebText, the largest part of the paper's text that is still distributed, 38 of 160 GB.
-           Sequences are cut at 512 tokens, also inside a sentence, where the paper's hold whole ones.
+           FULL-SENTENCES (section 4.2) is data.sentences: as many whole sentences as fit into 512 tokens, of one
+           document after another, with a further </s> behind each document.
+           Differs: OpenWebText, the largest part of the paper's text that is still distributed, 38 of 160 GB; its
+           sentences by a rule for punctuation (zoo/data/sentences.py), and one that is longer than a sequence is cut.
 Command    python -m launch.prepare --config=configs/roberta_pretrain.py --data_dir=DATA
            python -m launch.train --config=configs/roberta_pretrain.py --data_dir=DATA --workdir=DIR
            The larger model: configs/roberta_pretrain.py:large.
@@ -51,6 +53,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
             document="paragraph",
             validation_fraction=0.001,
             seq_len=512,
+            sentences="punctuation",
             segments="sequence",
         ),
         batch_size=8192,
@@ -61,6 +64,7 @@ def get_config(variant: str = "base") -> ml_collections.ConfigDict:
     )
     if variant == "tiny":
         common.on_cpu(config, batch_size=32, num_steps=1000, eval_every=200)
+        config.data.sentences = "line"  # of verse; many a speech is one sentence
         config.model.update(width=128, num_layers=2, num_heads=2, mlp_width=512)
         config.model.update(embed_dropout=0.0, hidden_dropout=0.0, attention_dropout=0.0)  # slow on a CPU
         config.optimizer.update(learning_rate=2e-3, warmup_steps=100)

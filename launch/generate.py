@@ -28,7 +28,11 @@ _LENGTH_PENALTY = flags.DEFINE_float(
     "length_penalty", None, "Of a beam search: the power of the length by which a log probability is divided."
 )
 _EARLY_STOPPING = flags.DEFINE_enum(
-    "early_stopping", None, [*_STOPPING], "Of a beam search: whether it stops as soon as it has found enough texts."
+    "early_stopping",
+    None,
+    [*_STOPPING],
+    "Of a beam search: whether it stops as soon as it has found enough texts.",
+    case_sensitive=False,
 )
 _NUM_RETURN_SEQUENCES = flags.DEFINE_integer("num_return_sequences", None, "Texts to print for each prompt.")
 _NO_REPEAT_NGRAM_SIZE = flags.DEFINE_integer("no_repeat_ngram_size", None, "Never so many tokens in a row twice.")
@@ -36,6 +40,9 @@ _REPETITION_PENALTY = flags.DEFINE_float(
     "repetition_penalty", None, "Factor by which the scores of tokens that came before are worse; 1 changes none."
 )
 _MIN_NEW_TOKENS = flags.DEFINE_integer("min_new_tokens", None, "No end token before so many others.")
+_PREFIX = flags.DEFINE_bool(
+    "prefix", False, "Reads the prompt in both directions, for a decoder that was trained with the objective prefix_lm."
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the sampling.")
 _IGNORE = flags.DEFINE_multi_string("ignore", [], "Option of generation_config.json to leave out, such as num_beams.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Precision of the computation.")
@@ -66,14 +73,16 @@ def main(argv: list[str]) -> None:
         no_repeat_ngram_size=_NO_REPEAT_NGRAM_SIZE.value,
         repetition_penalty=_REPETITION_PENALTY.value,
         min_new_tokens=_MIN_NEW_TOKENS.value,
+        prefix=_PREFIX.value,
         ignore=_IGNORE.value,
         tokenizer=zoo.tokenizer(_MODEL.value),
     )
     texts = out.texts or []
     repeats = len(texts) // len(_PROMPT.value)
     prompts = [prompt for prompt in _PROMPT.value for _ in range(repeats)]
-    for prompt, text, finish in zip(prompts, texts, out.finish, strict=True):
-        print(f"{'' if answers else prompt}{text}\n[{finish}]")
+    scores = [""] * len(texts) if out.scores is None else [f", score {score:.3f}" for score in out.scores]
+    for prompt, text, finish, score in zip(prompts, texts, out.finish, scores, strict=True):
+        print(f"{'' if answers else prompt}{text}\n[{finish}{score}]")
 
 
 if __name__ == "__main__":

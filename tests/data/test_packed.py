@@ -183,3 +183,54 @@ def test_refusals():
             packed([5], 2).read(np.array([index]))
     with pytest.raises(IntegrityError, match="ids from 14 to 14, and the vocabulary ends at 13"):
         packed([5], 2, vocab_size=14).read(np.array([2]))
+
+
+def of_sentences(documents, seq_len, *, segments="sequence", **frame):
+    """Documents of sentences of such lengths, and where each sentence begins in the stream."""
+    separator = [frame.get("separator", ())] * ("separator" in frame)
+    sizes = [size for document in documents for size in [*document[:-1], document[-1] + len(separator)]]
+    bounds = np.cumsum([0, *sizes])
+    stream = Listed([sum(document) for document in documents], *separator)
+    options = dict(segments=segments, vocab_size=10**6, bounds=bounds)
+    return bounds, PackedText(stream, seq_len, Frame(**frame), **options)
+
+
+def test_whole_sentences_by_hand():
+    """Two documents, with a separator behind each; the second sentence of the last is longer than a sequence."""
+    _, text = of_sentences([[2, 2], [3, 8, 1]], 8, prefix=(1,), suffix=(2,), separator=2)
+    assert every(text)["tokens"].tolist() == [
+        [1, 10, 11, 12, 13, 2, 2, 0],
+        [1, 14, 15, 16, 2, 0, 0, 0],
+        [1, 17, 18, 19, 20, 21, 22, 2],
+        [1, 23, 24, 25, 2, 2, 0, 0],
+    ]
+    assert every(text)["segments"].sum(1).tolist() == [7, 5, 8, 6]
+    _, text = of_sentences([[2, 2], [2]], 9, segments="documents", prefix=(1,), suffix=(2,), separator=2)
+    found = every(text)
+    assert found["tokens"].tolist() == [[1, 10, 11, 12, 13, 2, 2, 0, 0], [1, 14, 15, 2, 2, 0, 0, 0, 0]]
+    _, text = of_sentences([[1, 1], [2]], 9, segments="documents", prefix=(1,), suffix=(2,), separator=2)
+    found = every(text)
+    assert found["tokens"].tolist() == [[1, 10, 11, 2, 12, 13, 2, 2, 0]]
+    assert found["segments"].tolist() == [[1, 1, 1, 1, 2, 2, 2, 2, 0]]
+    assert found["positions"].tolist() == [[0, 1, 2, 3, 0, 1, 2, 3, 0]]
+
+
+@pytest.mark.parametrize("stretch", [3, 2**15])
+@pytest.mark.parametrize("seed", range(20))
+def test_as_many_whole_sentences_as_fit(seed, stretch, monkeypatch):
+    monkeypatch.setattr("zoo.data.packed._STRETCH", stretch)
+    rng = np.random.default_rng(seed)
+    documents = [rng.integers(1, 14, rng.integers(1, 6)).tolist() for _ in range(rng.integers(1, 30))]
+    room = int(rng.integers(4, 40))
+    bounds, text = of_sentences(documents, room + 2, prefix=(1,), suffix=(2,), separator=2)
+    order = rng.permutation(len(text))
+    batch = text.read(order)
+    sizes = batch["segments"].sum(1)
+    rows = [batch["tokens"][row, 1 : sizes[row] - 1] for row in np.argsort(order)]
+    np.testing.assert_array_equal(np.concatenate(rows), text._stream.tokens)
+    ends = np.cumsum([len(row) for row in rows])
+    for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        following = bounds[min(np.searchsorted(bounds, end, side="right"), len(bounds) - 1)]  # the end of the next one
+        stops = end in bounds[::stretch] or end == bounds[-1]
+        assert end - begin == room if end not in bounds else end - begin <= room < following - begin or stops
+    assert (batch["tokens"][:, 0] == 1).all() and (batch["tokens"][np.arange(len(order)), sizes - 1] == 2).all()

@@ -6,12 +6,13 @@ import dataclasses
 import fcntl
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
 from tests.objectives.fakes import Vocabulary
-from zoo.data import SentencePairsConfig, TextConfig
+from zoo.data import SentencePairsConfig, TextConfig, WholeDocumentsConfig
 from zoo.data import prepare as prepare_module
 from zoo.data import tokens as tokens_module
 from zoo.data.config import TokenizerConfig
@@ -452,3 +453,34 @@ def test_a_single_document(tmp_path, pairs, kind):
     else:
         with pytest.raises(ConfigError, match="has a single document"):
             alone.open(cache_dir=tmp_path, data_dir=folder)
+
+
+def test_text_of_whole_sentences(tmp_path, pairs):
+    """Sequences of lines, each in its frame, with a separator more behind each document."""
+    kept = {name: getattr(pairs, name) for name in ("source", "validation_fraction")}
+    roberta = TokenizerConfig(kind="byte_bpe", vocab_size=300, special="roberta")
+    config = TextConfig(**kept, tokenizer=roberta, sentences="line", segments="sequence", seq_len=60)
+    folder = config.prepare(tmp_path / "data")
+    dataset = config.open(cache_dir=tmp_path, data_dir=folder)
+    examples, tokenizer = dataset.split("train"), dataset.tokenizer
+    tokens = examples.read(np.arange(len(examples)))["tokens"]
+    counts = dataset.manifest["train"]
+    assert (tokens == tokenizer.sep_id).sum() == len(examples) + counts["documents"]
+    assert (tokens[:, 0] == tokenizer.cls_id).all() and len(examples) > 3
+    text = (tmp_path / "text" / "play.txt").read_text()
+    lines = {"", *text.splitlines()}
+    for row in tokens:
+        parts = re.split(r"\n|</?s>|<pad>", tokenizer.decode(row, special_tokens="keep"))
+        assert {part.strip() for part in parts} <= lines
+    others = (
+        dataclasses.replace(config, sentences=""),
+        WholeDocumentsConfig(**kept, tokenizer=roberta, seq_len=60),
+        dataclasses.replace(pairs, tokenizer=roberta, sentences="line"),
+    )
+    for other in others:
+        with pytest.raises(ConfigError, match="separator was 'sep' and is now ''"):
+            other.open(cache_dir=tmp_path, data_dir=folder)
+        with pytest.raises(ConfigError, match="separator was '' and is now 'sep'"):
+            config.open(cache_dir=tmp_path, data_dir=other.prepare(tmp_path / f"{type(other).__name__}"))
+    with pytest.raises(ConfigError, match=r"data\.stride is 4, and sequences of whole sentences neither overlap"):
+        dataclasses.replace(config, stride=4)

@@ -223,7 +223,8 @@ def test_the_text_of_the_package(tmp_path):
     ("changes", "message"),
     [
         (dict(sentences=""), r"set data.sentences to 'line' or 'punctuation'"),
-        (dict(segments="sequence"), r"data.sentences is 'line', .* set data.sentences=''"),
+        (dict(segments="sequence"), r"data.stride is 32, .* set data.stride=0, or data.sentences=''"),
+        (dict(segments="sequence", stride=0, directions="both"), r"is 'both', .* set data.directions='forward'"),
         (dict(stride=0), r"data.stride is 0; .* must be from 1 to 91, such as 48"),
         (dict(stride=92), r"data.stride is 92; .* must be from 1 to 91, such as 48"),
         (dict(seq_len=5, stride=1), r"data.seq_len is 5, .* set it to 6 or more"),

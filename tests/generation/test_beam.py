@@ -246,7 +246,7 @@ def test_declared_options_are_used_unless_arguments_or_ignore_say_otherwise(mode
     greedy = zoo.generate(named, PROMPTS, **common, ignore=["num_beams"])
     assert greedy == zoo.generate(model, PROMPTS, **common) and greedy.scores is None
     zoo.generate(model, PROMPTS, **common, length_penalty=2.0)
-    assert "num_beams is 1, so there is no beam search: length_penalty change" in caplog.text
+    assert "num_beams is 1, so there is no beam search; without effect: length_penalty." in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -40,32 +40,33 @@ WEIGHTS = np.arange(1.0, B * M + 1).reshape(B, M)
 
 
 def expected(x, table, bias, targets, smoothing, z_loss):
-    """Loss and the gradients of its sum weighted by WEIGHTS; all in float64."""
+    """Loss, negative log-likelihood, and the gradients of the loss's sum weighted by WEIGHTS; all in float64."""
     vocab = len(table)
     logits = x @ table.T + bias
     normalizer = np.log(np.exp(logits).sum(-1, keepdims=True))
     wanted = np.eye(vocab)[targets] * (1 - smoothing) + smoothing / vocab
-    loss = (normalizer - logits) * wanted
-    loss = loss.sum(-1) + z_loss * normalizer[..., 0] ** 2
+    nll = ((normalizer - logits) * np.eye(vocab)[targets]).sum(-1)
+    loss = ((normalizer - logits) * wanted).sum(-1) + z_loss * normalizer[..., 0] ** 2
     dlogits = WEIGHTS[..., None] * (np.exp(logits - normalizer) * (1 + 2 * z_loss * normalizer) - wanted)
-    return loss, (dlogits @ table, np.einsum("bmv,bmd->vd", dlogits, x), dlogits.sum((0, 1)))
+    return loss, nll, (dlogits @ table, np.einsum("bmv,bmd->vd", dlogits, x), dlogits.sum((0, 1)))
 
 
 def check(vocab: int, smoothing: float, z_loss: float, run) -> None:
     x, table, bias = draw(vocab)
     targets = np.arange(B * M).reshape(B, M) * 3 % vocab
-    loss, gradients = expected(x, table, bias, targets, smoothing, z_loss)
+    loss, nll, gradients = expected(x, table, bias, targets, smoothing, z_loss)
 
     def total(x, table, bias):
         options = dict(bias=bias, label_smoothing=smoothing, z_loss=z_loss)
-        found, predicted = run(x, table, jnp.asarray(targets, jnp.int32), **options)
-        return jnp.sum(found * WEIGHTS.astype(np.float32)), (found, predicted)
+        found, predicted, nll = run(x, table, jnp.asarray(targets, jnp.int32), **options)
+        return jnp.sum((found + nll) * WEIGHTS.astype(np.float32)), (found, predicted, nll)  # `nll` has no gradient
 
     arrays = [jnp.asarray(array, jnp.float32) for array in (x, table, bias)]
     with jax.default_matmul_precision("highest"):
         found, out = jax.grad(total, argnums=(0, 1, 2), has_aux=True)(*arrays)
     np.testing.assert_allclose(out[0], loss, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(out[1], (x @ table.T + bias).argmax(-1))
+    np.testing.assert_allclose(out[2], nll, rtol=1e-5, atol=1e-5)
     for ours, theirs in zip(found, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -99,10 +100,11 @@ def test_a_target_outside_the_table_is_nan_and_harms_no_other(implementation, an
     outside = [[False, True, True, False], [True, False, False, False]]
 
     def losses(x, table):
-        return softmax_xent(x, table, targets, implementation=implementation).loss
+        found = softmax_xent(x, table, targets, implementation=implementation)
+        return found.loss, found.nll
 
-    loss, pull = jax.vjp(losses, x, table)
-    assert jnp.isnan(loss).tolist() == outside
+    loss, pull, nll = jax.vjp(losses, x, table, has_aux=True)
+    assert jnp.isnan(loss).tolist() == jnp.isnan(nll).tolist() == outside
     left_out, all_of_them = pull(jnp.where(jnp.asarray(outside), 0.0, 1.0)), pull(jnp.ones((2, 4)))
     for gradients in (left_out, all_of_them):
         assert all(bool(jnp.isfinite(gradient).all()) for gradient in gradients)
@@ -229,11 +231,11 @@ def positions_and_table():
 
 
 def value_and_gradients(run, **options):
-    """Losses, predictions and the gradients of a weighted sum."""
+    """Losses, predictions, log-likelihoods and the gradients of a weighted sum."""
 
     def total(x, table, bias, targets):
-        loss, predicted = run(x, table, targets, bias=bias, label_smoothing=0.1, z_loss=0.01, **options)
-        return jnp.sum(loss * targets.astype(jnp.float32)), (loss, predicted)
+        loss, *others = run(x, table, targets, bias=bias, label_smoothing=0.1, z_loss=0.01, **options)
+        return jnp.sum(loss * targets.astype(jnp.float32)), (loss, *others)
 
     return jax.grad(total, argnums=(0, 1, 2), has_aux=True)
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold of any model with a decoder, whatever its parameters."""
 
+import dataclasses
 import functools
 
 import jax
@@ -123,6 +124,27 @@ def test_cache_equals_no_cache(family):
         cache = out.cache
         found.append(out.hidden)
     close(jnp.concatenate(found, axis=1), whole)
+
+
+@every_family
+@pytest.mark.parametrize("layout", ["scan", "loop", "inference"])
+def test_the_source_is_read_once_and_shared_by_copies_of_a_row(family, layout):
+    """Three targets for each of two sources, as of three copies of each; no step reads the encoder's output again."""
+    source, segments = ids(2, 8), jnp.asarray([[1] * 8, [1] * 5 + [0] * 3])
+    model = nnx.merge(*built(family, stack="loop" if layout == "loop" else "scan"))
+    model, layers = (model.for_inference(), "apart") if layout == "inference" else (model, "stacked")
+    targets, rows = ids(6, 5), jnp.repeat(jnp.arange(2), 3)
+    whole = model(source[rows], segments=segments[rows], decoder_tokens=targets).logits
+    read = model.encode(source, segments)
+    read = dataclasses.replace(read, hidden=jnp.nan * read.hidden)
+    cache, found = Cache.empty(model.config.decoder, 6, 5, layers=layers), []
+    for part in (targets[:, :2], targets[:, 2:3], targets[:, 3:]):
+        out = model.decode(part, read, cache=cache)
+        cache = out.cache
+        found.append(out.logits)
+    close(jnp.concatenate(found, axis=1), whole)
+    with pytest.raises(InputError, match="must have 2 rows, or a multiple, for as many sources; found 5"):
+        model.decode(targets[:5], read)
 
 
 @every_family

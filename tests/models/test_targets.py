@@ -17,6 +17,7 @@ from zoo.kernels import platform
 from zoo.models import registry
 from zoo.models.family import Family
 from zoo.nn.heads import VocabularyHead
+from zoo.nn.inputs import LossOptions
 from zoo.sharding.mesh import make_mesh
 from zoo.sharding.rules import shardings
 
@@ -135,6 +136,27 @@ def test_models_for_inference_have_the_same_losses(family, head, tied, device, m
 
 
 @every_device
+@pytest.mark.parametrize(("family", "head"), [("gpt2", "causal_lm"), ("bert", "pretraining"), ("t5", "seq2seq_lm")])
+def test_loss_options_change_the_losses_alone(family, head, device, monkeypatch):
+    """Whether given by name or in a batch."""
+    _, (nll, likeliest) = expected(family, head, True)[0]
+    graphdef, params = built(family, head, tie_embeddings=True)
+    logits = run(graphdef, params, True, has_decoder(family)).logits
+    monkeypatch.setattr(platform, "platform", lambda: device)
+    targets, weights = wanted(True)
+    asked = dict(targets=targets, loss_options=LossOptions(label_smoothing=0.2, z_loss=0.01))
+    out = jax.jit(lambda asked: run(graphdef, params, True, has_decoder(family), **asked))(asked)
+    normalizer = jax.nn.logsumexp(logits, axis=-1)
+    losses = 0.8 * nll + 0.2 * (normalizer - jnp.mean(logits, axis=-1)) + 0.01 * normalizer**2
+    close(out.losses, np.where(weights > 0, losses, np.nan))
+    close(out.nll, np.where(weights > 0, nll, np.nan))
+    np.testing.assert_array_equal(out.predicted, likeliest)
+    inputs = dict(tokens=ids(B, T), **(dict(decoder_tokens=ids(B, T)) if has_decoder(family) else {}))
+    batched = jax.jit(lambda batch: nnx.merge(graphdef, params)(batch))(inputs | asked)
+    close(batched.losses, out.losses)
+
+
+@every_device
 def test_permuted_predictions_have_losses(device, monkeypatch):
     """XLNet's outputs stand where its mapping says, and so do the targets."""
     monkeypatch.setattr(platform, "platform", lambda: device)
@@ -198,6 +220,9 @@ def test_a_vocabulary_split_over_devices_gives_the_same(tied, device, monkeypatc
         ("gpt2", "multiple_choice", dict(targets=ids(B, T)), "this model's is 'multiple_choice'"),
         ("t5", "question_answering", dict(targets=ids(B, T)), "this model's is 'question_answering'"),
         ("xlnet", "sequence_classification", dict(targets=ids(B, T)), "this model's is 'sequence_classification'"),
+        ("gpt2", "causal_lm", dict(loss_options=LossOptions(z_loss=1e-4)), "give targets too, or leave them out"),
+        ("t5", "seq2seq_lm", dict(loss_options=LossOptions()), "give targets too"),
+        ("gpt2", "causal_lm", dict(targets=ids(B, T), loss_options=LossOptions(z_loss=-1.0)), "z_loss at least 0"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_types")

@@ -5,10 +5,10 @@
 import dataclasses
 from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 
 from zoo.data.schema import DataInfo, Feature
+from zoo.kernels.softmax_xent import softmax_xent
 
 PACKED = {name: Feature(kind="tokens") for name in ("tokens", "segments", "positions")}
 
@@ -41,14 +41,13 @@ def info(seq_len=16, schema=PACKED, bytes_per_token=None, **vocabulary):
     )
 
 
-def answer(logits, targets):
-    """Losses in float32, NaN where a target is no id, and the likeliest ids."""
-    vocab = logits.shape[-1]
-    found = jax.nn.log_softmax(logits.astype(jnp.float32)) * jax.nn.one_hot(targets, vocab)
-    losses = jnp.where((targets >= 0) & (targets < vocab), -found.sum(-1), jnp.nan)
-    return SimpleNamespace(losses=losses, predicted=jnp.argmax(logits, axis=-1))
+def answer(logits, targets, loss_options):
+    """What a head of these logits answers: that of an output projection which changes nothing."""
+    options = dataclasses.asdict(loss_options)
+    found = softmax_xent(logits.astype(jnp.float32), jnp.eye(logits.shape[-1]), targets, **options)
+    return SimpleNamespace(losses=found.loss, predicted=found.predicted, nll=found.nll)
 
 
 def constant_model(logits):
     """Has these logits whatever it reads."""
-    return lambda tokens, *, targets, **_: answer(logits, targets)
+    return lambda tokens, *, targets, loss_options, **_: answer(logits, targets, loss_options)

@@ -52,9 +52,9 @@ def test_a_batch_of_padding_is_zero():
 
 
 def test_metrics():
-    sums = {"loss": np.float32(4 * math.log(8)), "correct": np.float32(1), "weight": np.float32(4)}
+    sums = {"loss": 13.0, "nll": np.float32(4 * math.log(8)), "correct": np.float32(1), "weight": np.float32(4)}
     metrics = CausalLM().bind(info(bytes_per_token=3.0)).metrics(sums)
     assert metrics["perplexity"] == pytest.approx(8, rel=1e-6)
     assert metrics["bits_per_byte"] == pytest.approx(1.0, rel=1e-6)
-    assert metrics["accuracy"] == 0.25
-    assert CausalLM().metrics({"loss": 1e6, "correct": 0.0, "weight": 1.0})["perplexity"] == math.inf
+    assert metrics["accuracy"] == 0.25 and metrics["loss"] == 3.25
+    assert CausalLM().metrics({"loss": 1e6, "nll": 1e6, "correct": 0.0, "weight": 1.0})["perplexity"] == math.inf

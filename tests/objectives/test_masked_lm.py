@@ -38,9 +38,9 @@ def test_hides_its_share_of_ordinary_tokens_and_keeps_what_was_there():
 def test_the_head_runs_at_the_hidden_positions_only():
     seen = {}
 
-    def model(tokens, *, segments, positions, dropout_key, logits_at, targets):
+    def model(tokens, *, segments, positions, dropout_key, logits_at, targets, loss_options):
         seen.update(logits_at=logits_at)
-        return answer(jnp.zeros((*logits_at.shape, 997)), targets)
+        return answer(jnp.zeros((*logits_at.shape, 997)), targets, loss_options)
 
     objective = MaskedLM().bind(INFO)
     out = objective.arrange(batch(), KEY)

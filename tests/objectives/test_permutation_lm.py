@@ -237,8 +237,8 @@ def test_dropout_only_with_a_key_and_no_loss_where_nothing_is_predicted(golden, 
     plain = loss(given, None)
     assert plain == loss({**given, "targets": jnp.where(given["target_weights"] > 0, given["targets"], 9)}, None)
     assert plain != loss(given, jax.random.key(0))
-    metrics = objective.metrics({"loss": 2.0, "weight": 1.0, "correct": 1.0})
-    assert metrics == {"loss": 2.0, "accuracy": 1.0, "perplexity": pytest.approx(np.exp(2))}
+    metrics = objective.metrics({"loss": 3.0, "nll": 2.0, "weight": 1.0, "correct": 1.0})
+    assert metrics == {"loss": 3.0, "accuracy": 1.0, "perplexity": pytest.approx(np.exp(2))}
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,25 @@ class Fixed:
     def __init__(self, logits):
         self.logits = jnp.asarray(logits)
 
-    def __call__(self, tokens, *, segments, decoder_tokens, targets=None, dropout_key=None):
+    def __call__(self, tokens, *, segments, decoder_tokens, targets, loss_options, dropout_key=None):
         self.read = SimpleNamespace(tokens=tokens, segments=segments, decoder_tokens=decoder_tokens)
-        return SimpleNamespace(logits=self.logits) if targets is None else answer(self.logits, targets)
+        return answer(self.logits, targets, loss_options)
 
 
-# torch.nn.CrossEntropyLoss(label_smoothing=s)(logits, targets), the last two targets of the second row -100 (2.14.1)
-@pytest.mark.parametrize(("smoothing", "loss"), [(0.0, 2.9308812618), (0.1, 2.9885563850), (0.4, 3.1615824699)])
-def test_the_loss_is_that_of_torch(smoothing, loss):
-    objective, model = Seq2Seq(label_smoothing=smoothing), Fixed(LOGITS)
+# torch.nn.CrossEntropyLoss(label_smoothing=s)(logits, targets), the last two targets of the second row -100 (2.14.1),
+# and z times the mean of torch.logsumexp(logits, -1) ** 2 where there are targets
+@pytest.mark.parametrize(
+    ("smoothing", "z_loss", "loss"),
+    [
+        (0.0, 0.0, 2.9308812618),
+        (0.1, 0.0, 2.9885563850),
+        (0.4, 0.0, 3.1615824699),
+        (0.0, 0.01, 3.0558193434),
+        (0.1, 0.01, 3.1134946308),
+    ],
+)
+def test_the_loss_is_that_of_torch(smoothing, z_loss, loss):
+    objective, model = Seq2Seq(label_smoothing=smoothing, z_loss=z_loss), Fixed(LOGITS)
     batch = {name: jnp.asarray(values) for name, values in BATCH.items()}
     found = objective.metrics(objective.loss(model, batch))
     assert found["loss"] == pytest.approx(loss, rel=1e-6)

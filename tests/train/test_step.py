@@ -38,10 +38,10 @@ class Bigram(nnx.Module):
         self.kernel = nnx.Param(jax.random.normal(keys[1], (WIDTH, VOCAB)))
         self.bias = nnx.Param(jnp.zeros(VOCAB))
 
-    def __call__(self, tokens, *, segments, positions, dropout_key, targets):
+    def __call__(self, tokens, *, segments, positions, dropout_key, targets, loss_options):
         x = self.embedding[...].astype(self.dtype)[tokens]
         logits = x @ self.kernel[...].astype(self.dtype) + self.bias[...].astype(self.dtype)[None, None]
-        return answer(logits, targets)
+        return answer(logits, targets, loss_options)
 
 
 def rows(count, length=7, seed=0):

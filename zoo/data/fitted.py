@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from zoo.data.packed import Frame, Stream, check_ids
 from zoo.data.packing import first_fit_decreasing
+from zoo.data.ragged import begins, numbered
 from zoo.data.schema import Batch
 from zoo.errors import ConfigError, InputError
 
@@ -20,8 +21,8 @@ class FittedText:
     """The examples of fitted text: `tokens`, `segments` (from 1; 0 is padding) and `positions`, int32 [B, T] each.
 
     Each document, or each part of one that is longer than a sequence, is a segment with positions from 0 and the
-    Each document, or each part of one that is longer than a sequence, is a segment with positions from 0 and the
-    tokens.
+    frame's special tokens around it. With `word_starts`, int32 [B, T] of that name is 1 where a word begins, and at
+    special tokens.
 
     Args:
       stream: the documents, with the frame's separator already after each.
@@ -62,15 +63,15 @@ class FittedText:
         self._stream.check_unchanged()
         firsts = self._firsts[indices]
         counts = np.where(indices < 0, 0, self._firsts[indices + 1] - firsts)
-        row, segment = _ragged(counts)
+        row, segment = numbered(counts)
         piece = firsts[row] + segment
         sizes = self._sizes[piece]
         # Where each piece begins in its row: after the whole lengths of those before it there.
         whole = sizes + self._around
-        ends = np.cumsum(whole)
-        begins = ends - whole - np.concatenate([[0], ends])[np.cumsum(counts) - counts][row]
-        of, place = _ragged(whole)
-        target = (row[of], begins[of] + place)
+        first = begins(whole)
+        first -= first[begins(counts)[row]]
+        of, place = numbered(whole)
+        target = (row[of], first[of] + place)
         shape = (len(indices), self._seq_len)
         fields = {name: np.zeros(shape, np.int32) for name in ("tokens", "segments", "positions")}
         fields["tokens"][indices >= 0] = self._frame.pad_id
@@ -83,9 +84,9 @@ class FittedText:
         check_ids(body, self._vocab_size)
         fields["tokens"][target[0][inside], target[1][inside]] = body
         for offset, token in enumerate(self._frame.prefix):
-            fields["tokens"][row, begins + offset] = token
+            fields["tokens"][row, first + offset] = token
         for offset, token in enumerate(self._frame.suffix, prefix):
-            fields["tokens"][row, begins + sizes + offset] = token
+            fields["tokens"][row, first + sizes + offset] = token
         if self._word_starts:
             fields["word_starts"] = (fields["segments"] > 0).astype(np.int32)
             bits = self._stream.word_bits[source >> 3] >> (source & 7).astype(np.uint8) & 1
@@ -95,13 +96,7 @@ class FittedText:
 
 def _pieces(ends: Int64[np.ndarray, "_"], room: int) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
     """Start and size of each document, or of its parts of `room` tokens and the rest of it; none of an empty one."""
-    begins = np.concatenate([[0], ends[:-1]])
-    document, part = _ragged(-(-(ends - begins) // room))
-    starts = begins[document] + part * room
+    before = np.concatenate([[0], ends[:-1]])
+    document, part = numbered(-(-(ends - before) // room))
+    starts = before[document] + part * room
     return starts, np.minimum(ends[document] - starts, room)
-
-
-def _ragged(counts: Int64[np.ndarray, "N"]) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
-    """For `counts[i]` items of each i: which i an item is of, and its number there."""
-    of = np.repeat(np.arange(len(counts)), counts)
-    return of, np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)

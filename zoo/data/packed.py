@@ -1,15 +1,21 @@
 # Copyright 2026 The zoo authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sequences of one length, cut from the concatenated documents: no token is lost and only the last one is padded."""
+"""Sequences of one length, cut from the concatenated documents: no token is lost.
+
+Only the last one is padded; where they are cut between sentences, most are, by half a sentence on average.
+"""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from zoo.data.ragged import numbered
 from zoo.data.schema import BACKWARD, Batch, Directions, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
 from zoo.text.tokenizer import Tokenizer
+
+_STRETCH = 2**15  # sentences
 
 
 @runtime_checkable
@@ -70,6 +76,8 @@ class PackedText:
       vocab_size: tokens from here on are damage.
       stride: tokens of the stream from the beginning of one sequence to that of the next, which overlap where it is
         fewer than a sequence holds; 0 is as many.
+      bounds: int64 [sentences + 1], where each sentence begins in the stream, and its end: sequences then hold as many
+        whole sentences as fit (`between_sentences`), and do not overlap.
       directions: `both` has each sequence twice, the second half of the examples being the stream read backwards, which
         `backward` of a batch says, float32 [B]. Special tokens stay where they are, words begin at the tokens at which
         they do in the text, and all sequences are full: what is left at the end of a direction is in none.
@@ -85,6 +93,7 @@ class PackedText:
         vocab_size: int,
         word_starts: bool = False,
         stride: int = 0,
+        bounds: Int64[np.ndarray, "_"] | None = None,
         directions: Directions = "forward",
     ):
         self._room = seq_len - len(frame.prefix) - len(frame.suffix)
@@ -95,9 +104,10 @@ class PackedText:
                 f"data.stride {stride} exceeds the {self._room} tokens of the text that a sequence of data.seq_len "
                 f"{seq_len} holds; set it to {self._room} or less, or to 0."
             )
-        self._stride = stride or self._room
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
+        self._cuts = None if bounds is None else between_sentences(bounds, self._room)
+        self._stride = stride or self._room
         self._full = 1 + (len(stream.tokens) - self._room) // self._stride  # sequences without padding
         if directions == "both" and self._full < 1:
             raise InputError(
@@ -109,6 +119,8 @@ class PackedText:
         self._directions: Directions = directions
 
     def __len__(self) -> int:
+        if self._cuts is not None:
+            return len(self._cuts) - 1
         if self._directions == "both":
             return 2 * self._full
         return 1 + max(0, -(-(len(self._stream.tokens) - self._room) // self._stride))
@@ -119,12 +131,8 @@ class PackedText:
         if len(indices) and not -1 <= indices.min() <= indices.max() < len(self):
             raise IndexError(f"indices from {indices.min()} to {indices.max()} of {len(self)} sequences")
         self._stream.check_unchanged()
-        starts, is_backward = np.maximum(indices, 0) * self._stride, np.zeros(len(indices), bool)
-        if self._directions == "both":
-            is_backward = indices >= self._full
-            behind = len(self._stream.tokens) - self._room - (indices - self._full) * self._stride
-            starts = np.where(is_backward, behind, starts)
-        sizes = np.where(indices < 0, 0, np.minimum(len(self._stream.tokens) - starts, self._room))
+        starts, sizes = self._spans(np.maximum(indices, 0))
+        sizes = np.where(indices < 0, 0, sizes)
         if self._segments == "documents":
             segments, firsts = self._documents(starts, sizes)
         else:
@@ -137,7 +145,7 @@ class PackedText:
         fields = {"tokens": tokens, "segments": (segments + 1) * there, "positions": (position - firsts) * there}
         if self._word_starts:
             fields["word_starts"] = self._starts(starts, sizes) * there
-        return fields if self._directions == "forward" else self._turned(fields, is_backward)
+        return fields if self._directions == "forward" else self._turned(fields, indices >= self._full)
 
     def _turned(self, fields: Batch, rows: Bool[np.ndarray, "B"]) -> Batch:
         """The fields with some rows, which are full, in the order in which a backward reader meets their tokens."""
@@ -154,6 +162,16 @@ class PackedText:
         for name, values in turned.items():
             fields[name][rows] = values
         return {**fields, BACKWARD: rows.astype(np.float32)}
+
+    def _spans(self, indices: Int64[np.ndarray, "B"]) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B"]]:
+        """Where the text of each sequence begins in the stream, and how many tokens it has."""
+        if self._cuts is not None:
+            return self._cuts[indices], self._cuts[indices + 1] - self._cuts[indices]
+        starts = indices * self._stride
+        if self._directions == "both":
+            behind = len(self._stream.tokens) - self._room - (indices - self._full) * self._stride
+            starts = np.where(indices >= self._full, behind, starts)
+        return starts, np.minimum(len(self._stream.tokens) - starts, self._room)
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
@@ -184,14 +202,31 @@ class PackedText:
         first = np.searchsorted(ends, starts, side="right")
         last = np.searchsorted(ends, starts + np.maximum(sizes, 1) - 1, side="right")
         counts = last - first  # of the documents that end in a row before its last token: another begins there
-        rows = np.repeat(np.arange(len(starts)), counts)
-        which = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
-        positions = ends[which] - starts[rows] + len(self._frame.prefix)
+        rows, number = numbered(counts)
+        positions = ends[first[rows] + number] - starts[rows] + len(self._frame.prefix)
         began = np.zeros((len(starts), self._seq_len), np.int32)
         np.add.at(began, (rows, positions), 1)  # more than one where documents are empty
         firsts = np.zeros_like(began)
         firsts[rows, positions] = positions
         return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)
+
+
+def between_sentences(bounds: Int64[np.ndarray, "_"], room: int) -> Int64[np.ndarray, "_"]:
+    """Where sequences of up to `room` tokens begin, and the end: each has as many whole sentences as fit.
+
+    A sentence that is longer is cut. A sequence also ends after every `_STRETCH` sentences, so that these stretches of
+    text are cut side by side.
+    """
+    begin, found = bounds[:-1:_STRETCH], []
+    stop = np.append(begin[1:], bounds[-1])
+    while len(begin):
+        found.append(begin)
+        reach = begin + room
+        whole = bounds[np.searchsorted(bounds, reach, side="right") - 1]
+        begin = np.where(whole > begin, whole, reach)
+        goes_on = begin < stop
+        begin, stop = begin[goes_on], stop[goes_on]
+    return np.append(np.sort(np.concatenate(found)), bounds[-1])
 
 
 def check_ids(tokens: np.ndarray, vocab_size: int) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Int64
 
+from zoo.data.ragged import begins, numbered
 from zoo.data.schema import Batch, Examples, Schema
 
 WEIGHTS = "example_weights"  # [R, K] of a packed batch: 1 for an example, 0 for a place in a row without one
@@ -54,11 +55,8 @@ class PackedExamples:
         lengths = self.examples.num_tokens(indices)
         row_of = first_fit_decreasing(lengths, self.seq_len, self.most)
         rows = min(_round_up(int(row_of.max()) + 1, multiple), -(-len(indices) // multiple) * multiple)
-        order = np.argsort(row_of, kind="stable")
-        counts = np.bincount(row_of, minlength=rows)
-        place = np.arange(len(indices)) - np.repeat(np.cumsum(counts) - counts, counts)
         found = np.full((rows, self.most), -1, np.int64)
-        found[row_of[order], place] = indices[order]
+        found[numbered(np.bincount(row_of, minlength=rows))] = indices[np.argsort(row_of, kind="stable")]
         return found
 
     def read(self, indices: Int64[np.ndarray, "R K"], *, batch: np.ndarray | None = None) -> Batch:
@@ -97,7 +95,7 @@ class PackedExamples:
     def _offsets(self, indices: Int64[np.ndarray, "R K"]) -> Int64[np.ndarray, "R K"]:
         """Where each example begins in its row."""
         lengths = np.where(indices < 0, 0, self.examples.num_tokens(indices.reshape(-1)).reshape(indices.shape))
-        return np.cumsum(lengths, axis=1) - lengths
+        return begins(lengths)
 
 
 def first_fit_decreasing(lengths: Int[np.ndarray, "B"], capacity: int, most: int) -> Int64[np.ndarray, "B"]:

@@ -38,13 +38,15 @@ def write_prepared(
     settings: Mapping[str, Any],
     tokenizer: Tokenizer | TokenizerConfig,
     *,
+    frame: Callable[[Tokenizer], Frame],
     check: Callable[[Tokenizer], None],
 ) -> Path:
     """Writes the folder, or leaves it alone if it holds this very preparation; returns it.
 
     Args:
       settings: all that the tokens depend on; with `sentences`, it is recorded where these begin, by this rule.
-      tokenizer: a config is trained on the training split. check: raises for a tokenizer that does not suit.
+      tokenizer: a config is trained on the training split. frame: gives the special tokens of sequences by it.
+      check: raises for a tokenizer that does not suit.
 
     Raises:
       ConfigError: the folder holds something else, cannot be written, or another process is preparing it.
@@ -57,7 +59,7 @@ def write_prepared(
         with staged(folder) as staging:
             ready = tokenizer if isinstance(tokenizer, Tokenizer) else _learn(tokenizer, source)
             check(ready)
-            _fill(staging, source, ready, settings)
+            _fill(staging, source, ready, settings, frame(ready).separator)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be prepared ({error}); choose another --data_dir.") from error
     return folder
@@ -133,21 +135,23 @@ def _learn(config: TokenizerConfig, source: TextSource) -> Tokenizer:
     return train_tokenizer(source.train, **trained_settings(config))
 
 
-def _fill(folder: Path, source: TextSource, tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
+def _fill(
+    folder: Path, source: TextSource, tokenizer: Tokenizer, settings: Mapping[str, Any], separator: int | None
+) -> None:
     tokenizer.save(folder / TOKENIZER)
-    rule = settings.get("sentences")
-    counts = {split: _write_split(folder, split, getattr(source, split), tokenizer, rule) for split in SPLITS}
-    write_json(folder / MANIFEST, {"format": _FORMAT, "settings": settings, **counts})
+    options: dict[str, Any] = dict(rule=settings.get("sentences") or None, separator=separator)
+    counts = {split: _write_split(folder, split, getattr(source, split), tokenizer, **options) for split in SPLITS}
+    recorded = {name: value for name, value in settings.items() if value != ""}  # which is the same to `differing`
+    write_json(folder / MANIFEST, {"format": _FORMAT, "settings": recorded, **counts})
 
 
 def _write_split(
-    folder: Path, split: str, texts: Iterable[str], tokenizer: Tokenizer, rule: Rule | None
+    folder: Path, split: str, texts: Iterable[str], tokenizer: Tokenizer, *, rule: Rule | None, separator: int | None
 ) -> dict[str, Any]:
     """Tokenizes the documents of a split; one of no tokens is left out."""
     counts = dict.fromkeys(("documents", "tokens", "bytes"), 0)
     bar = tqdm(texts, desc=f"tokenizing {split}", unit=" documents", delay=2, mininterval=1, disable=None)
-    options: dict[str, Any] = dict(sentences=rule is not None)
-    with TokenWriter(folder, split, tokenizer.vocab_size, Frame.of(tokenizer).separator, **options) as writer:
+    with TokenWriter(folder, split, tokenizer.vocab_size, separator, sentences=rule is not None) as writer:
         for chunk in _chunks(iter(bar)):
             encoded = _encode(chunk, tokenizer, rule)
             writer.append([(each.ids, each.begins) for each in encoded], [each.sentences for each in encoded])

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int, Int32, Int64
 
 from zoo.data.columns import Table
 from zoo.data.rows import Rows
@@ -105,7 +105,18 @@ def join(fields: Mapping[str, np.ndarray], lengths: Int64[np.ndarray, "N"], trun
     """Sequences of which every field is given as one array of all tokens, and how many of them each has."""
     counts = np.append(lengths, np.int64(0))
     padded = {name: np.append(values, np.zeros(1, np.int32)) for name, values in fields.items()}  # never empty
-    return Sequences(padded, np.cumsum(counts) - counts, counts, truncated)
+    return Sequences(padded, begins(counts), counts, truncated)
+
+
+def begins(lengths: Int[np.ndarray, "*B N"]) -> Int64[np.ndarray, "*B N"]:
+    """Where pieces of these lengths begin, one behind another."""
+    return np.cumsum(lengths, axis=-1) - lengths
+
+
+def numbered(counts: Int[np.ndarray, "N"]) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
+    """For `counts[i]` items of each i, in order: which i an item is of, and its number there, from 0."""
+    of = np.repeat(np.arange(len(counts)), counts)
+    return of, np.arange(len(of)) - begins(counts)[of]
 
 
 def check_tokens(

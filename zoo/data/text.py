@@ -106,6 +106,18 @@ class PreparedText(DatasetConfig, abc.ABC):
         """What a log and a report say of a split; of what `examples` made."""
         return SplitSummary(f"{len(examples):,} sequences of {self.seq_len} tokens")
 
+    @property
+    def separator(self) -> Literal["", "sep"]:
+        """The role of the special token that follows each document where `Frame.of` has none; "" is none."""
+        return ""
+
+    def frame(self, tokenizer: Tokenizer) -> Frame:
+        """The special tokens of sequences, of which the separator is written with the text."""
+        frame = Frame.of(tokenizer)
+        if self.separator and frame.separator is None:
+            return frame._replace(separator=tokenizer.sep_id)
+        return frame
+
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """ConfigError for a tokenizer that these examples cannot be made with."""
 
@@ -136,7 +148,7 @@ class PreparedText(DatasetConfig, abc.ABC):
             "text": hashlib.sha256("\n".join(source.identity).encode()).hexdigest(),
         }
         folder = Path(folder).expanduser().absolute()
-        return write_prepared(folder, source, settings, ready, check=self.check_tokenizer)
+        return write_prepared(folder, source, settings, ready, frame=self.frame, check=self.check_tokenizer)
 
     def open(self, *, cache_dir: Path, data_dir: Path | None = None, tokenizer: str = "") -> Dataset:
         """The prepared `data_dir`; without one, the text in the package, prepared in `cache_dir`.
@@ -173,7 +185,7 @@ class PreparedText(DatasetConfig, abc.ABC):
         return self.source == "embedded"
 
     def _text_settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.text_settings}
+        return {name: getattr(self, name) for name in self.text_settings} | {"separator": self.separator}
 
     def _check(self, there: dict[str, Any], folder: Path, tokenizer: Tokenizer, name: str) -> None:
         """ConfigError if the folder was prepared with other settings than the config's."""
@@ -201,7 +213,9 @@ class TextConfig(PreparedText):
         attention crosses documents as GPT-2's does. `pair` is what XLNet was trained on: a sequence is `stride`
         tokens of text, a segment A that follows them, and a segment B that follows A or, in half of the sequences, is
         from elsewhere (`zoo.data.segment_pairs`).
-      sentences: of a `pair`, at whose ends its segments end (`zoo.data.sentences`).
+      sentences: what a sentence is (`zoo.data.sentences`). The segments of a `pair` end with one; other sequences hold
+        as many as fit, with a separator behind each document: RoBERTa's FULL-SENTENCES (arXiv:1907.11692, section 4.2).
+        "" cuts anywhere.
       stride: tokens of the text from the beginning of one sequence to that of the next, where sequences overlap; 0 is
         as many as a sequence holds.
       order: `shuffled`, or `stream`, in which each row of a batch follows the same row of the batch before, for models
@@ -225,10 +239,11 @@ class TextConfig(PreparedText):
             )
         if self.segments == "pair":
             self._check_pair()
-        elif self.sentences:
+        elif self.sentences and (self.stride or self.directions == "both"):
+            name, value = ("stride", 0) if self.stride else ("directions", "forward")
             raise ConfigError(
-                f"data.sentences is {self.sentences!r}, and sequences are cut at sentences only where data.segments is "
-                "'pair'; set data.sentences=''."
+                f"data.{name} is {getattr(self, name)!r}, and sequences of whole sentences neither overlap nor "
+                f"are read backwards; set data.{name}={value!r}, or data.sentences=''."
             )
 
     def _check_pair(self) -> None:
@@ -250,6 +265,13 @@ class TextConfig(PreparedText):
             )
 
     @property
+    def separator(self) -> Literal["", "sep"]:
+        return "sep" if self.sentences and self.segments != "pair" else ""
+
+    def _text_settings(self) -> dict[str, Any]:
+        return super()._text_settings() | ({"sentences": self.sentences} if self.sentences else {})
+
+    @property
     def schema(self) -> Schema:
         found = token_schema(word_starts=self.word_starts)
         of_rows = {CONTINUES: self.order == "stream", BACKWARD: self.directions == "both"}
@@ -269,7 +291,7 @@ class TextConfig(PreparedText):
 
     def examples(self, files: TokenFiles, split: str, tokenizer: Tokenizer) -> Examples:
         self.check_tokenizer(tokenizer)  # a prepared folder may be of other data
-        frame = Frame.of(tokenizer)
+        frame = self.frame(tokenizer)
         options: dict[str, Any] = dict(
             vocab_size=tokenizer.vocab_size,
             word_starts=self.word_starts,
@@ -279,11 +301,9 @@ class TextConfig(PreparedText):
         if self.segments == "pair":
             text = SegmentPairs(files, self.seq_len, frame, **options)
         else:
-            text = PackedText(files, self.seq_len, frame, segments=self.segments, **options)
+            options |= dict(segments=self.segments, bounds=files.bounds if self.sentences else None)
+            text = PackedText(files, self.seq_len, frame, **options)
         return StreamedExamples(text, 2 if self.directions == "both" else 1) if self.order == "stream" else text
-
-    def _text_settings(self) -> dict[str, Any]:
-        return super()._text_settings() | ({"sentences": self.sentences} if self.sentences else {})
 
 
 def _files(folder: Path, split: str, manifest: dict[str, Any]) -> TokenFiles:

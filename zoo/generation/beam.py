@@ -76,7 +76,8 @@ def search(graphdef, params, tokens, segments, values: Values, *, settings: Sett
     """The best `num_return` texts of each prompt."""
     model = nnx.merge(graphdef, params)
     batch, num_beams, max_new = tokens.shape[0], settings.num_beams, settings.max_new
-    begun = prefill(model, tokens, segments, max_new, settings.decoder_start_id).repeat(num_beams)
+    begun = prefill(model, tokens, segments, max_new, settings.decoder_start_id, prefix=settings.prefix)
+    begun = begun.repeat(num_beams)
     before = jnp.repeat(context(model, tokens, segments, settings), num_beams, axis=0)
     # The token after a full sequence can still be chosen; it is never fed back.
     longest = jnp.minimum(max_new, settings.longest + 1 - begun.position)

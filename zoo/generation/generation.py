@@ -78,6 +78,7 @@ def generate(
     no_repeat_ngram_size: int | None = None,
     repetition_penalty: float | None = None,
     min_new_tokens: int | None = None,
+    prefix: bool = False,
     tokenizer: Any = None,
     ignore: Sequence[str] = (),
 ) -> Generation:
@@ -103,6 +104,7 @@ def generate(
         scores of tokens that came before are worse; 1 changes none. Both look at a prompt too, or at a decoder's first
         token, never at padding.
       min_new_tokens: no end token before so many others.
+      prefix: lets a decoder read each prompt in both directions, as the prefix of a model trained with `prefix_lm`.
       ignore: names of options in generation_config.json to be left out, also of those that are not supported.
 
     Raises:
@@ -120,7 +122,7 @@ def generate(
         max_new_tokens = declared.max_new_tokens or max_length or _MAX_NEW_TOKENS
     check_declared(declared, ignore, is_sampling=temperature != 0.0)
     start = model.config.decoder_start_id if declared.decoder_start_id is None else declared.decoder_start_id
-    check_settings(model, start, max_new_tokens, temperature, top_k, top_p)
+    check_settings(model, start, max_new_tokens, temperature, top_k, top_p, prefix)
     options = search_config(
         declared,
         ignore,
@@ -160,6 +162,7 @@ def generate(
         forced_eos_ids=tokens_of(model, forced, "forced_eos_token_id"),
         banned=tokens_of(model, (*model.config.suppress_tokens, *declared.suppress_tokens), "suppress_tokens"),
         decoder_start_id=start,
+        prefix=prefix,
     )
     values = _values(options, temperature or 1.0, 1.0 if top_p is None else top_p)
     found = _find(model, *ids_of.pad(model, ids), seed, values, settings)

@@ -4,7 +4,6 @@
 
 from typing import Any, NamedTuple, cast
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -18,7 +17,7 @@ class Prefilled(NamedTuple):
 
     Attributes:
       logits: of the token that comes next. position: that token's position.
-      source: what the encoder made of the prompts, if the model has one.
+      source: what the encoder made of the prompts, if the model has one; copies of a prompt share it.
     """
 
     logits: Float[Array, "B V"]
@@ -31,8 +30,7 @@ class Prefilled(NamedTuple):
         if times == 1:
             return self
         rows = jnp.repeat(jnp.arange(self.position.shape[0]), times)
-        source = jax.tree.map(lambda leaf: leaf[rows], self.source)
-        return Prefilled(self.logits[rows], self.cache.take(rows), self.position[rows], source)
+        return Prefilled(self.logits[rows], self.cache.take(rows), self.position[rows], self.source)
 
 
 def prefill(
@@ -41,8 +39,10 @@ def prefill(
     segments: Int[Array, "B T"],
     max_new: int,
     decoder_start_id: int | None = None,
+    *,
+    prefix: bool = False,
 ) -> Prefilled:
-    """Reads the prompts; the cache then has room for `max_new` tokens more."""
+    """Reads the prompts, in both directions with `prefix`; the cache then has room for `max_new` tokens more."""
     batch, length = tokens.shape
     if isinstance(model, EncoderDecoder):
         source = model.encode(tokens, segments)
@@ -54,7 +54,8 @@ def prefill(
     positions = jnp.maximum(jnp.cumsum(segments, axis=1) - 1, 0)
     cache = Cache.empty(model.config, batch, length + max_new, layers="apart")
     end = jnp.full((batch, 1), length - 1, jnp.int32)
-    out = model(tokens, segments=segments, positions=positions, cache=cache, logits_at=end)
+    seen = segments if prefix else None
+    out = model(tokens, segments=segments, positions=positions, prefix=seen, cache=cache, logits_at=end)
     return Prefilled(*last(out), positions[:, -1] + 1)
 
 

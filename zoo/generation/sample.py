@@ -50,7 +50,8 @@ def sample(graphdef, params, tokens, segments, key, values: Values, *, settings:
     """Continues the prompts, each `num_return` times."""
     model = nnx.merge(graphdef, params)
     max_new, longest = settings.max_new, settings.longest
-    begun = prefill(model, tokens, segments, max_new, settings.decoder_start_id).repeat(settings.num_return)
+    begun = prefill(model, tokens, segments, max_new, settings.decoder_start_id, prefix=settings.prefix)
+    begun = begun.repeat(settings.num_return)
     before = jnp.repeat(context(model, tokens, segments, settings), settings.num_return, axis=0)
     batch = begun.position.shape[0]
 

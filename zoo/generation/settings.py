@@ -28,6 +28,7 @@ class Settings:
       max_new: most tokens to add. longest: most tokens of a text, with its prompt or its decoder's first token.
       num_return: texts of each prompt. penalizes: whether there is a repetition penalty.
       banned: tokens that are never generated. forced_eos_ids: of which one is the last where no more fit.
+      prefix: whether prompts are read in both directions.
     """
 
     max_new: int
@@ -44,6 +45,7 @@ class Settings:
     forced_eos_ids: tuple[int, ...]
     banned: tuple[int, ...]
     decoder_start_id: int | None
+    prefix: bool = False
 
 
 class Values(NamedTuple):
@@ -68,7 +70,7 @@ def check_declared(declared: GenerationConfig, ignore: Sequence[str], *, is_samp
         )
 
 
-def check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> None:
+def check_settings(model, start, max_new_tokens, temperature, top_k, top_p, prefix) -> None:
     if model.head_name not in ("causal_lm", "seq2seq_lm"):
         raise ConfigError(
             f"Generation needs a causal_lm or seq2seq_lm head; this model has {model.head_name!r}. Load it with one."
@@ -81,6 +83,13 @@ def check_settings(model, start, max_new_tokens, temperature, top_k, top_p) -> N
         )
     if model.head_name == "causal_lm":
         check_is_causal(model.config)
+    if type(prefix) is not bool:
+        raise ConfigError(f"prefix must be True, to read prompts in both directions, or False; found {prefix!r:.60}.")
+    if prefix and isinstance(model, EncoderDecoder):
+        raise ConfigError(
+            "prefix=True lets a decoder read its prompt in both directions; this model's encoder does so without. "
+            "Leave prefix out."
+        )
     if type(max_new_tokens) is not int or max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens must be a whole number, 1 or more; found {max_new_tokens!r}.")
     if not 0.0 <= temperature < float("inf"):
@@ -103,7 +112,7 @@ def search_config(declared: GenerationConfig, ignore: Sequence[str], **arguments
     given = {name: value for name, value in arguments.items() if value is not None}
     options = dataclasses.replace(declared.search, **(usual | given))
     if options.num_beams == 1 and (unused := {"length_penalty", "early_stopping"} & given.keys()):
-        _log.warning("num_beams is 1, so there is no beam search: %s change nothing.", " and ".join(sorted(unused)))
+        _log.warning("num_beams is 1, so there is no beam search; without effect: %s.", ", ".join(sorted(unused)))
     return options
 
 

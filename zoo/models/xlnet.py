@@ -23,7 +23,7 @@ from zoo.nn.block import Layer
 from zoo.nn.config import AttentionConfig, TransformerConfig
 from zoo.nn.dropout import dropout
 from zoo.nn.init import kernel_init
-from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
+from zoo.nn.inputs import Batch, Ids, Inputs, LossOptions, arguments, flat, is_batch, refuse
 from zoo.nn.transformer import ARGUMENTS, Output, Transformer
 from zoo.nn.two_stream import Relations, Streams, TwoStreamBlock, distance_encoding, stream_masks
 
@@ -106,6 +106,7 @@ class XLNet(Transformer):
         memory: Memory | None = None,
         logits_at: Array | None = None,
         targets: Ids | None = None,
+        loss_options: LossOptions | None = None,
         return_hidden_states: bool = False,
         num_segments: int | None = None,
         **unknown: Any,
@@ -113,7 +114,7 @@ class XLNet(Transformer):
         """Runs the model.
 
         Args:
-          tokens, segments, dropout_key, logits_at, targets, num_segments: see `Transformer`.
+          tokens, segments, dropout_key, logits_at, targets, loss_options, num_segments: see `Transformer`.
           token_types: any numbers; only equality counts.
           positions: have no effect, since only distances count.
           permutation_mask: [B, T, T], 1 where a token (row) may not attend to another (column).
@@ -140,8 +141,9 @@ class XLNet(Transformer):
             num_segments=num_segments,
         )
         if is_batch(tokens):
-            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
-            return self(**arguments(tokens, **ids, **relations, **options, **unknown))
+            ids = dict(token_types=token_types, segments=segments, positions=positions)
+            losses = dict(targets=targets, loss_options=loss_options)
+            return self(**arguments(tokens, **ids, **losses, **relations, **options, **unknown))
         if "cache" in unknown:
             raise InputError("XLNet has no cache; it takes `memory`, which a call returns, instead.")
         refuse(unknown, (*ARGUMENTS[:-1], *relations, "return_hidden_states", "num_segments"))
@@ -157,7 +159,7 @@ class XLNet(Transformer):
         inputs = inputs.replace(token_types=types, logits_at=logits_at, **relations)
         batch, length = inputs.tokens.shape
         shape = (batch, length if inputs.predictions is None else inputs.predictions)
-        return self._run_streams(inputs.replace(targets=self._targets(targets, logits_at, shape)))
+        return self._run_streams(inputs.replace(**self._losses(targets, loss_options, logits_at, shape)))
 
     def _run_streams(self, inputs: XLNetInputs) -> Output:
         key = inputs.dropout_key

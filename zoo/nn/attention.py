@@ -33,14 +33,15 @@ class Attention(nnx.Module):
         mask: AttentionMask,
         *,
         source: Float[Array, "B S D"] | None = None,
+        held: tuple[Float[Array, "B S N H"], Float[Array, "B S N H"]] | None = None,
         bias: Float[Array, "#B #N T S"] | None = None,
         dropout_key: Array | None = None,
         cache: Cache | None = None,
         layer: Int[Array, ""] | int = 0,
     ) -> tuple[Float[Array, "B T D"], Cache | None]:
-        source = x if source is None else source
+        """Args: held: the keys and values of the source, if `keys_and_values` has computed them before."""
         query = constrain(self.query(x), "query", "BTNH")
-        key, value = constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")
+        key, value = self.keys_and_values(x if source is None else source) if held is None else held
         if cache is not None:
             cache = cache.write(layer, key, value)
             key, value = cache.read(layer)
@@ -58,3 +59,7 @@ class Attention(nnx.Module):
             implementation=self.config.execution.attention_kernel,
         )
         return self.out(mixed), cache
+
+    def keys_and_values(self, source: Float[Array, "B S D"]) -> tuple[Float[Array, "B S N H"], Float[Array, "B S N H"]]:
+        """What queries attend to."""
+        return constrain(self.key(source), "key", "BTNH"), constrain(self.value(source), "value", "BTNH")

@@ -31,11 +31,13 @@ class Source:
 
     Attributes:
       query_segments: of the decoder's tokens, each of which then reads its own segment alone; None lets them read all.
+      cache: the keys and values that every layer makes of `hidden`, where they are computed once for several calls.
     """
 
     hidden: Float[Array, "B S D"]
     segments: Int[Array, "B S"] | None
     query_segments: Int[Array, "B T"] | None = None
+    cache: Cache | None = None
 
 
 class Layer(nnx.Module):
@@ -106,13 +108,21 @@ class Block(Layer):
 
         x = self._residual(x, attend, self.attention_norm, keys[1])
         if self.cross is not None and self.cross_norm is not None and source is not None:
-            cross, sees = self.cross, _sees(source, x.shape[1])
+            cross = self.cross
 
             def read(x):
-                return cross(x, sees, source=source.hidden, dropout_key=keys[2])[0]
+                return _read(cross, x, source, layer, keys[2])
 
             x = self._residual(x, read, self.cross_norm, keys[3])
         return self._feed_forward(x, keys[4], keys[5]), cache
+
+
+def _read(cross: Attention, x: Float[Array, "R T D"], source: Source, layer: Any, key: Array | None) -> Array:
+    """What tokens read of their source, which R / B sequences one behind another share, such as beams."""
+    queries = x.reshape(source.hidden.shape[0], -1, x.shape[-1])  # as one sequence: here no token sees another
+    held = None if source.cache is None else source.cache.read(layer)
+    mask = _sees(source, queries.shape[1])
+    return cross(queries, mask, source=source.hidden, held=held, dropout_key=key)[0].reshape(x.shape)
 
 
 def _sees(source: Source, length: int) -> AttentionMask:

@@ -15,7 +15,7 @@ from zoo.nn.block import Source
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.heads import Head
-from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
+from zoo.nn.inputs import Batch, Ids, Inputs, LossOptions, arguments, flat, is_batch, refuse
 from zoo.nn.norm import Norm
 from zoo.nn.positions import first_token
 from zoo.nn.segments import begins
@@ -50,6 +50,7 @@ class EncoderDecoder(Transformer):
         decoder_segments: Ids | None = None,
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
+        loss_options: LossOptions | None = None,
         return_hidden_states: bool = False,
         num_segments: int | None = None,
         **unknown: Any,
@@ -63,7 +64,7 @@ class EncoderDecoder(Transformer):
             on their left.
           decoder_segments: 0 for the decoder's padding; None means none, which is right if padding comes last.
           logits_at: the decoder's positions at which vocabulary logits are computed; None is all.
-          targets: what the decoder should predict there, see `Transformer`.
+          targets, loss_options: what the decoder should predict there, see `Transformer`.
           num_segments: see `Transformer`; the decoder then reads the same texts, each after a start token and beside
             its own part of the encoder's output, so that `decoder_tokens` must be None.
 
@@ -72,10 +73,11 @@ class EncoderDecoder(Transformer):
             that does not exist.
         """
         if is_batch(tokens):
-            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
+            ids = dict(token_types=token_types, segments=segments, positions=positions)
+            losses = dict(targets=targets, loss_options=loss_options)
             decoder = dict(decoder_tokens=decoder_tokens, decoder_segments=decoder_segments, logits_at=logits_at)
             rest = dict(dropout_key=dropout_key, return_hidden_states=return_hidden_states, num_segments=num_segments)
-            return self(**arguments(tokens, **ids, **decoder, **rest, **unknown))
+            return self(**arguments(tokens, **ids, **losses, **decoder, **rest, **unknown))
         if "cache" in unknown:
             raise InputError("An encoder-decoder takes a cache in decode(); call encode() first, then decode().")
         refuse(unknown, (*ARGUMENTS[:-1], "decoder_tokens", "decoder_segments", "return_hidden_states", "num_segments"))
@@ -98,17 +100,17 @@ class EncoderDecoder(Transformer):
         inputs = Inputs.create(
             self.config, decoder_tokens, None, decoder_segments, decoder_positions, of="decoder_", **options
         )
-        targets = self._targets(targets, logits_at, inputs.tokens.shape)
+        losses = self._losses(targets, loss_options, logits_at, inputs.tokens.shape)
         out = dataclasses.replace(
             self._decode(inputs), encoder_hidden=layers.hidden, encoder_hidden_states=layers.hidden_states
         )
-        return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, targets=targets, choices=None))
+        return self._read(out, given.replace(dropout_key=keys[2], logits_at=logits_at, choices=None, **losses))
 
     def encode(self, tokens: Ids, segments: Ids | None = None) -> Source:
-        """What the decoder reads of the tokens [B, S]."""
+        """What the decoder reads of the tokens [B, S], with the keys and values of all its layers."""
         inputs = Inputs.create(self.config, tokens, segments=segments)
         layers = self._through(self.stack, self.final_norm, inputs)
-        return Source(hidden=layers.hidden, segments=inputs.segments)
+        return self.decoder.hold(Source(hidden=layers.hidden, segments=inputs.segments))
 
     def decode(
         self,
@@ -117,8 +119,22 @@ class EncoderDecoder(Transformer):
         *,
         cache: Cache | None = None,
     ) -> Output:
-        """The decoder alone, after the tokens that the cache holds, with the logits of a language model."""
+        """The decoder alone, after the tokens that the cache holds, with the logits of a language model.
+
+        Args:
+          decoder_tokens: [R, T], for each row of the source R / B rows one behind another.
+          source: as of `encode`.
+
+        Raises:
+          InputError: rows that cannot be shared out among those of the source.
+        """
         inputs = Inputs(tokens=flat(decoder_tokens), source=source, cache=cache)
+        rows, sources = inputs.tokens.shape[0], source.hidden.shape[0]
+        if rows % sources:
+            raise InputError(
+                f"decoder_tokens must have {sources} rows, or a multiple, for as many sources; found {rows}. Give each "
+                "source as many rows as any other."
+            )
         out = self._decode(inputs)
         return self._read(out, inputs) if self.head_name == "seq2seq_lm" else out
 

@@ -140,10 +140,12 @@ class VocabularyHead(Head):
 
     def __call__(self, features: Features) -> dict[str, Array]:
         x, bias = constrain(self.vectors(features), "read", "BTE"), self.logits_bias()
-        if features.inputs.targets is not None:
+        inputs = features.inputs
+        if inputs.targets is not None:
             table = features.token if self.vocabulary is None else self.vocabulary
-            found = softmax_xent(x.astype(table.dtype), table.rows(), features.inputs.targets, bias=bias)
-            return {"losses": found.loss, "predicted": found.predicted}
+            options = dataclasses.asdict(inputs.loss_options)
+            found = softmax_xent(x.astype(table.dtype), table.rows(), inputs.targets, bias=bias, **options)
+            return {"losses": found.loss, "predicted": found.predicted, "nll": found.nll}
         logits = features.token.attend(x) if self.vocabulary is None else self.vocabulary(x)
         logits = constrain(logits, "logits", "BTV")
         return {"logits": logits if bias is None else logits + bias.astype(logits.dtype)[None, None]}

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
@@ -43,13 +44,26 @@ _ALIASES = {
 }
 
 
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossOptions:
+    """What a loss at a target is besides the negative log-likelihood.
+
+    Attributes:
+      label_smoothing, z_loss: see `zoo.kernels.softmax_xent.softmax_xent`.
+    """
+
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a stack and its head read; ids are int32 arrays `[B, T]`.
 
     Attributes:
       tokens, token_types, segments, positions, prefix, dropout_key, cache, return_hidden_states: see `Transformer`.
-      logits_at, targets: what a head with a vocabulary computes, see `Transformer`.
+      logits_at, targets, loss_options: what a head with a vocabulary computes, see `Transformer`.
       source: what a decoder attends to besides its own tokens.
       choices: C, where tokens were `[B, C, T]` and are `[B * C, T]` here.
       num_segments: K, the most texts in a row; None is one text a row, or packed text that is read as a whole.
@@ -65,6 +79,7 @@ class Inputs:
     cache: Cache | None = None
     logits_at: Int[Array, "B M"] | None = None
     targets: Int[Array, "B M"] | None = None
+    loss_options: LossOptions = LossOptions()
     return_hidden_states: bool = False
     choices: int | None = None
     num_segments: int | None = None

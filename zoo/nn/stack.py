@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layers one after another: stored stacked `[L, ...]`, run by a scan or by a loop."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.nn.block import Attends, Block, Layer
+from zoo.nn.block import Attends, Block, Layer, Source
 from zoo.nn.cache import Cache
 from zoo.nn.config import TransformerConfig
 from zoo.nn.positions import BucketBias
@@ -60,6 +61,17 @@ class Stack(nnx.Module):
         for param in _variables(self.blocks):
             param.set_metadata(axes=param.get_metadata()["axes"][1:])
 
+    def hold(self, source: Source) -> Source:
+        """The source with the keys and values that every layer makes of it, for calls that read it again and again."""
+        batch, length, _ = source.hidden.shape
+        segments = jnp.ones((batch, length), jnp.int32) if source.segments is None else source.segments
+        layout = "apart" if self.is_unstacked else "stacked"
+        cache = Cache.empty(self.config, batch, length, layers=layout).admit(segments)
+        for index, params in enumerate(self._by_layer()):
+            block: Any = nnx.merge(self._graphdef, params)
+            cache = cache.write(index, *block.cross.keys_and_values(source.hidden))
+        return dataclasses.replace(source, cache=cache)
+
     def __call__(
         self,
         x: Any,
@@ -72,7 +84,7 @@ class Stack(nnx.Module):
     ) -> StackOutput:
         """Runs the layers over `x` [B, T, D], or whatever else the blocks carry, with the mask and source they read."""
         bias = None if self.bias is None else self._biases(self.bias, x.shape[1], cache)
-        graphdef = nnx.graphdef(self.blocks[0] if isinstance(self.blocks, nnx.List) else self.blocks)
+        graphdef = self._graphdef
 
         def layer(params, x, cache, index, window):
             block = nnx.merge(graphdef, params)
@@ -90,14 +102,21 @@ class Stack(nnx.Module):
             return bias(length, length)
         return bias(length, cache.capacity, cache.length - length)
 
-    def _loop(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
+    @property
+    def _graphdef(self) -> nnx.GraphDef:
+        return nnx.graphdef(self.blocks[0] if isinstance(self.blocks, nnx.List) else self.blocks)
+
+    def _by_layer(self) -> list[nnx.State]:
+        """The parameters of each layer; shared ones occur several times."""
         if isinstance(self.blocks, nnx.List):
-            layers = [nnx.state(block) for block in self.blocks]
+            stored = [nnx.state(block) for block in self.blocks]
         else:
-            layers = split_layers(nnx.state(self.blocks))
-        num_layers, windows, states = self.config.num_layers, self.config.attention.window, []
-        for index in range(num_layers):
-            params = layers[index * len(layers) // num_layers]
+            stored = split_layers(nnx.state(self.blocks))
+        return [stored[index * len(stored) // self.config.num_layers] for index in range(self.config.num_layers)]
+
+    def _loop(self, layer: Callable, x, cache, *, keep: bool) -> StackOutput:
+        windows, states = self.config.attention.window, []
+        for index, params in enumerate(self._by_layer()):
             x, cache = layer(params, x, cache, index, windows[index % len(windows)])
             states.append(x)
         return StackOutput(x, cache, tuple(states) if keep else ())

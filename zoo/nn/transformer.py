@@ -21,14 +21,17 @@ from zoo.nn.config import TransformerConfig
 from zoo.nn.dropout import dropout
 from zoo.nn.embed import Embedder, Embedding
 from zoo.nn.heads import Features, Head, VocabularyHead, at_first
-from zoo.nn.inputs import Batch, Ids, Inputs, arguments, flat, is_batch, refuse
+from zoo.nn.inputs import Batch, Ids, Inputs, LossOptions, arguments, flat, is_batch, refuse
 from zoo.nn.linear import Linear
 from zoo.nn.norm import Norm
 from zoo.nn.positions import consecutive, past_padding
 from zoo.nn.stack import Stack
 from zoo.nn.summary import summary
 
-ARGUMENTS = ("tokens", "token_types", "segments", "positions", "dropout_key", "prefix", "logits_at", "targets", "cache")
+ARGUMENTS = (
+    *("tokens", "token_types", "segments", "positions", "dropout_key", "prefix"),
+    *("logits_at", "targets", "loss_options", "cache"),
+)
 
 
 @jax.tree_util.register_dataclass
@@ -42,7 +45,8 @@ class Output:
       logits: `[B, T, V]` (or `[B, M, V]` at `logits_at`), `[B, C]`, `[B, T, C]` or `[B, T, 2]`, by head; `[B, K, C]` in
         place of `[B, C]` with `num_segments`.
       losses: nats at each position that has vocabulary logits, in place of them when targets were given; NaN where the
-        target is outside the vocabulary. predicted: the most likely id there.
+        target is outside the vocabulary. predicted: the most likely id there. nll: the negative log-likelihoods, which
+        the losses are too without `loss_options`; without gradient.
       pair_logits: of the sentence pair; `[B, K, 2]` with `num_segments`.
       lm_logits: vocabulary logits where `logits` are a choice's.
       hidden_states: the embeddings and each layer's output. cache: for the next call.
@@ -55,6 +59,7 @@ class Output:
     logits: Float[Array, "..."] | None = None
     losses: Float[Array, "B M"] | None = None
     predicted: Int[Array, "B M"] | None = None
+    nll: Float[Array, "B M"] | None = None
     pair_logits: Float[Array, "*B 2"] | None = None
     lm_logits: Float[Array, "..."] | None = None
     hidden_states: tuple[Float[Array, "B _ D"], ...] | None = None
@@ -117,6 +122,7 @@ class Transformer(nnx.Module):
         prefix: Ids | None = None,
         logits_at: Int[Array, "B M"] | None = None,
         targets: Ids | None = None,
+        loss_options: LossOptions | None = None,
         cache: Cache | None = None,
         return_hidden_states: bool = False,
         num_segments: int | None = None,
@@ -135,7 +141,8 @@ class Transformer(nnx.Module):
             model one with a bidirectional prefix (prefix LM, arXiv:1910.10683, section 3.2.1).
           logits_at: positions at which vocabulary logits are computed; None is all.
           targets: the id to be predicted at each of these positions, or one below 0 where there is none; gives
-            `losses` and `predicted` in place of logits.
+            `losses`, `predicted` and `nll` in place of logits.
+          loss_options: what these losses are besides the negative log-likelihood; None is nothing.
           cache: keys and values of the tokens before these.
           num_segments: K, where a row is several texts, segments 1 to K, of which some may have no token: what a head
             gives of a sequence it then gives of each of them, `[B, K, ...]`. It needs `positions` that begin at 0 in
@@ -153,13 +160,15 @@ class Transformer(nnx.Module):
             num_segments=num_segments,
         )
         if is_batch(tokens):
-            ids = dict(token_types=token_types, segments=segments, positions=positions, targets=targets)
-            return self(**arguments(tokens, **ids, **options, dropout_key=dropout_key, **unknown))
+            ids = dict(token_types=token_types, segments=segments, positions=positions)
+            losses = dict(targets=targets, loss_options=loss_options)
+            return self(**arguments(tokens, **ids, **losses, **options, dropout_key=dropout_key, **unknown))
         refuse(unknown, (*ARGUMENTS, "return_hidden_states", "num_segments"))
         inputs = Inputs.create(
             self.config, tokens, token_types, segments, positions, dropout_key=dropout_key, **options
         )
-        return self._run(inputs.replace(targets=self._targets(targets, logits_at, inputs.tokens.shape)))
+        losses = self._losses(targets, loss_options, logits_at, inputs.tokens.shape)
+        return self._run(inputs.replace(**losses))
 
     def __repr__(self) -> str:
         return summary(self.config, type(self).__name__, self.head_name, jax.tree.leaves(nnx.state(self)))
@@ -219,21 +228,28 @@ class Transformer(nnx.Module):
         # The last of them is what the head reads, as in Hugging Face Transformers.
         return Layers(hidden, (embedded, *layers[:-1], hidden) if keep else None, cache)
 
-    def _targets(self, targets: Any, logits_at: Any, shape: tuple[int, ...]) -> Int[Array, "B M"] | None:
-        """The targets as rows, one for each position with vocabulary logits, which has `shape` where that is all.
+    def _losses(
+        self, targets: Any, options: LossOptions | None, logits_at: Any, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """The fields of `Inputs` that ask for losses, one for each position with vocabulary logits.
+
+        Args:
+          shape: of these positions where `logits_at` is None.
 
         Raises:
-          InputError: targets of another shape, or for a head without a vocabulary.
+          InputError: targets of another shape, or for a head without a vocabulary; options without targets.
         """
         if targets is None:
-            return None
+            if options is not None:
+                raise InputError("loss_options are those of losses at targets; give targets too, or leave them out.")
+            return {}
         if not isinstance(self.head, VocabularyHead):
             raise InputError(
                 f"targets need a head with a vocabulary, such as causal_lm or masked_lm; this model's is "
                 f"{self.head_name!r}. Load it with such a head, or leave targets out."
             )
         check_targets(self.config, targets, shape if logits_at is None else logits_at.shape)
-        return flat(targets)
+        return dict(targets=flat(targets), loss_options=options or LossOptions())
 
     def _read(self, out: Output, inputs: Inputs) -> Output:
         """Adds what the head computes from the output."""

@@ -3,12 +3,18 @@
 """Sums over the positions that count, and what follows from them."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from zoo.errors import ConfigError
+from zoo.nn.inputs import LossOptions
 from zoo.objectives.objective import Sums
+
+TOKEN_SUMS = ("loss", "weight", "correct", "nll")
 
 
 def weighted_sums(
@@ -20,6 +26,31 @@ def weighted_sums(
         "correct": jnp.sum(correct.astype(jnp.float32) * weights),
         "weight": jnp.sum(weights),
     }
+
+
+def token_sums(out: Any, targets: Int[Array, "B M"], weights: Float[Array, "B M"]) -> Sums:
+    """`TOKEN_SUMS` of a model that was given targets; `nll` is without what `LossOptions` add to the loss."""
+    return weighted_sums(out.losses, out.predicted == targets, weights) | {"nll": weighted_sum(out.nll, weights)}
+
+
+def mean_nll(sums: Mapping[str, Any]) -> float:
+    """The mean negative log-likelihood, in nats, of `TOKEN_SUMS`."""
+    return float(sums["nll"]) / (float(sums["weight"]) or 1.0)
+
+
+def loss_options(z_loss: float, label_smoothing: float = 0.0) -> LossOptions:
+    """What an objective's fields ask of the loss of a token.
+
+    Raises:
+      ConfigError: a factor below 0, or a fraction that is not below 1.
+    """
+    if not 0.0 <= z_loss < math.inf:
+        raise ConfigError(f"objective.z_loss must be 0 (none) or more, such as 1e-4; found {z_loss}.")
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ConfigError(
+            f"objective.label_smoothing must be at least 0 and below 1, such as 0.1; found {label_smoothing}."
+        )
+    return LossOptions(label_smoothing=label_smoothing, z_loss=z_loss)
 
 
 def weighted_sum(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:

@@ -18,7 +18,7 @@ import numpy as np
 from zoo.data.random import Key
 from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
-from zoo.objectives.loss import perplexity, weighted_sums
+from zoo.objectives.loss import TOKEN_SUMS, loss_options, mean_nll, perplexity, token_sums
 from zoo.objectives.masked_objective import MaskedObjective
 from zoo.objectives.masking import Masking, mask_tokens
 from zoo.objectives.objective import Batch, Sums
@@ -42,17 +42,21 @@ class MaskedLM(MaskedObjective):
       replaced: whether this is chosen for each `token`, as in BERT's and ALBERT's code, or once for all tokens of a
         `unit`, as of SpanBERT's spans.
       duplicates: how many times a sequence is masked in different ways; later passes repeat them. 0 is at every visit.
+      z_loss: as of `CausalLM`.
     """
 
     head: ClassVar[str] = "masked_lm"
+    sums: ClassVar[tuple[str, ...]] = TOKEN_SUMS
     final_mask_rate: float = 0.0
     mask_rate_steps: int = 0
     unit: Unit = "token"
     replaced: Literal["token", "unit"] = "token"
     duplicates: int = 0
+    z_loss: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
+        loss_options(self.z_loss)
         if self.final_mask_rate and not 0.0 < self.final_mask_rate < 1.0:
             raise ConfigError(
                 f"objective.final_mask_rate must be above 0 and below 1, or 0 for none; found {self.final_mask_rate!r}."
@@ -110,9 +114,9 @@ class MaskedLM(MaskedObjective):
             dropout_key=dropout_key,
             logits_at=batch["mask_positions"],
             targets=batch["mask_targets"],
+            loss_options=loss_options(self.z_loss),
         )
-        return weighted_sums(out.losses, out.predicted == batch["mask_targets"], batch["mask_weights"])
+        return token_sums(out, batch["mask_targets"], batch["mask_weights"])
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        metrics = super().metrics(sums)
-        return metrics | {"perplexity": perplexity(metrics["loss"])}
+        return super().metrics(sums) | {"perplexity": perplexity(mean_nll(sums))}

@@ -22,7 +22,7 @@ from zoo.data.random import Key
 from zoo.data.schema import BACKWARD, CONTINUES, DataInfo, Vocabulary
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
-from zoo.objectives.loss import perplexity, weighted_sums
+from zoo.objectives.loss import TOKEN_SUMS, loss_options, mean_nll, perplexity, token_sums
 from zoo.objectives.masking import listed
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.permutation import SpanUnit, choose_spans, draw_order
@@ -52,19 +52,23 @@ class PermutationLM(Objective):
         which are attended to as in the authors' code.
       perm_size: tokens of a block, which is permuted on its own and comes after the blocks before it; 0 is the shorter
         part.
+      z_loss: as of `CausalLM`.
     """
 
     head: ClassVar[str] = "permutation_lm"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "word_starts"})
     reads_rearranged: ClassVar[bool] = True
+    sums: ClassVar[tuple[str, ...]] = TOKEN_SUMS
     k: float = 6.0
     num_predict: int = 0
     unit: SpanUnit = "token"
     reuse_len: int = 0
     perm_size: int = 0
     mem_len: int = 0
+    z_loss: float = 0.0
 
     def __post_init__(self):
+        loss_options(self.z_loss)
         if not 1.0 <= self.k < math.inf:
             raise ConfigError(
                 f"objective.k is K, in which one token is predicted, and must be 1 or more, such as 6.0; found "
@@ -174,17 +178,16 @@ class PermutationLM(Objective):
         if self.mem_len:
             follows = batch[CONTINUES][:, None, None, None] > 0
             inputs["memory"] = jnp.where(follows, carry[_MEMORY], 0).transpose(1, 2, 0, 3)  # layers, tokens, rows
-        out = module(batch["tokens"], **inputs, dropout_key=dropout_key)
+        out = module(batch["tokens"], **inputs, loss_options=loss_options(self.z_loss), dropout_key=dropout_key)
         if self.mem_len:
             # Of the memory and the row the model gives all; the last of the memory and the first part are kept.
             first = self.parts[0]
             kept = [layer[first : first + self.mem_len].swapaxes(0, 1) for layer in out.memory]
             carry = {_MEMORY: jnp.stack(kept, axis=1).astype(carry[_MEMORY].dtype)}
-        return weighted_sums(out.losses, out.predicted == batch["targets"], batch["target_weights"]), carry
+        return token_sums(out, batch["targets"], batch["target_weights"]), carry
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        metrics = super().metrics(sums)
-        return metrics | {"perplexity": perplexity(metrics["loss"])}
+        return super().metrics(sums) | {"perplexity": perplexity(mean_nll(sums))}
 
     # What the data decide.
 

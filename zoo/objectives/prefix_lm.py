@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.ragged import begins
 from zoo.data.random import Key
-from zoo.objectives.causal_lm import CausalLM, next_token_sums
+from zoo.objectives.causal_lm import CausalLM
 from zoo.objectives.objective import Batch, Sums
 
 
@@ -27,9 +28,9 @@ class PrefixLM(CausalLM):
         cells = np.arange(len(segments))[:, None] * size + segments  # a count for each segment, and one for padding
         lengths = np.bincount(cells.reshape(-1), minlength=len(segments) * size).reshape(len(segments), size)[:, 1:]
         prefixes = 1 + (key.uniform(size - 1) * np.maximum(lengths - 1, 0)).astype(np.int64)
-        ends = np.pad(np.cumsum(lengths, axis=1) - lengths + prefixes, ((0, 0), (1, 0)))
+        ends = np.pad(begins(lengths) + prefixes, ((0, 0), (1, 0)))
         inside = np.arange(segments.shape[1]) < np.take_along_axis(ends, segments, axis=1)  # padding ends at 0
         return {**batch, "prefix": inside.astype(np.int32)}
 
     def loss(self, module: Any, batch: Batch, *, dropout_key=None) -> Sums:
-        return next_token_sums(module, batch, prefix=batch["prefix"], dropout_key=dropout_key)
+        return self._next_tokens(module, batch, prefix=batch["prefix"], dropout_key=dropout_key)

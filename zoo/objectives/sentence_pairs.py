@@ -20,7 +20,16 @@ from zoo.data.schema import DataInfo
 from zoo.data.sentence_pairs import CLASSES
 from zoo.errors import ConfigError
 from zoo.objectives.head_logits import is_example, num_places
-from zoo.objectives.loss import cross_entropy, perplexity, reciprocal, weighted_sums
+from zoo.objectives.loss import (
+    TOKEN_SUMS,
+    cross_entropy,
+    loss_options,
+    mean_nll,
+    perplexity,
+    reciprocal,
+    token_sums,
+    weighted_sums,
+)
 from zoo.objectives.masked_lm import MaskedLM
 from zoo.objectives.objective import Batch, Sums
 
@@ -39,9 +48,7 @@ class PairObjective(MaskedLM, abc.ABC):
 
     head: ClassVar[str] = "pretraining"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments", "positions", "token_types", "label"})
-    sums: ClassVar[tuple[str, ...]] = (
-        *("loss", "weight", "correct", "mlm_loss", "pair_loss", "pair_weight", "pair_correct"),
-    )
+    sums: ClassVar[tuple[str, ...]] = (*(*TOKEN_SUMS, "mlm_loss", "pair_loss", "pair_weight", "pair_correct"),)
     reads_packed: ClassVar[bool] = True
     kind: ClassVar[Kind]
 
@@ -74,9 +81,10 @@ class PairObjective(MaskedLM, abc.ABC):
             dropout_key=dropout_key,
             logits_at=batch["mask_positions"],
             targets=batch["mask_targets"],
+            loss_options=loss_options(self.z_loss),
             num_segments=num_places(batch),
         )
-        mlm = weighted_sums(out.losses, out.predicted == batch["mask_targets"], batch["mask_weights"])
+        mlm = token_sums(out, batch["mask_targets"], batch["mask_weights"])
         logits, label = out.pair_logits.astype(jnp.float32), batch["label"]
         is_pair = is_example(batch).astype(jnp.float32)
         pair = weighted_sums(cross_entropy(logits, label), jnp.argmax(logits, axis=-1) == label, is_pair)
@@ -95,7 +103,7 @@ class PairObjective(MaskedLM, abc.ABC):
             "loss": mlm + pair,
             "mlm_loss": mlm,
             "accuracy": float(sums["correct"]) / hidden,
-            "perplexity": perplexity(mlm),
+            "perplexity": perplexity(mean_nll(sums)),
             "pair_loss": pair,
             "pair_accuracy": float(sums["pair_correct"]) / pairs,
         }

@@ -23,7 +23,7 @@ from zoo.data.schema import DataInfo
 from zoo.errors import ConfigError
 from zoo.nn.config import TransformerConfig
 from zoo.nn.encoder_decoder import check_start, shift_right
-from zoo.objectives.loss import perplexity, weighted_sums
+from zoo.objectives.loss import TOKEN_SUMS, loss_options, mean_nll, perplexity, token_sums
 from zoo.objectives.objective import Batch, Objective, Sums
 from zoo.objectives.spans import DENOISERS, Denoiser, Lengths, Spans, Tokens, corrupt, draw_noise
 
@@ -46,10 +46,12 @@ class SpanCorruption(Objective):
       inputs_length: tokens of the encoder, for which `data.seq_len` has to be the longest text that fits; 0 is what
         that text takes.
       targets_length: tokens of the decoder, where padding should bring them to a round number; 0 is what they take.
+      z_loss: as of `CausalLM`.
     """
 
     head: ClassVar[str] = "seq2seq_lm"
     needs: ClassVar[frozenset[str]] = frozenset({"tokens", "segments"})
+    sums: ClassVar[tuple[str, ...]] = TOKEN_SUMS
     noise_rate: float = _DEFAULT.rate
     mean_span: float = _DEFAULT.mean_span
     denoisers: dict[str, Denoiser] = dataclasses.field(
@@ -57,8 +59,10 @@ class SpanCorruption(Objective):
     )
     inputs_length: int = 0
     targets_length: int = 0
+    z_loss: float = 0.0
 
     def __post_init__(self):
+        loss_options(self.z_loss)
         if self.denoisers and (self.noise_rate, self.mean_span) != (_DEFAULT.rate, _DEFAULT.mean_span):
             raise ConfigError(
                 f"objective.denoisers has rates and spans of its own, so that noise_rate {self.noise_rate!r} and "
@@ -136,13 +140,13 @@ class SpanCorruption(Objective):
             segments=batch["segments"],
             decoder_tokens=shift_right(module.config, targets),
             targets=targets,
+            loss_options=loss_options(self.z_loss),
             dropout_key=dropout_key,
         )
-        return weighted_sums(out.losses, out.predicted == targets, batch["target_weights"])
+        return token_sums(out, targets, batch["target_weights"])
 
     def metrics(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        metrics = super().metrics(sums)
-        return metrics | {"perplexity": perplexity(metrics["loss"])}
+        return super().metrics(sums) | {"perplexity": perplexity(mean_nll(sums))}
 
     # What the data decide.
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Int64
 
+from zoo.data.ragged import numbered
 from zoo.data.random import Key
 from zoo.errors import ConfigError
 from zoo.objectives.masking import choose
@@ -250,12 +251,11 @@ def _collapsed(
     """The rows with a sentinel in place of each span, none where `bare`, and the end token; and where they end."""
     begins = spans & ~bare[:, None]
     begins[:, 1:] &= ~spans[:, :-1]
-    counts = begins.sum(axis=1)
-    numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    _, numbers = numbered(begins.sum(axis=1))
     values = tokens.copy()
     values[begins] = special.sentinels[numbers]
     kept = there & (begins | ~spans)
-    first = np.zeros_like(counts) if modes is None else ((modes >= 0) & there[:, 0]).astype(np.int64)
+    first = np.zeros(len(tokens), np.int64) if modes is None else ((modes >= 0) & there[:, 0]).astype(np.int64)
     ends = first + kept.sum(axis=1)
     columns, rows = np.arange(width), np.flatnonzero(there[:, 0])
     found = np.full((len(tokens), width), special.pad, np.int32)

@@ -21,16 +21,18 @@ class Xent:
 
     Attributes:
       loss: nats, smoothed and with the z-loss. predicted: the most likely id, the lowest of several; without gradient.
+      nll: the negative log-likelihood alone, in nats; without gradient.
     """
 
     loss: Float[Array, "B M"]
     predicted: Int[Array, "B M"]
+    nll: Float[Array, "B M"]
 
 
 class Run(Protocol):
-    """Losses and predicted ids."""
+    """Losses, predicted ids and negative log-likelihoods."""
 
-    def __call__(self, x, table, targets, *, bias, label_smoothing, z_loss) -> tuple[Array, Array]: ...
+    def __call__(self, x, table, targets, *, bias, label_smoothing, z_loss) -> tuple[Array, Array, Array]: ...
 
 
 def _nothing(x: Any, table: Any) -> None:
@@ -91,10 +93,10 @@ def softmax_xent(
         raise InputError(
             f"The loss cannot run as {name!r} here. {reason} Use blocked or plain, or None for the default."
         )
-    loss, predicted = IMPLEMENTATIONS[name].run(
+    loss, predicted, nll = IMPLEMENTATIONS[name].run(
         x, table, targets, bias=bias, label_smoothing=label_smoothing, z_loss=z_loss
     )
-    return Xent(loss=loss, predicted=predicted)
+    return Xent(loss=loss, predicted=predicted, nll=nll)
 
 
 def _choose(x: Any, table: Any) -> str:

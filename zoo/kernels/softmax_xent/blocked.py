@@ -32,8 +32,8 @@ def softmax_xent(
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
     block: int | None = None,
-) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
-    """See `zoo.kernels.softmax_xent.softmax_xent`; returns losses and predicted ids.
+) -> tuple[Float[Array, "B M"], Int[Array, "B M"], Float[Array, "B M"]]:
+    """See `zoo.kernels.softmax_xent.softmax_xent`; returns losses, predicted ids and negative log-likelihoods.
 
     Args:
       block: columns at a time; None is at most an eighth of them, and at most 8192.
@@ -43,7 +43,7 @@ def softmax_xent(
     bias = jnp.zeros((vocab,), jnp.float32) if bias is None else bias
     options = _Options(size, label_smoothing, z_loss)
     found = _xent(options, x, table.reshape(parts, -1, width), bias.reshape(parts, -1), targets)
-    return cast(tuple[Array, Array], found)
+    return cast(tuple[Array, Array, Array], found)
 
 
 def cut(vocab: int, block: int | None = None) -> tuple[int, int]:
@@ -94,8 +94,9 @@ def _forward(options: _Options, x, table, bias, targets):
     normalizer = highest + jnp.log(total)
     loss = normalizer - (1.0 - options.smoothing) * at_target - options.smoothing / vocab * spread
     loss = loss + options.z_loss * normalizer**2
-    loss = jnp.where((targets >= 0) & (targets < vocab), loss, jnp.nan)
-    return (loss, predicted), (x, table, bias, targets, normalizer)
+    known = (targets >= 0) & (targets < vocab)
+    loss, nll = (jnp.where(known, each, jnp.nan) for each in (loss, normalizer - at_target))
+    return (loss, predicted, nll), (x, table, bias, targets, normalizer)
 
 
 def _backward(options: _Options, saved, cotangents):

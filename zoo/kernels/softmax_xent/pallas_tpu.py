@@ -89,14 +89,14 @@ def softmax_xent(
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
     blocks: tuple[Blocks, Blocks] | None = None,
-) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
-    """See `zoo.kernels.softmax_xent.softmax_xent`; returns losses and predicted ids.
+) -> tuple[Float[Array, "B M"], Int[Array, "B M"], Float[Array, "B M"]]:
+    """See `zoo.kernels.softmax_xent.softmax_xent`; returns losses, predicted ids and negative log-likelihoods.
 
     Args:
       blocks: of the forward and the backward pass; None chooses by the width.
     """
     floats = {"x": x, "table": table} | ({} if bias is None else {"bias": bias})
-    return cast(tuple[Array, Array], _xent(_Options(label_smoothing, z_loss, blocks), floats, targets))
+    return cast(tuple[Array, Array, Array], _xent(_Options(label_smoothing, z_loss, blocks), floats, targets))
 
 
 def lacks(x: Any, table: Any) -> str | None:
@@ -145,8 +145,9 @@ def _forward(options: _Options, floats: dict[str, Array], targets: Array):
     loss = normalizer - (1.0 - options.smoothing) * found["at_target"] + options.z_loss * normalizer**2
     if options.smoothing:
         loss = loss - options.smoothing / vocab * found["spread"]
-    loss = jnp.where((targets >= 0) & (targets < vocab), loss, jnp.nan)
-    return (loss, found["predicted"]), (floats, targets, normalizer)
+    known = (targets >= 0) & (targets < vocab)
+    loss, nll = (jnp.where(known, each, jnp.nan) for each in (loss, normalizer - found["at_target"]))
+    return (loss, found["predicted"], nll), (floats, targets, normalizer)
 
 
 def _backward(options: _Options, saved: Any, cotangents: Any):

@@ -15,8 +15,8 @@ def softmax_xent(
     bias: Float[Array, "V"] | None = None,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
-) -> tuple[Float[Array, "B M"], Int[Array, "B M"]]:
-    """See `zoo.kernels.softmax_xent.softmax_xent`; gives losses and predicted ids."""
+) -> tuple[Float[Array, "B M"], Int[Array, "B M"], Float[Array, "B M"]]:
+    """See `zoo.kernels.softmax_xent.softmax_xent`; gives losses, predicted ids and negative log-likelihoods."""
     logits = jnp.einsum("BMD,VD->BMV", x, table, preferred_element_type=jnp.float32)
     if bias is not None:
         logits = logits + bias.astype(jnp.float32)[None, None]
@@ -26,4 +26,5 @@ def softmax_xent(
     loss = normalizer - (1.0 - label_smoothing) * at_target + z_loss * normalizer**2
     if label_smoothing:
         loss = loss - label_smoothing * jnp.mean(logits, axis=-1)
-    return jnp.where(known, loss, jnp.nan), jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    loss, nll = (jnp.where(known, each, jnp.nan) for each in (loss, jax.lax.stop_gradient(normalizer - at_target)))
+    return loss, jnp.argmax(logits, axis=-1).astype(jnp.int32), nll
