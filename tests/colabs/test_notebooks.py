@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("tour", "finetune")
+NAMES = ("tour", "finetune", "objectives")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,13 +44,14 @@ def session(monkeypatch, installed):
     monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.setenv("TOUR_STEPS", "3")
     monkeypatch.setenv("FINETUNE_STEPS", "30")
+    monkeypatch.setenv("OBJECTIVES_STEPS", "2")
     for strictness in ("JAX_NUMPY_DTYPE_PROMOTION", "JAX_NUMPY_RANK_PROMOTION"):
         monkeypatch.delenv(strictness)  # a user's session has neither
 
 
 # The kernel's client leaves sockets to the garbage collector.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize(("name", "shown"), [("tour", "Array"), ("finetune", "who ")])
+@pytest.mark.parametrize(("name", "shown"), [("tour", "Array"), ("finetune", "who "), ("objectives", "[SEP]: 0.")])
 @pytest.mark.usefixtures("session")
 def test_notebook_runs(name, shown, tmp_path):
     notebook = nbformat.read(ROOT / "colabs" / f"{name}.ipynb", as_version=4)
