@@ -149,8 +149,8 @@ class PermutationLM(Objective):
         goals, places = (self.predictions - second, second), (slice(first), slice(first, None))
         chosen = []
         for part, (place, goal) in enumerate(zip(places, goals, strict=True)):
-            given = (_turned(each[:, place], backward) for each in (candidates, starts))
-            found = choose_spans(*given, goal, key, unit=self.unit, k=self.k, part=part)
+            given, begins = (_turned(each[:, place], backward) for each in (candidates, starts))
+            found = choose_spans(given, begins, goal, key, unit=self.unit, k=self.k, part=part)
             chosen.append(_turned(found, backward))
         return np.concatenate(chosen, axis=1)
 
