@@ -58,11 +58,21 @@ def tpu_compiler() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _release_programs():
-    """Drops what JAX compiled for a module: a worker would hold several GiB of programs that no other module runs."""
+    """Drops what JAX compiled once there is much of it: a worker would hold several GiB of programs of past modules."""
     yield
-    if jax := sys.modules.get("jax"):
+    jax = sys.modules.get("jax")
+    if jax and _resident_bytes() > 1.5 * 2**30:
         jax.clear_caches()
         gc.collect()
+
+
+def _resident_bytes() -> float:
+    """Memory of this process; infinite where the system does not tell as Linux does."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float("inf")
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture

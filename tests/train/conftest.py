@@ -17,13 +17,13 @@ def _prepared(tmp_path_factory):
     """Prepares a folder as a copy of the session's first that has the same settings."""
     write, made = text.write_prepared, {}
 
-    def copied(folder, source, settings, tokenizer, *, check):
+    def copied(folder, source, settings, tokenizer, *, check, **options):
         if settings["source"] != "embedded" or folder.exists():
-            return write(folder, source, settings, tokenizer, check=check)
+            return write(folder, source, settings, tokenizer, check=check, **options)
         key = json.dumps(settings, sort_keys=True)
         if key not in made:
             first = tmp_path_factory.mktemp("prepared") / "data"
-            made[key] = write(first, source, settings, tokenizer, check=check)
+            made[key] = write(first, source, settings, tokenizer, check=check, **options)
         check(load_tokenizer(made[key] / TOKENIZER))
         shutil.copytree(made[key], folder)
         return folder
