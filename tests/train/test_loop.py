@@ -142,7 +142,14 @@ def test_a_run_that_only_skips_gives_up(finished, tmp_path, monkeypatch):
     def make_step_that_skips(*_):
         def step(state, batch):
             state = state._replace(step=state.step + 1, skipped=state.skipped + 1)
-            return state, {"loss": np.nan, "weight": 1.0, "correct": 0.0, "grad_norm": np.nan, "skipped": state.skipped}
+            return state, {
+                "loss": np.nan,
+                "weight": 1.0,
+                "correct": 0.0,
+                "nll": np.nan,
+                "grad_norm": np.nan,
+                "skipped": state.skipped,
+            }
 
         return step
 
