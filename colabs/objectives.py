@@ -54,6 +54,7 @@ from matplotlib.patches import Patch
 import zoo
 from configs import electra_pretrain
 from zoo.data import DataInfo, Feature, SentencePairsConfig
+from zoo.data.config import TokenizerConfig
 from zoo.data.random import TRAINING, Key
 from zoo.data.source import EMBEDDED
 from zoo.objectives import MaskedLM, PermutationLM, PrefixLM, ReplacedTokenDetection, SpanCorruption
@@ -67,23 +68,12 @@ jax.devices()
 # %% [markdown]
 # ## The text
 # The Shakespeare that comes with the package, prepared once: a WordPiece vocabulary of 2,048 is learned from it, and
-# its documents become one array of tokens, with a note of where words and sentences begin. The experiment at the end
-# and the pairs of texts read the same folder.
+# its documents become one array of tokens, with a note of where words and sentences begin.
 
 # %%
-config = electra_pretrain.get_config("tiny").unlock()
-config.num_steps = int(os.environ.get("OBJECTIVES_STEPS", 500))
-config.optimizer.warmup_steps = min(config.optimizer.warmup_steps, config.num_steps)
-config.eval_every = max(1, config.num_steps // 10)
-config.data.seq_len = 64  # half of the file's, for speed
-config.evals.validation.num_batches = 4
-run = RunConfig.from_dict(config)
-
-same = dict(document="paragraph", validation_fraction=0.05, tokenizer=run.data.tokenizer)
-pairs = {
-    kind: SentencePairsConfig(sentences="line", pairs=kind, one_sentence="skipped", seq_len=26, **same)
-    for kind in ("next", "order")
-}
+vocabulary = TokenizerConfig(kind="wordpiece", vocab_size=2048)
+rules = dict(sentences="line", one_sentence="skipped", seq_len=26, tokenizer=vocabulary)
+pairs = {kind: SentencePairsConfig(pairs=kind, **rules) for kind in ("next", "order")}
 prepared = pairs["next"].prepare(folder / "text")
 data = {kind: config.open(cache_dir=folder, data_dir=prepared) for kind, config in pairs.items()}
 tokenizer = data["next"].tokenizer
@@ -98,9 +88,9 @@ tokenizer = data["next"].tokenizer
 SENTENCE = "whether 'tis nobler in the mind to suffer the slings and arrows of fortune"
 
 
-def batch_of(tokenizer, first=(), last=()):
-    """The sentence as a batch of one row, with special tokens around it."""
-    [(ids, begins)] = tokenizer.encode_words([SENTENCE])
+def batch_of(tokenizer, first=(), last=(), sentence=SENTENCE):
+    """A sentence as a batch of one row, with special tokens around it."""
+    [(ids, begins)] = tokenizer.encode_words([sentence])
     tokens = np.array([[*first, *ids, *last]], np.int32)
     return {
         "tokens": tokens,
@@ -233,12 +223,26 @@ plt.show()
 
 # %% [markdown]
 # ## An experiment: ELECTRA
-# A small generator fills in masked tokens, and a discriminator says of every token whether it is the original. This is
-# `configs/electra_pretrain.py:tiny`, by the functions behind `launch.prepare` and `launch.train`.
+# A small generator fills in masked tokens, and a discriminator says of every token whether it is the original. Of a
+# whole language this takes days; a few minutes are enough for 24 lines of the play, read again and again, which both
+# models learn by heart. It is `configs/electra_pretrain.py:tiny` on a text of its own, by the functions behind
+# `launch.prepare` and `launch.train`.
 
 # %%
-workdir = folder / "electra"
-train(run, workdir, data_dir=prepared)
+LINES = [line for line in EMBEDDED.read_text(encoding="utf-8").splitlines() if 30 < len(line) < 45][:24]
+(folder / "lines.txt").write_text("\n".join(LINES * 40), encoding="utf-8")
+
+config = electra_pretrain.get_config("tiny").unlock()
+config.data.update(source=str(folder / "lines.txt"), document="line", seq_len=32)
+config.data.tokenizer.vocab_size = 400
+config.model.init_std = 0.05  # so narrow a model begins slowly from 0.02
+config.optimizer.learning_rate = 3e-3
+config.num_steps = int(os.environ.get("OBJECTIVES_STEPS", 300))
+config.optimizer.warmup_steps = min(50, config.num_steps)
+config.eval_every = max(1, config.num_steps // 10)
+config.evals.validation.num_batches = 4
+run, workdir = RunConfig.from_dict(config), folder / "electra"
+train(run, workdir, data_dir=run.data.prepare(folder / "lines"))
 
 # %%
 history = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
@@ -259,6 +263,7 @@ plt.show()
 
 # %%
 discriminator, generator = zoo.load(workdir / "model"), zoo.load(workdir / "generator")
+small = zoo.tokenizer(workdir / "model")
 
 
 @jax.jit
@@ -268,31 +273,28 @@ def suspicion(tokens):
 
 
 rtd = ReplacedTokenDetection(mask_rate=0.3)
-hidden = arranged(rtd, tokenizer, batch, step=2)
+line = batch_of(small, [small.cls_id], [small.sep_id], sentence=LINES[4])
+hidden = arranged(rtd, small, line, step=2)
 pair = GeneratorPair(discriminator, generator, {})
 filled = jax.jit(lambda batch: rtd.fill(pair, batch, None))(hidden)
 strips([
-    ("text", words(tokenizer, batch["tokens"][0]), np.zeros(filled.tokens.shape[1])),
-    ("generator reads", words(tokenizer, hidden["tokens"][0]), filled.hidden[0] / 3),
-    ("discriminator reads", words(tokenizer, filled.tokens[0]), filled.replaced[0] / 2),
-    ("says: replaced", words(tokenizer, filled.tokens[0]), suspicion(filled.tokens)),
-], "Reds", 0.5)  # fmt: skip
+    ("text", words(small, line["tokens"][0]), np.zeros(filled.tokens.shape[1])),
+    ("generator reads", words(small, hidden["tokens"][0]), filled.hidden[0] / 2),
+    ("discriminator reads", words(small, filled.tokens[0]), filled.replaced[0]),
+    ("says: replaced", words(small, filled.tokens[0]), suspicion(filled.tokens)),
+], "Reds", 1.0)  # fmt: skip
 
 # %% [markdown]
 # ## One wrong word
-# A line of the play, and the same line with a word in it that does not belong there. The darker a token, the surer the
-# discriminator is that it was replaced. So small a model has learned little else in so few steps than how often a token
-# is replaced, about one time in eight: its curve above has hardly left that level, and no token stands out yet. The
-# released discriminator takes its place by `DISCRIMINATOR = "electra-small-discriminator"`, which is fetched from the
-# Hub.
+# A line of the play, and the same line with a word in it that does not belong there, though another line has it. The
+# darker a token, the surer the discriminator is that it was replaced.
 
 # %%
-DISCRIMINATOR = workdir / "model"
-LINES = ("what is your will, my lord?", "what is your will, my the?")
+RIGHT = LINES[4]
+WRONG = RIGHT.replace(RIGHT.split()[2], LINES[5].split()[2])
 
-judge, its_tokenizer = zoo.load(DISCRIMINATOR), zoo.tokenizer(DISCRIMINATOR)
-encoded = [np.array([its_tokenizer.encode(line)]) for line in LINES]
-found = [np.asarray(jax.nn.sigmoid(jax.jit(judge)(tokens).logits))[0] for tokens in encoded]
+encoded = [np.array([small.encode(line)]) for line in (RIGHT, WRONG)]
+found = [np.asarray(suspicion(tokens)) for tokens in encoded]
 rows = zip(("right", "wrong"), encoded, found, strict=True)
-strips([(name, words(its_tokenizer, ids[0]), each) for name, ids, each in rows], "Reds", 0.5)
-[f"{word}: {share:.2f}" for word, share in zip(words(its_tokenizer, encoded[1][0]), found[1], strict=True)]
+strips([(name, words(small, ids[0]), each) for name, ids, each in rows], "Reds", 1.0)
+[f"{word}: {share:.2f}" for word, share in zip(words(small, encoded[1][0]), found[1], strict=True)]

@@ -46,7 +46,7 @@ def test_every_token_once_and_whole(frame, seq_len):
     lengths[7] = 0
     stream, text = fitted(lengths, seq_len, FRAMES[frame], word_starts=True)
     batch, prefix, suffix = every(text), FRAMES[frame].prefix, FRAMES[frame].suffix
-    room = seq_len - len(prefix) - len(suffix)
+    capacity = seq_len - len(prefix) - len(suffix)
     parts, words = [], []
     for tokens, segments, positions, starts in zip(*batch.values(), strict=True):
         assert (np.diff(segments[segments > 0]) >= 0).all() and (np.diff(np.minimum(segments, 1)) <= 0).all()
@@ -64,7 +64,7 @@ def test_every_token_once_and_whole(frame, seq_len):
             assert (words[-1][len(prefix) : end] == (ids[len(prefix) : end] % 3 == 0)).all()
     wanted = []
     for first, last in zip([0, *stream.ends[:-1]], stream.ends, strict=True):
-        wanted += [stream.tokens[i : min(i + room, last)].tolist() for i in range(first, last, room)]
+        wanted += [stream.tokens[i : min(i + capacity, last)].tolist() for i in range(first, last, capacity)]
     assert sorted(map(tuple, parts)) == sorted(map(tuple, wanted))
 
 

@@ -38,9 +38,9 @@ def plain(documents, seq_len, frame, segments):
     """One sequence after another and one document after another: slow, and easy to check by reading."""
     end = [] if frame.separator is None else [frame.separator]
     stream = [(token, owner) for owner, ids in enumerate(documents) for token in [*ids, *end]]
-    room = seq_len - len(frame.prefix) - len(frame.suffix)
-    for start in range(0, len(stream), room):
-        tokens, owners = zip(*stream[start : start + room], strict=True)
+    capacity = seq_len - len(frame.prefix) - len(frame.suffix)
+    for start in range(0, len(stream), capacity):
+        tokens, owners = zip(*stream[start : start + capacity], strict=True)
         owners = [owner - owners[0] + 1 if segments == "documents" else 1 for owner in owners]
         owners = [owners[0]] * len(frame.prefix) + owners + [owners[-1]] * len(frame.suffix)
         tokens = [*frame.prefix, *tokens, *frame.suffix]
@@ -221,8 +221,8 @@ def test_as_many_whole_sentences_as_fit(seed, stretch, monkeypatch):
     monkeypatch.setattr("zoo.data.packed._STRETCH", stretch)
     rng = np.random.default_rng(seed)
     documents = [rng.integers(1, 14, rng.integers(1, 6)).tolist() for _ in range(rng.integers(1, 30))]
-    room = int(rng.integers(4, 40))
-    bounds, text = of_sentences(documents, room + 2, prefix=(1,), suffix=(2,), separator=2)
+    capacity = int(rng.integers(4, 40))
+    bounds, text = of_sentences(documents, capacity + 2, prefix=(1,), suffix=(2,), separator=2)
     order = rng.permutation(len(text))
     batch = text.read(order)
     sizes = batch["segments"].sum(1)
@@ -232,5 +232,5 @@ def test_as_many_whole_sentences_as_fit(seed, stretch, monkeypatch):
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         following = bounds[min(np.searchsorted(bounds, end, side="right"), len(bounds) - 1)]  # the end of the next one
         stops = end in bounds[::stretch] or end == bounds[-1]
-        assert end - begin == room if end not in bounds else end - begin <= room < following - begin or stops
+        assert end - begin == capacity if end not in bounds else end - begin <= capacity < following - begin or stops
     assert (batch["tokens"][:, 0] == 1).all() and (batch["tokens"][np.arange(len(order)), sizes - 1] == 2).all()

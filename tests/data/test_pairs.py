@@ -18,7 +18,7 @@ from zoo.errors import ConfigError, InputError, IntegrityError
 
 CLS, SEP, FIRST = 1, 2, 10  # tokens count up from FIRST, so that each tells where it is from
 FRAME = Frame((CLS,), (SEP,), pad_id=3)
-ROOM = 29  # of a pair in a sequence of 32
+CAPACITY = 29  # of a pair in a sequence of 32
 
 
 def lengths(documents=400, seed=0, most=14):
@@ -66,7 +66,7 @@ def read_back(batch):
 # The rules again, one document after another: slow, and easy to check by reading.
 
 
-def plainly(documents, rng, *, kind="next", short=0.1, one="random", room=ROOM):
+def plainly(documents, rng, *, kind="next", short=0.1, one="random", capacity=CAPACITY):
     """(A, B, label) of one pass, written from the papers and the rules of the authors' code."""
     places, texts = 0, []
     for document in documents:
@@ -75,7 +75,7 @@ def plainly(documents, rng, *, kind="next", short=0.1, one="random", room=ROOM):
             texts[-1].append(list(range(places, places + size)))
             places += size
     for number, sentences in enumerate(texts):
-        target = rng.randint(2, room) if rng.random() < short else room
+        target = rng.randint(2, capacity) if rng.random() < short else capacity
         begin = 0
         while begin < len(sentences):
             end = begin
@@ -98,7 +98,7 @@ def plainly(documents, rng, *, kind="next", short=0.1, one="random", room=ROOM):
                         break
             elif changed:
                 first, second = second, first
-            while len(first) + len(second) > room:
+            while len(first) + len(second) > capacity:
                 longer = first if len(first) > len(second) else second
                 longer.pop(0 if rng.random() < 0.5 else -1)
             yield np.array(first), np.array(second), int(changed)
@@ -197,14 +197,14 @@ def test_a_tenth_of_the_documents_have_shorter_pairs_of_any_length():
     document = places.document[batch["tokens"][begins, 1] - FIRST]
     first = batch["tokens"][begins, 1] - FIRST - 40 * document == 0
     target = lengths_of[first]
-    assert set(target) <= set(range(2, ROOM + 1)) and len(target) > 9000
-    short = target < ROOM
-    assert shared(short.sum(), len(target), 0.1 * (ROOM - 2) / (ROOM - 1))
+    assert set(target) <= set(range(2, CAPACITY + 1)) and len(target) > 9000
+    short = target < CAPACITY
+    assert shared(short.sum(), len(target), 0.1 * (CAPACITY - 2) / (CAPACITY - 1))
     assert stats.chisquare(np.bincount(target[short])[2:]).pvalue > 1e-3
 
 
 def test_what_is_too_long_is_cut_at_both_ends():
-    """Two sentences of 40 tokens in a room of 29: 25 tokens of the first go, and 26 of the second, which is equal."""
+    """Two sentences of 40 tokens where 29 fit: 25 tokens of the first go, and 26 of the second, which is equal."""
     batch = in_pass(paired([[40]] * 5000, short=0.0))
     tokens = batch["tokens"] - FIRST
     sizes = (batch["token_types"] == 0).sum(axis=1) - (32 - batch["segments"].sum(axis=1)) - 2
@@ -255,14 +255,14 @@ def test_every_sentence_is_in_one_pair_of_a_pass(kind, seed):
     assert sorted(seen) == list(range(len(places.begin)))
 
 
-@pytest.mark.parametrize("room", [2, 3, 29])
-def test_cuts_are_one_token_after_the_other(room):
+@pytest.mark.parametrize("capacity", [2, 3, 29])
+def test_cuts_are_one_token_after_the_other(capacity):
     for first in range(1, 45):
         for second in range(1, 45):
             sizes = [first, second]
-            while sum(sizes) > room:
+            while sum(sizes) > capacity:
                 sizes[0 if sizes[0] > sizes[1] else 1] -= 1
-            cut = cuts(np.array([[first, second]]), room)[0]
+            cut = cuts(np.array([[first, second]]), capacity)[0]
             assert (first - cut[0], second - cut[1]) == tuple(sizes) and min(sizes) > 0
 
 

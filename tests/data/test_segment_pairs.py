@@ -19,7 +19,7 @@ from zoo.errors import ConfigError, InputError, IntegrityError
 SEP, CLS = 4, 3
 FRAME = Frame(suffix=(SEP, CLS), pad_id=5)
 SEQ_LEN, STRIDE = 40, 12
-ROOM = SEQ_LEN - STRIDE - 3
+CAPACITY = SEQ_LEN - STRIDE - 3
 
 
 def sizes(count=40, seed=0, most=14):
@@ -63,14 +63,14 @@ def plainly(sentences, rng, *, backward):
     def is_end(place):
         return place in (0, last) or owners[place] != owners[place - 1]
 
-    while (begin := start + STRIDE) + ROOM <= last:
+    while (begin := start + STRIDE) + CAPACITY <= last:
         ends = [place for place in range(begin + 1, last + 1) if is_end(place)]
-        cut = [place for place in ends if place - begin < ROOM]
-        end = next(place for place in ends if place - begin >= ROOM)
+        cut = [place for place in ends if place - begin < CAPACITY]
+        end = next(place for place in ends if place - begin >= CAPACITY)
         middle = rng.choice(cut) if cut else end
         other, other_end = middle, end
         if not cut or rng.random() < 0.5:
-            size = max(1, ROOM - (middle - begin))
+            size = max(1, CAPACITY - (middle - begin))
             other = rng.randrange(last - size)
             other_end = other + size
             while not is_end(other):
@@ -78,7 +78,7 @@ def plainly(sentences, rng, *, backward):
             while not is_end(other_end):
                 other_end += 1
         one, two = places[begin:middle], places[other:other_end]
-        while len(one) + len(two) > ROOM:
+        while len(one) + len(two) > CAPACITY:
             (one if len(one) > len(two) else two).pop()
         yield np.array(places[start:begin]), np.array(one), np.array(two)
         start += STRIDE
@@ -97,7 +97,7 @@ def described(rows):
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 def test_statistics_are_those_of_the_rules(backward):
-    """Of each row of a text that holds short sentences and two that are longer than a row's room."""
+    """Of each row of a text that holds short sentences and two that are longer than a row holds."""
     sentences = [3, 5, 30, 9, 2, 8, 6, 4, 27, 7, 5, 3]
     text, rng = pairs(sentences), random.Random(0)
     count = len(text) // 2

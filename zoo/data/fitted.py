@@ -32,14 +32,14 @@ class FittedText:
 
     def __init__(self, stream: Stream, seq_len: int, frame: Frame, *, vocab_size: int, word_starts: bool = False):
         self._around = len(frame.prefix) + len(frame.suffix)
-        room = seq_len - self._around
-        if room < 1:
+        capacity = seq_len - self._around
+        if capacity < 1:
             raise ConfigError(f"data.seq_len {seq_len} must exceed the special tokens of a document; raise it.")
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
         self._stream, self._seq_len, self._frame = stream, seq_len, frame
         self._vocab_size, self._word_starts = vocab_size, word_starts
-        starts, sizes = _pieces(stream.ends, room)
+        starts, sizes = _pieces(stream.ends, capacity)
         row = first_fit_decreasing(sizes + self._around, seq_len, seq_len)
         order = np.argsort(row, kind="stable")
         self._starts, self._sizes = starts[order], sizes[order]
@@ -94,9 +94,9 @@ class FittedText:
         return fields
 
 
-def _pieces(ends: Int64[np.ndarray, "_"], room: int) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
-    """Start and size of each document, or of its parts of `room` tokens and the rest of it; none of an empty one."""
+def _pieces(ends: Int64[np.ndarray, "_"], capacity: int) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
+    """Start and size of each document, or of its parts of `capacity` tokens and the rest; none of an empty one."""
     before = np.concatenate([[0], ends[:-1]])
-    document, part = numbered(-(-(ends - before) // room))
-    starts = before[document] + part * room
-    return starts, np.minimum(ends[document] - starts, room)
+    document, part = numbered(-(-(ends - before) // capacity))
+    starts = before[document] + part * capacity
+    return starts, np.minimum(ends[document] - starts, capacity)

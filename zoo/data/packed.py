@@ -96,19 +96,19 @@ class PackedText:
         bounds: Int64[np.ndarray, "_"] | None = None,
         directions: Directions = "forward",
     ):
-        self._room = seq_len - len(frame.prefix) - len(frame.suffix)
-        if self._room < 1:
+        self._capacity = seq_len - len(frame.prefix) - len(frame.suffix)
+        if self._capacity < 1:
             raise ConfigError(f"data.seq_len {seq_len} must exceed the special tokens of a sequence; raise it.")
-        if not 0 <= stride <= self._room:
+        if not 0 <= stride <= self._capacity:
             raise ConfigError(
-                f"data.stride {stride} exceeds the {self._room} tokens of the text that a sequence of data.seq_len "
-                f"{seq_len} holds; set it to {self._room} or less, or to 0."
+                f"data.stride {stride} exceeds the {self._capacity} tokens of the text that a sequence of data.seq_len "
+                f"{seq_len} holds; set it to {self._capacity} or less, or to 0."
             )
         if not len(stream.tokens):
             raise InputError("There are no tokens to pack; prepare a source that holds text.")
-        self._cuts = None if bounds is None else between_sentences(bounds, self._room)
-        self._stride = stride or self._room
-        self._full = 1 + (len(stream.tokens) - self._room) // self._stride  # sequences without padding
+        self._cuts = None if bounds is None else between_sentences(bounds, self._capacity)
+        self._stride = stride or self._capacity
+        self._full = 1 + (len(stream.tokens) - self._capacity) // self._stride  # sequences without padding
         if directions == "both" and self._full < 1:
             raise InputError(
                 f"The text has {len(stream.tokens)} tokens, fewer than a sequence of data.seq_len {seq_len} holds; "
@@ -123,7 +123,7 @@ class PackedText:
             return len(self._cuts) - 1
         if self._directions == "both":
             return 2 * self._full
-        return 1 + max(0, -(-(len(self._stream.tokens) - self._room) // self._stride))
+        return 1 + max(0, -(-(len(self._stream.tokens) - self._capacity) // self._stride))
 
     def read(self, indices: Int64[np.ndarray, "B"], *, batch: np.ndarray | None = None) -> Batch:
         """The sequences at `indices`; an index of -1 gives a row of zeros."""
@@ -137,7 +137,7 @@ class PackedText:
             segments, firsts = self._documents(starts, sizes)
         else:
             segments = firsts = np.zeros((len(indices), self._seq_len), np.int32)
-        ends = np.where(indices < 0, 0, sizes + self._seq_len - self._room)
+        ends = np.where(indices < 0, 0, sizes + self._seq_len - self._capacity)
         position = np.arange(self._seq_len, dtype=np.int32)
         there = position < ends[:, None]
         tokens = self._tokens(starts, sizes, there)
@@ -150,7 +150,7 @@ class PackedText:
     def _turned(self, fields: Batch, rows: Bool[np.ndarray, "B"]) -> Batch:
         """The fields with some rows, which are full, in the order in which a backward reader meets their tokens."""
         first = len(self._frame.prefix)
-        body = slice(first, first + self._room)
+        body = slice(first, first + self._capacity)
         turned = {name: values[rows] for name, values in fields.items()}
         for values in turned.values():
             values[:, body] = values[:, body][:, ::-1].copy()
@@ -169,17 +169,17 @@ class PackedText:
             return self._cuts[indices], self._cuts[indices + 1] - self._cuts[indices]
         starts = indices * self._stride
         if self._directions == "both":
-            behind = len(self._stream.tokens) - self._room - (indices - self._full) * self._stride
+            behind = len(self._stream.tokens) - self._capacity - (indices - self._full) * self._stride
             starts = np.where(indices >= self._full, behind, starts)
-        return starts, np.minimum(len(self._stream.tokens) - starts, self._room)
+        return starts, np.minimum(len(self._stream.tokens) - starts, self._capacity)
 
     def _tokens(self, starts: np.ndarray, sizes: np.ndarray, there: np.ndarray) -> Int32[np.ndarray, "B T"]:
         prefix, suffix, _, pad_id = self._frame
-        body = self._stream.tokens.take(starts[:, None] + np.arange(self._room), mode="clip")
+        body = self._stream.tokens.take(starts[:, None] + np.arange(self._capacity), mode="clip")
         check_ids(body, self._vocab_size)
         tokens = np.full(there.shape, pad_id, np.int32)
         tokens[:, : len(prefix)] = prefix
-        tokens[:, len(prefix) : len(prefix) + self._room] = body
+        tokens[:, len(prefix) : len(prefix) + self._capacity] = body
         rows = np.arange(len(starts))
         for offset, token in enumerate(suffix, len(prefix)):
             tokens[rows, sizes + offset] = token
@@ -188,12 +188,12 @@ class PackedText:
 
     def _starts(self, starts: np.ndarray, sizes: np.ndarray) -> Int32[np.ndarray, "B T"]:
         """1 at the beginnings of words and at all that no document holds."""
-        columns = np.arange(self._room)
+        columns = np.arange(self._capacity)
         places = np.minimum(starts[:, None] + columns, len(self._stream.tokens) - 1)
         bits = self._stream.word_bits[places >> 3] >> (places & 7).astype(np.uint8) & 1
         begins = np.ones((len(starts), self._seq_len), np.int32)
         prefix = len(self._frame.prefix)
-        begins[:, prefix : prefix + self._room] = np.where(columns < sizes[:, None], bits, 1)
+        begins[:, prefix : prefix + self._capacity] = np.where(columns < sizes[:, None], bits, 1)
         return begins
 
     def _documents(self, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,8 +211,8 @@ class PackedText:
         return np.cumsum(began, axis=1, dtype=np.int32), np.maximum.accumulate(firsts, axis=1)
 
 
-def between_sentences(bounds: Int64[np.ndarray, "_"], room: int) -> Int64[np.ndarray, "_"]:
-    """Where sequences of up to `room` tokens begin, and the end: each has as many whole sentences as fit.
+def between_sentences(bounds: Int64[np.ndarray, "_"], capacity: int) -> Int64[np.ndarray, "_"]:
+    """Where sequences of up to `capacity` tokens begin, and the end: each has as many whole sentences as fit.
 
     A sentence that is longer is cut. A sequence also ends after every `_STRETCH` sentences, so that these stretches of
     text are cut side by side.
@@ -221,7 +221,7 @@ def between_sentences(bounds: Int64[np.ndarray, "_"], room: int) -> Int64[np.nda
     stop = np.append(begin[1:], bounds[-1])
     while len(begin):
         found.append(begin)
-        reach = begin + room
+        reach = begin + capacity
         whole = bounds[np.searchsorted(bounds, reach, side="right") - 1]
         begin = np.where(whole > begin, whole, reach)
         goes_on = begin < stop

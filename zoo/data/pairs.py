@@ -17,20 +17,20 @@ import threading
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64, UInt32
+from jaxtyping import Bool, Int32, Int64
 
 from zoo.data.packed import Frame, Stream
-from zoo.data.random import PAIRS, Key
+from zoo.data.passes import in_passes, numbers_of, passes_of
+from zoo.data.random import PAIRS, Key, below
 from zoo.data.schema import Batch
 from zoo.errors import ConfigError, InputError, IntegrityError
 
 Kind = Literal["next", "order"]
 FRAME, LEAST = 3, 5  # [CLS], [SEP] and [SEP]; the shortest sequence, which holds a token of each text
 
-_PASS, _TARGET, _CHUNK, _ELSEWHERE, _FIRST, _SECOND = range(6)  # purposes of random numbers
+_TARGET, _CHUNK, _ELSEWHERE, _FIRST, _SECOND = range(1, 6)  # purposes of random numbers; 0 is of a pass
 _DOCUMENTS = 2**18  # followed at a time
 _PASSES = 3  # whose chunks are kept: two that a batch may lie in, and that of evaluations
-SHIFT = np.int64(32)  # of the pass in an index
 
 
 @runtime_checkable
@@ -105,7 +105,7 @@ class PairedText:
         self._stream, self._bounds, self._seq_len, self._frame = stream, stream.bounds, seq_len, frame
         self._kind, self._short_fraction, self._one_sentence = kind, short_fraction, one_sentence
         self._vocab_size, self._word_starts = vocab_size, word_starts
-        self._room = seq_len - FRAME
+        self._capacity = seq_len - FRAME
         self._stops = np.searchsorted(self._bounds, stream.ends)  # of each document, in sentences
         if (self._bounds[self._stops] != stream.ends).any():
             raise IntegrityError("The sentences are not those of the documents; prepare the data again.")
@@ -170,7 +170,7 @@ class PairedText:
 
     def _pairs(self, indices: Int64[np.ndarray, "B"]) -> Pairs:
         indices = np.maximum(indices, 0)
-        first, passes = self._first(indices), indices >> SHIFT
+        first, passes = self._first(indices), passes_of(indices)
         begin, size = np.zeros((2, len(indices), 2), np.int64)
         found = Pairs(begin, size, np.zeros(len(indices), np.int32))
         for each in np.unique(passes):  # a batch lies in two of them at most
@@ -181,7 +181,7 @@ class PairedText:
 
     def _first(self, indices: Int64[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
         """The sentences with which pairs begin."""
-        passes, numbers = indices >> SHIFT, indices & (2**32 - 1)
+        passes, numbers = passes_of(indices), numbers_of(indices)
         if numbers.max(initial=0) >= len(self):
             raise IndexError(f"pair {numbers.max()} of {len(self)} pairs")
         found = np.zeros_like(indices)
@@ -221,7 +221,7 @@ class PairedText:
         """How many tokens the pairs of a document should have, the special ones not counted."""
         bits = Key(number, PAIRS, 0, document).bits(2, _TARGET)
         is_short = bits[:, 0] < self._short_fraction * 2**32
-        return np.where(is_short, 2 + below(np.full(len(document), self._room - 1), bits[:, 1]), self._room)
+        return np.where(is_short, 2 + below(np.full(len(document), self._capacity - 1), bits[:, 1]), self._capacity)
 
     def _draw(self, number: int, first: Int64[np.ndarray, "B"]) -> Pairs:
         """The pairs of the chunks that begin with these sentences."""
@@ -235,7 +235,7 @@ class PairedText:
         if self._kind == "order":
             is_swapped = (chunks.label & ~chunks.is_random)[:, None]
             begin, end = (np.where(is_swapped, each[:, ::-1], each) for each in (begin, end))
-        cut = cuts(end - begin, self._room)
+        cut = cuts(end - begin, self._capacity)
         key = Key(number, PAIRS, 0, first)
         front = np.stack([_heads(cut[:, 0], key, _FIRST), _heads(cut[:, 1], key, _SECOND)], axis=1)
         return Pairs(begin + front, end - begin - cut, chunks.label.astype(np.int32))
@@ -266,18 +266,9 @@ class PairedText:
         return np.clip(enough, first + 1, self._stops[document])
 
 
-def in_passes(numbers: Int64[np.ndarray, "B"], passes: Int64[np.ndarray, "B"], seed: int) -> Int64[np.ndarray, "B"]:
-    """Indices whose lower half is a number, and whose upper half is the pass: 1 to 2^31 - 2, by a hash of the seed."""
-    found = np.zeros_like(numbers)
-    for each in np.unique(passes):
-        bits = Key(seed, PAIRS, int(each), np.zeros(1, np.int64)).bits(1, _PASS)[0, 0]
-        found[passes == each] = 1 + int(bits) % (2**31 - 2)
-    return found << SHIFT | numbers
-
-
-def cuts(size: Int64[np.ndarray, "B 2"], room: int) -> Int64[np.ndarray, "B 2"]:
+def cuts(size: Int64[np.ndarray, "B 2"], capacity: int) -> Int64[np.ndarray, "B 2"]:
     """How many tokens two texts lose until they fit: one at a time from the longer, the second if they are equal."""
-    excess = np.maximum(size.sum(axis=1) - room, 0)
+    excess = np.maximum(size.sum(axis=1) - capacity, 0)
     to_equal = np.minimum(excess, np.abs(size[:, 0] - size[:, 1]))
     cut = np.stack([(excess - to_equal) // 2, (excess - to_equal + 1) // 2], axis=1)
     cut[np.arange(len(size)), (size[:, 1] >= size[:, 0]).astype(np.int64)] += to_equal
@@ -290,8 +281,3 @@ def _heads(tosses: Int64[np.ndarray, "B"], key: Key, purpose: int) -> Int64[np.n
     used = np.clip(tosses[:, None] - 32 * np.arange(bits.shape[1]), 0, 32).astype(np.uint64)
     mask = ((np.uint64(1) << used) - np.uint64(1)).astype(np.uint32)
     return np.bitwise_count(bits & mask).sum(axis=1, dtype=np.int64)
-
-
-def below(high: Int64[np.ndarray, "B"], bits: UInt32[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
-    """Uniform integers from 0 to `high` - 1; 0 where that is nothing."""
-    return ((bits.astype(np.uint64) * high.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)

@@ -10,7 +10,7 @@ Wellons (https://nullprogram.com/blog/2018/07/31/), whose bias is 0.17 of a thou
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt32
+from jaxtyping import Float32, Int32, Int64, UInt32
 
 TRAINING, EVALUATION, PAIRS = 0, 1, 2  # streams
 _GOLDEN = 0x9E3779B9  # 2^32 divided by the golden ratio: successive multiples are spread evenly
@@ -61,3 +61,8 @@ def mix(x: np.ndarray) -> np.ndarray:
     x = x ^ (x >> np.uint32(15))
     x = x * np.uint32(0x846CA68B)
     return x ^ (x >> np.uint32(16))
+
+
+def below(high: Int64[np.ndarray, "B"], bits: UInt32[np.ndarray, "B"]) -> Int64[np.ndarray, "B"]:
+    """Uniform integers from 0 to `high` - 1; 0 where that is nothing."""
+    return ((bits.astype(np.uint64) * high.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)

@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from zoo.data.packed import Frame, check_ids
-from zoo.data.pairs import SHIFT, SentenceStream, below, cuts, in_passes
-from zoo.data.random import PAIRS, Key
+from zoo.data.pairs import SentenceStream, cuts
+from zoo.data.passes import in_passes, numbers_of, passes_of
+from zoo.data.random import PAIRS, Key, below
 from zoo.data.schema import BACKWARD, Batch, Directions
 from zoo.errors import ConfigError, InputError
 
@@ -83,9 +84,9 @@ class SegmentPairs:
         if stream.bounds is None:
             raise ConfigError("Segments need data with sentences; prepare them again with data.sentences.")
         self._stream, self._bounds, self._seq_len, self._frame = stream, stream.bounds, seq_len, frame
-        self._stride, self._room = stride, seq_len - stride - FRAME
+        self._stride, self._capacity = stride, seq_len - stride - FRAME
         self._vocab_size, self._word_starts, self._directions = vocab_size, word_starts, directions
-        self._count = 1 + (len(stream.tokens) - stride - self._room) // stride
+        self._count = 1 + (len(stream.tokens) - stride - self._capacity) // stride
         if self._count < 1:
             raise InputError(
                 f"The text has {len(stream.tokens)} tokens, fewer than a sequence of data.seq_len {seq_len} takes; "
@@ -105,7 +106,7 @@ class SegmentPairs:
         """The rows at `indices`; an index of -1 gives a row of zeros."""
         del batch  # all are full
         self._stream.check_unchanged()
-        is_row, numbers = indices >= 0, np.maximum(indices, 0) & (2**32 - 1)
+        is_row, numbers = indices >= 0, numbers_of(np.maximum(indices, 0))
         if numbers.max(initial=0) >= len(self):
             raise IndexError(f"sequence {numbers.max()} of {len(self)} sequences")
         is_backward, start = numbers >= self._count, numbers % self._count * self._stride
@@ -140,21 +141,21 @@ class SegmentPairs:
     ) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B"]]:
         """Where A, which begins at `begin`, ends, and where B begins; it fills up the row."""
         reader, bits = _Reader(self._bounds, is_backward), self._bits(indices)
-        low, high = (reader.at_or_after(begin + size) for size in (1, self._room))
-        cuts_of_a, end = high - low, reader.place(high)  # the ends of sentences in the row's room, and behind it
+        low, high = (reader.at_or_after(begin + size) for size in (1, self._capacity))
+        cuts_of_a, end = high - low, reader.place(high)  # the ends of sentences that fit, and behind them
         middle = np.where(cuts_of_a > 0, reader.place(low + below(cuts_of_a, bits[:, _CUT])), end)
-        left = np.maximum(self._room - (middle - begin), 1)
+        left = np.maximum(self._capacity - (middle - begin), 1)
         drawn = below(reader.length - left, bits[:, _PLACE])
         other = reader.place(reader.at_or_after(drawn + 1) - 1)
         other_end = reader.place(reader.at_or_after(drawn + left))
         is_random = (cuts_of_a == 0) | (bits[:, _KIND] < 2**31)
         second, second_end = np.where(is_random, [other, other_end], [middle, end])
         size = np.stack([middle - begin, second_end - second], axis=1)
-        return middle - cuts(size, self._room)[:, 0], second
+        return middle - cuts(size, self._capacity)[:, 0], second
 
     def _bits(self, indices: Int64[np.ndarray, "B"]) -> np.ndarray:
         """uint32 [B, 3], by the pass and the row's number in it."""
-        found, passes = np.zeros((len(indices), 3), np.uint32), indices >> SHIFT
+        found, passes = np.zeros((len(indices), 3), np.uint32), passes_of(indices)
         for each in np.unique(passes):  # a batch lies in two of them at most
             rows = passes == each
             found[rows] = Key(int(each), PAIRS, 0, indices[rows]).bits(3, _SEGMENTS)

@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from zoo.data import order
+from zoo.data.passes import numbers_of
 from zoo.data.schema import Batch, Examples, Redrawn
 from zoo.errors import ConfigError
-
-_NUMBER = np.int64(2**32 - 1)  # of an index, whose upper half may be a pass
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ class StreamedExamples:
 
     def continues(self, before: Int64[np.ndarray, "B"], indices: Int64[np.ndarray, "B"]) -> Bool[np.ndarray, "B"]:
         """Whether the examples of a batch follow those in the same rows of the batch before."""
-        return ((indices & _NUMBER) % self._size != 0) & (indices == before + 1)
+        return (numbers_of(indices) % self._size != 0) & (indices == before + 1)
 
     def check_rows(self, batch_size: int) -> None:
         """ConfigError for a batch whose rows are not as many of each direction."""

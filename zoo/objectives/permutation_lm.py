@@ -47,7 +47,7 @@ class PermutationLM(Objective):
       reuse_len: tokens of a row's first part, which sees nothing of the second one; 0 is half of `data.seq_len`. Of
         rows with a pair of segments it is the running text, `data.stride`.
       mem_len: tokens of the memory that each row hands to the same row of the next batch: the inputs of every layer at
-        its first part and, as far as there is room, at the first parts before it (384 in the README). It is part of a
+        its first part and, as far as they fit, at the first parts before it (384 in the README). It is part of a
         run's state. Data have to be in the order `stream` with `reuse_len` as their stride. A stream begins with zeros,
         which are attended to as in the authors' code.
       perm_size: tokens of a block, which is permuted on its own and comes after the blocks before it; 0 is the shorter
