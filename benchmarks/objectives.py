@@ -25,7 +25,7 @@ from benchmarks.finetune import TASKS, write_tables
 
 ROOT = Path(__file__).parents[1]
 VOCABULARY, LAYERS, BATCH_SIZE = 4096, 4, 32
-RATE, EPOCHS = 5e-4, 3  # of fine-tuning
+RATE, EPOCHS = 5e-4, 1  # of fine-tuning
 
 
 class Pretraining(NamedTuple):

@@ -18,6 +18,7 @@ from zoo.errors import ConfigError, FormatError, InputError
 from zoo.generation import sample
 from zoo.hub import generation_config
 from zoo.nn.config import AttentionConfig
+from zoo.text.train import train_tokenizer
 
 PROMPTS = [[5, 1, 7], [2], [9, 9, 3, 4, 8]]
 
@@ -311,3 +312,24 @@ def test_the_launcher_refuses_a_checkpoint_without_a_language_model_head(tmp_pat
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "has no causal_lm head: it lacks lm_head.weight" in done.stderr
     assert "new random parameters" not in done.stderr
+
+
+def test_the_launcher_prints_every_text_behind_its_prompt(tmp_path):
+    """Two texts of a beam search for each prompt, with the reason why each ends and its score."""
+    tokenizer = train_tokenizer(["To be, or not to be"], kind="byte_bpe", vocab_size=300)
+    ids = {"vocab_size": tokenizer.vocab_size, "bos_id": tokenizer.eos_id, "eos_id": tokenizer.eos_id}
+    sizes = {"width": 12, "num_layers": 1, "num_heads": 2, "mlp_width": 24, "max_length": 40}
+    zoo.save(zoo.create(zoo.config("gpt2", **ids, **sizes, init_std=0.4), head="causal_lm"), tmp_path)
+    tokenizer.save(tmp_path)
+    prompts, options = ["To be", "Or not"], {"num_beams": 3, "num_return_sequences": 2, "max_new_tokens": 5}
+    command = [sys.executable, "-m", "launch.generate", f"--model={tmp_path}"]
+    command += [f"--prompt={prompt}" for prompt in prompts] + [f"--{name}={value}" for name, value in options.items()]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    out = zoo.generate(zoo.load(tmp_path), prompts, tokenizer=tokenizer, **options)
+    assert len(out.texts) == 4 and len(set(out.texts)) == 4
+    behind = [prompt for prompt in prompts for _ in range(2)]
+    expected = [
+        f"{prompt}{text}\n[{finish}, score {score:.3f}]\n"
+        for prompt, text, finish, score in zip(behind, out.texts, out.finish, out.scores, strict=True)
+    ]
+    assert done.stdout == "".join(expected)
