@@ -35,13 +35,14 @@ class Pretraining(NamedTuple):
     fields: dict[str, Any]
 
 
-_ENCODER = {"model.num_layers": LAYERS, "optimizer.learning_rate": 1e-3}  # of 2e-3, BERT with pairs learns no words
+_LAYERS = {"model.num_layers": LAYERS}
+_ENCODER = {**_LAYERS, "optimizer.learning_rate": 1e-3}  # of 2e-3, BERT with pairs learns no words
 _RANDOM = "random parameters"
 OBJECTIVES = {
     _RANDOM: Pretraining("bert_pretrain.py:tiny", _ENCODER),
     "BERT, masked LM": Pretraining("bert_pretrain.py:tiny", _ENCODER),
     "BERT, masked LM and next sentence": Pretraining("bert_pretrain.py:tiny,nsp", _ENCODER),
-    "ALBERT, masked LM and sentence order": Pretraining("albert_pretrain.py:tiny", _ENCODER),
+    "ALBERT, masked LM and sentence order": Pretraining("albert_pretrain.py:tiny", _LAYERS),
     "ELECTRA, replaced tokens": Pretraining("electra_pretrain.py:tiny", _ENCODER),
     "XLNet, permutations": Pretraining("xlnet_pretrain.py:tiny", _ENCODER),
     "T5, span corruption": Pretraining(
