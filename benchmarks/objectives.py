@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 from benchmarks.finetune import TASKS, write_tables
 
 ROOT = Path(__file__).parents[1]
-VOCABULARY, LAYERS, BATCH_SIZE = 4096, 4, 32
+# Few operations a step: a masked LM takes many steps until it learns more than how often each token is.
+VOCABULARY, LAYERS, BATCH_SIZE = 4096, 2, 8
 RATE, EPOCHS = 5e-4, 3  # of fine-tuning
 
 
