@@ -269,7 +269,7 @@ def test_damage_is_found(tmp_path, config):
 @pytest.mark.parametrize(("text", "split"), [(" \n\n ", "train"), ("one speech alone", "validation")])
 def test_too_little_text(tmp_path, config, text, split):
     (tmp_path / "text" / "play.txt").write_text(text)
-    with pytest.raises(InputError, match=f"{split} split has no text"):
+    with pytest.raises(InputError, match=rf"{split} split has no text.*\(data\.document='paragraph', .*, or 'line'\)"):
         config.prepare(tmp_path / "data")
     assert not (tmp_path / "data").exists()
 

@@ -124,8 +124,8 @@ def _is_prepared(folder: Path, settings: Mapping[str, Any]) -> bool:
         raise ConfigError(f"{folder} contains files that launch.prepare did not write; choose another --data_dir.")
     if changed := differing(read_manifest(folder)["settings"], settings):
         raise ConfigError(
-            f"{folder} was prepared with other settings ({'; '.join(changed)}); choose another --data_dir, or delete "
-            "it."
+            f"{folder} was prepared with other settings ({'; '.join(changed)}); choose another --data_dir (or "
+            "--workdir, if the data are in it), or delete it."
         )
     return True
 
@@ -159,9 +159,10 @@ def _write_split(
             counts["tokens"] += sum(len(each.ids) for each in encoded)
             counts["bytes"] += sum(len(each.text.encode()) for each in encoded)
     if not counts["tokens"]:
+        smaller = "data.document='paragraph', with blank lines between them" + ("" if rule == "line" else ", or 'line'")
         raise InputError(
-            f"The {split} split has no text: the source is empty, or too short for data.validation_fraction; give more "
-            "text, a larger fraction, or smaller documents (data.document='line')."
+            f"The {split} split has no text: the source is empty, or has too few documents for "
+            f"data.validation_fraction; give more text, a larger fraction, or smaller documents ({smaller})."
         )
     return {**counts, "files": writer.recorded()}
 

@@ -58,7 +58,7 @@ def train_tokenizer(
     if kind not in get_args(Kind):
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; use 'wordpiece' or 'byte_bpe'.")
     if special not in get_args(Special):
-        raise ConfigError(f"tokenizer.special {special!r} is unknown; use {', '.join(map(repr, _TOKENS))}.")
+        raise ConfigError(f"data.tokenizer.special {special!r} is unknown; use {', '.join(map(repr, _TOKENS))}.")
     family = special or USUAL_SPECIAL[kind]
     if kind == "wordpiece":
         backend = _learn_wordpiece(texts, vocab_size, lower_case, family)
@@ -116,7 +116,7 @@ def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, fa
     last = len(_LAST.get(family, ()))
     least = 64 + last
     if vocab_size < least:
-        raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for wordpiece; give {least} or more.")
+        raise ConfigError(f"data.tokenizer.vocab_size {vocab_size} is too small for wordpiece; give {least} or more.")
     tokens, unk = _TOKENS[family], {"unk": _ROLES[family]["unk"]}
     scratch = wordpiece({token: index for index, token in enumerate(tokens)}, lower_case=lower_case, special=unk)
     vocab_size -= last
@@ -136,9 +136,11 @@ def _learn_wordpiece(texts: Iterable[str], vocab_size: int, lower_case: bool, fa
 def _learn_byte_bpe(texts: Iterable[str], vocab_size: int, lower_case: bool, family: str) -> tokenizers.Tokenizer:
     alphabet, tokens, last = pre_tokenizers.ByteLevel.alphabet(), _TOKENS[family], len(_LAST.get(family, ()))
     if lower_case:
-        raise ConfigError("tokenizer.lower_case is for wordpiece; byte_bpe keeps every byte as it is. Set it to False.")
+        raise ConfigError(
+            "data.tokenizer.lower_case is for wordpiece; byte_bpe keeps every byte as it is. Set it to False."
+        )
     if vocab_size < (least := len(alphabet) + len(tokens) + last):
-        raise ConfigError(f"tokenizer.vocab_size {vocab_size} is too small for byte_bpe; give {least} or more.")
+        raise ConfigError(f"data.tokenizer.vocab_size {vocab_size} is too small for byte_bpe; give {least} or more.")
     backend = byte_bpe({}, [])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - last,

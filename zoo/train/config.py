@@ -116,7 +116,8 @@ class RunConfig:
         self._check_batch_warmup()
         if self.optimizer.warmup_steps > self.num_steps > 0:
             raise ConfigError(
-                f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower it."
+                f"optimizer.warmup_steps {self.optimizer.warmup_steps} exceeds num_steps {self.num_steps}; lower "
+                f"it, such as to {self.num_steps // 10}."
             )
         self._check_decay()
         if not self.model.name and not self.init_from:
