@@ -18,6 +18,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from zoo.errors import ConfigError, IntegrityError
+from zoo.files import sha256_of_json
 from zoo.multihost.processes import failures, is_primary, wait_for_all
 from zoo.train import digests
 from zoo.train.state import TrainState
@@ -135,7 +136,7 @@ class Checkpoints:
 
 def contents(state: Any, position: Any = None) -> ocp.args.Composite:
     """What a step's folder gets, the SHA-256 digests of it all included; `read_state` checks them."""
-    found = {"state": digests.digests_of(state), "data": digests.sha256_of_json(position)}
+    found = {"state": digests.digests_of(state), "data": sha256_of_json(position)}
     items = {"state": ocp.args.StandardSave(state), "digests": ocp.args.JsonSave(found)}
     return ocp.args.Composite(**items, **({} if position is None else {"data": ocp.args.JsonSave(position)}))
 

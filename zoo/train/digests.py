@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from zoo.errors import IntegrityError
+from zoo.files import sha256_of_json
 from zoo.multihost.processes import to_primary
 
 # Of each array, by name: its dtype, and the SHA-256 of each part by the indices where it begins and ends.
@@ -92,11 +93,6 @@ def check_json(name: str, value: Any, expected: str) -> None:
     """
     if sha256_of_json(value) != expected:
         raise IntegrityError(f"{_DIFFERS}: {name}")
-
-
-def sha256_of_json(value: Any) -> str:
-    """Of a value as JSON gives it back."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _is_same(leaf: jax.Array, digest: Mapping[str, Any], read: Callable[[], np.ndarray]) -> bool:
