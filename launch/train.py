@@ -52,8 +52,9 @@ _MAX_RESTARTS = flags.DEFINE_integer(
 _DAMAGED = flags.DEFINE_enum(
     "damaged_checkpoint",
     "refuse",
-    ["refuse", "set_aside"],
-    "What to do with a latest checkpoint that cannot be read: stop, or rename it and go on from the one before.",
+    ["refuse", "set_aside", "ignore"],
+    "What to do with a latest checkpoint that is damaged: stop, rename it and go on from the one before, or take what "
+    "can be read, although its SHA-256 differs or is missing.",
 )
 _PROFILE = flags.DEFINE_string(
     "profile",

@@ -3,6 +3,7 @@
 """Opening files that come from elsewhere, and small JSON files: read strictly, written as the Hub writes them."""
 
 import collections
+import hashlib
 import io
 import json
 import math
@@ -27,6 +28,17 @@ def open_regular(path: Path) -> io.BufferedReader:
         os.close(descriptor)
         raise FormatError(f"{path} is not a regular file.")
     return open(descriptor, "rb")
+
+
+def sha256(path: Path) -> str:
+    """Of a regular file's contents, in hex; FormatError as `open_regular` raises it."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_json(value: Any) -> str:
+    """Of a value as JSON gives it back, in hex; the order of keys does not count."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def read_json(path: Path, *, default: dict[str, Any] | None = None, max_bytes: int = _MAX_BYTES) -> dict[str, Any]:

@@ -6,19 +6,21 @@ import dataclasses
 import fcntl
 import json
 import os
+import random
 import re
 
+import jax
 import numpy as np
 import pytest
 
 from tests.objectives.fakes import Vocabulary
-from zoo.data import SentencePairsConfig, TextConfig, WholeDocumentsConfig
+from zoo.data import SentencePairsConfig, TextConfig, WholeDocumentsConfig, checked
 from zoo.data import prepare as prepare_module
-from zoo.data import tokens as tokens_module
 from zoo.data.config import TokenizerConfig
 from zoo.data.prepare import read_manifest
 from zoo.data.tokens import TokenFiles, TokenWriter
 from zoo.errors import ConfigError, FormatError, InputError, IntegrityError
+from zoo.files import sha256
 from zoo.text.load import load_tokenizer
 
 SPEECHES = [f"Speaker {i}:\nthe {i} words of this speech" for i in range(40)]
@@ -38,7 +40,7 @@ def files(folder, split="train"):
 
 def documents(folder, split="train"):
     stream = files(folder, split)
-    return np.split(stream.tokens, stream.ends[:-1])
+    return np.split(np.asarray(stream.tokens), stream.ends[:-1])
 
 
 def test_documents_come_back(tmp_path, config):
@@ -61,28 +63,30 @@ def test_a_large_vocabulary_takes_more_bytes(tmp_path):
             writer.append([([1, size - 1], [True, False]), ([7], [True])])
             writer.append([])
         read = TokenFiles(tmp_path, "train", writer.recorded())
-        assert (read.tokens.tolist(), read.ends.tolist()) == ([1, size - 1, 7], [2, 3])
+        assert (np.asarray(read.tokens).tolist(), read.ends.tolist()) == ([1, size - 1, 7], [2, 3])
         assert read.tokens.dtype == dtype
 
 
 def test_files_of_many_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(tokens_module, "_BLOCK", 16)
+    monkeypatch.setattr(checked, "BLOCK", 16)
     lengths = np.random.default_rng(0).integers(1, 9, 2000).tolist()
     with TokenWriter(tmp_path, "train", 300, 0) as writer:
         for start in range(0, 2000, 7):
             writer.append([([n] * n, [True] + [False] * (n - 1)) for n in lengths[start : start + 7]])
     recorded = writer.recorded()
     read = TokenFiles(tmp_path, "train", recorded)
-    assert read.tokens.tolist() == [token for length in lengths for token in [*[length] * length, 0]]
+    assert np.asarray(read.tokens).tolist() == [token for length in lengths for token in [*[length] * length, 0]]
     assert np.diff(read.ends, prepend=0).tolist() == [length + 1 for length in lengths]
-    starts = np.unpackbits(read.word_bits, bitorder="little")
+    starts = np.unpackbits(np.asarray(read.word_bits), bitorder="little")
     assert not starts[len(read.tokens) :].any() and len(starts) - len(read.tokens) < 8
     assert starts[: len(read.tokens)].tolist() == [int(i in (0, n)) for n in lengths for i in range(n + 1)]
     with (tmp_path / "train.tokens.npy").open("r+b") as file:
         file.seek(-3, os.SEEK_END)
         file.write(b"x")
-    with pytest.raises(IntegrityError, match="of other contents"):
-        TokenFiles(tmp_path, "train", recorded)
+    damaged = TokenFiles(tmp_path, "train", recorded)
+    damaged.tokens.take(np.arange(100))
+    with pytest.raises(IntegrityError, match="is not what was prepared"):
+        damaged.tokens.take(np.arange(len(damaged.tokens)))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +252,7 @@ def test_folders_that_cannot_be_used(tmp_path, config):
 
 def test_empty_folder_is_filled(tmp_path, config):
     (tmp_path / "data").mkdir()
-    assert read_manifest(config.prepare(tmp_path / "data"))["format"] == 3
+    assert read_manifest(config.prepare(tmp_path / "data"))["format"] == 4
 
 
 def test_damage_is_found(tmp_path, config):
@@ -256,7 +260,7 @@ def test_damage_is_found(tmp_path, config):
     manifest = json.loads((folder / "prepare.json").read_text())
     (folder / "prepare.json").write_text(json.dumps({**manifest, "format": 2}))
     for read in (read_manifest, config.prepare):
-        with pytest.raises(IntegrityError, match=r"format 2, and this version reads format 3; prepare again"):
+        with pytest.raises(IntegrityError, match=r"format 2, and this version reads format 4; prepare again"):
             read(folder)
     (folder / "prepare.json").write_text(json.dumps({**manifest, "train": {}}))
     with pytest.raises(IntegrityError, match="damaged"):
@@ -277,18 +281,22 @@ def test_too_little_text(tmp_path, config, text, split):
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
-        ("train.tokens.npy", lambda data: data[:-2], "cannot be read"),
-        ("train.tokens.npy", lambda data: data[:40], "cannot be read"),
-        ("train.tokens.npy", lambda data: data[:-2] + b"\1\1", "of other contents"),
+        ("train.tokens.npy", lambda data: data[:-2], r"expected 522 values of uint16 in 1172 bytes, found 1170 bytes"),
+        ("train.tokens.npy", lambda data: data[:40], "found 40 bytes"),
+        ("train.tokens.npy", lambda data: data[:20] + b"{" + data[21:], "another header"),
+        ("train.tokens.sha256.npy", lambda data: data[:-1] + b"\1", "of other contents"),
+        ("train.tokens.sha256.npy", None, "cannot be read"),
         ("train.ends.npy", lambda data: data[:-1] + b"\1", "of other contents"),
         ("train.ends.npy", None, "cannot be read"),
-        ("train.words.npy", lambda data: data[:-1] + b"\x81", "of other contents"),
+        ("train.words.sha256.npy", lambda data: data[:-1] + b"\1", "of other contents"),
+        ("tokenizer", lambda data: data.replace(b"the", b"teh", 1), "tokenizer.json"),
         ("train.words.npy", None, "cannot be read"),
     ],
 )
 def test_damaged_tokens_are_found(tmp_path, config, name, damage, words):
     folder = config.prepare(tmp_path / "data")
     path = folder / name
+    path = path / "tokenizer.json" if path.is_dir() else path
     if damage is None:
         path.unlink()
     else:
@@ -297,13 +305,67 @@ def test_damaged_tokens_are_found(tmp_path, config, name, damage, words):
         config.open(cache_dir=tmp_path, data_dir=folder)
 
 
+@pytest.mark.parametrize("name", ["train.tokens.npy", "train.words.npy"])
+def test_a_flipped_bit_is_found_when_it_is_read(tmp_path, monkeypatch, config, name):
+    monkeypatch.setattr(checked, "BLOCK", 16)
+    folder = config.prepare(tmp_path / "data")
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 4  # in a block before the last one
+    path.write_bytes(data)
+    examples = dataclasses.replace(config, word_starts=True).open(cache_dir=tmp_path, data_dir=folder).split("train")
+    examples.read(np.array([0, 1]))
+    with pytest.raises(IntegrityError, match=rf"{name} is not what was prepared.*; prepare the data again"):
+        examples.read(np.arange(len(examples)))
+
+
+def test_each_block_is_checked_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "BLOCK", 64)
+    values, seen = np.arange(1000, dtype=np.uint16), []
+    array = checked.CheckedArray(tmp_path, values, checked.block_digests(values))
+    digest = checked._sha256
+    monkeypatch.setattr(checked, "_sha256", lambda block: (seen.append(int(block[0])), digest(block))[1])
+    np.testing.assert_array_equal(array.take(np.array([[5, 40], [999, 1200]]), mode="clip"), [[5, 40], [999, 999]])
+    assert seen == [0, 32, 992]
+    np.testing.assert_array_equal(array[np.array([31, 64])], [31, 64])
+    assert seen == [0, 32, 992, 64]
+    np.testing.assert_array_equal(array, values)
+    assert sorted(seen) == [*range(0, 1000, 32)]
+
+
+def test_no_flipped_bit_of_prepared_data_goes_unseen(tmp_path, config):
+    """Whatever file it is in, it is refused, or changes nothing."""
+    folder, rng = config.prepare(tmp_path / "data"), random.Random(0)
+
+    def all_of(folder):
+        dataset = dataclasses.replace(config, word_starts=True).open(cache_dir=tmp_path, data_dir=folder)
+        batches = [dataset.split(name).read(np.arange(len(dataset.split(name)))) for name in ("train", "validation")]
+        return dataset.tokenizer.backend.to_str(), dataset.manifest, dataset.bytes_per_token, batches
+
+    expected, refused = all_of(folder), 0
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in rng.choices(files, k=60):
+        whole = path.read_bytes()
+        place, bit = rng.randrange(len(whole)), rng.randrange(8)
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+        try:
+            found = all_of(folder)
+        except (IntegrityError, ConfigError):
+            refused += 1
+        else:
+            assert found[:3] == expected[:3], path
+            jax.tree.map(np.testing.assert_array_equal, found[3], expected[3])
+        path.write_bytes(whole)
+    assert refused > 40
+
+
 def test_another_array_instead_of_the_tokens(tmp_path, config):
     folder = config.prepare(tmp_path / "data")
     np.save(folder / "train.tokens.npy", np.zeros(30, np.uint16))
-    with pytest.raises(IntegrityError, match=r"expected \d+ values, found 30"):
+    with pytest.raises(IntegrityError, match=r"expected \d+ values of uint16 in \d+ bytes, found 188 bytes"):
         files(folder)
     np.save(folder / "train.tokens.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(IntegrityError, match="cannot be read"):
+    with pytest.raises(IntegrityError, match="is not the file that was prepared"):
         files(folder)
 
 
@@ -315,7 +377,7 @@ def test_words_of_other_tokens_are_found(tmp_path):
         np.save(tmp_path / "train.words.npy", bits)
         found = {
             **recorded,
-            "train.words.npy": {"values": len(bits), "sha256": tokens_module._digest(tmp_path / "train.words.npy")},
+            "train.words.npy": {**recorded["train.words.npy"], "values": len(bits), "dtype": str(bits.dtype)},
         }
         with pytest.raises(IntegrityError, match=r"train\.words\.npy does not belong to .*train\.tokens\.npy"):
             TokenFiles(tmp_path, "train", found)
@@ -359,7 +421,7 @@ def test_sentences_come_back_and_the_tokens_are_the_same(tmp_path, pairs, rule, 
     pairs = dataclasses.replace(pairs, sentences=rule, tokenizer=tokenizer)
     folder = pairs.prepare(tmp_path / "data")
     stream, tokenizer = files(folder), load_tokenizer(folder / "tokenizer")
-    found = [tokenizer.decode(part).strip() for part in np.split(stream.tokens, stream.bounds[1:-1])]
+    found = [tokenizer.decode(part).strip() for part in np.split(np.asarray(stream.tokens), stream.bounds[1:-1])]
     assert found[:4] == ["The 0 words.", "And 0 more of them.", "These are 0.", "The 1 words."]
     assert len(found) == 3 * len(stream.ends) and set(stream.ends) <= set(stream.bounds)
     options = {name: getattr(pairs, name) for name in ("source", "seq_len", "validation_fraction", "tokenizer")}
@@ -414,8 +476,8 @@ def test_sentences_of_other_tokens_are_found(tmp_path, pairs):
     bounds = np.load(folder / "train.sentences.npy")
     for damaged in (bounds[:-1], bounds[1:], bounds[:0]):
         np.save(folder / "train.sentences.npy", damaged)
-        digest = tokens_module._digest(folder / "train.sentences.npy")
-        found = {**recorded, "train.sentences.npy": {"values": len(damaged), "sha256": digest}}
+        digest = sha256(folder / "train.sentences.npy")
+        found = {**recorded, "train.sentences.npy": {"values": len(damaged), "dtype": "int64", "sha256": digest}}
         with pytest.raises(IntegrityError, match=r"train\.sentences\.npy does not belong to .*train\.tokens\.npy"):
             TokenFiles(folder, "train", found)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from zoo.data.checked import CheckedArray
 from zoo.data.ragged import numbered
 from zoo.data.schema import BACKWARD, Batch, Directions, Segments
 from zoo.errors import ConfigError, InputError, IntegrityError
@@ -23,13 +24,17 @@ class Stream(Protocol):
     """Documents one behind another.
 
     Attributes:
-      tokens: [N]. ends: int64 [documents], where each ends in `tokens`.
+      tokens: integers [N]. ends: int64 [documents], where each ends in `tokens`.
       word_bits: uint8 [N / 8], whether a word begins at a token; the first token is in the lowest bit.
     """
 
-    tokens: np.ndarray
     ends: np.ndarray
-    word_bits: np.ndarray
+
+    @property
+    def tokens(self) -> np.ndarray | CheckedArray: ...
+
+    @property
+    def word_bits(self) -> np.ndarray | CheckedArray: ...
 
     def check_unchanged(self) -> None:
         """IntegrityError if the tokens are no longer those that were opened."""

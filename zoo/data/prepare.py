@@ -18,8 +18,8 @@ from zoo.data.sentences import Rule, split_sentences
 from zoo.data.source import TextSource
 from zoo.data.staging import staged
 from zoo.data.tokens import TokenWriter
-from zoo.errors import ConfigError, InputError, IntegrityError
-from zoo.files import write_json
+from zoo.errors import ConfigError, FormatError, InputError, IntegrityError
+from zoo.files import sha256, sha256_of_json, write_json
 from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 from zoo.text.train import train_tokenizer
@@ -28,7 +28,7 @@ MANIFEST, TOKENIZER = "prepare.json", "tokenizer"
 SPLITS = ("train", "validation")
 _log = logging.getLogger(__name__)
 
-_FORMAT = 3  # of the folder; a change that older code cannot read raises it
+_FORMAT = 4  # of the folder; a change that older code cannot read raises it
 _DOCUMENTS, _CHARACTERS = 1000, 2**24  # tokenized at a time, in all cores
 
 
@@ -79,13 +79,29 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 f"{path} is of format {manifest['format']}, and this version reads format {_FORMAT}; prepare again: "
                 f"delete {folder}, or choose another --data_dir, and run launch.prepare."
             )
-        if not all(type(manifest[split]["files"]) is type(manifest["settings"]) is dict for split in SPLITS):
-            raise ValueError("its fields are not those of a manifest")
+        if manifest.pop("sha256") != sha256_of_json(manifest):
+            raise ValueError("its SHA-256 differs")
         return manifest
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{folder} is not prepared (it has no {MANIFEST}); run launch.prepare first.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{path} is damaged ({error}); delete {folder} and prepare it again.") from error
+
+
+def prepared_tokenizer(folder: Path, manifest: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer of a prepared folder.
+
+    Raises:
+      IntegrityError: its files are not those that were written.
+    """
+    path = folder / TOKENIZER
+    try:
+        found = _digests(path)
+    except (OSError, FormatError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}); prepare the data again.") from error
+    if others := sorted(dict(found.items() ^ manifest[TOKENIZER].items())):
+        raise IntegrityError(f"{path} is not what was prepared ({', '.join(others)}); prepare the data again.")
+    return load_tokenizer(path)
 
 
 def trained_settings(config: TokenizerConfig) -> dict[str, Any]:
@@ -142,7 +158,13 @@ def _fill(
     options: dict[str, Any] = dict(rule=settings.get("sentences") or None, separator=separator)
     counts = {split: _write_split(folder, split, getattr(source, split), tokenizer, **options) for split in SPLITS}
     recorded = {name: value for name, value in settings.items() if value != ""}  # which is the same to `differing`
-    write_json(folder / MANIFEST, {"format": _FORMAT, "settings": recorded, **counts})
+    manifest = {"format": _FORMAT, "settings": recorded, TOKENIZER: _digests(folder / TOKENIZER), **counts}
+    write_json(folder / MANIFEST, {**manifest, "sha256": sha256_of_json(manifest)})
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a folder."""
+    return {path.name: sha256(path) for path in sorted(folder.iterdir())}
 
 
 def _write_split(

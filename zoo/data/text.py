@@ -14,9 +14,9 @@ from zoo.data.config import TokenizerConfig
 from zoo.data.packed import Frame, PackedText
 from zoo.data.prepare import (
     SPLITS,
-    TOKENIZER,
     differing,
     fingerprint,
+    prepared_tokenizer,
     read_manifest,
     ready_tokenizer,
     trained_settings,
@@ -42,7 +42,6 @@ from zoo.data.source import open_source
 from zoo.data.streams import StreamedExamples
 from zoo.data.tokens import TokenFiles
 from zoo.errors import ConfigError
-from zoo.text.load import load_tokenizer
 from zoo.text.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
@@ -164,7 +163,7 @@ class PreparedText(DatasetConfig, abc.ABC):
                 "same --config and a --data_dir, then give that --data_dir here too."
             )
         manifest = read_manifest(folder)
-        ready = load_tokenizer(folder / TOKENIZER)
+        ready = prepared_tokenizer(Path(folder), manifest)
         self._check(manifest["settings"], folder, ready, tokenizer)
         splits = {split: self.examples(_files(folder, split, manifest), split, ready) for split in SPLITS}
         summaries = {split: self.summary(examples) for split, examples in splits.items()}

@@ -222,6 +222,19 @@ def from_primary(value: str) -> str:
     return look_up(name, _A_DAY / 1000)
 
 
+def to_primary(point: str, value: str) -> list[str]:
+    """The values of all processes, in their order, on process 0; nothing on the others."""
+    if count() == 1:
+        return [value]
+    folder = f"to_primary/{next(_barriers)}/{point}"
+    publish(f"{folder}/{index()}", value)
+    if not is_primary():
+        return []
+    values = [look_up(f"{folder}/{process}", _A_DAY / 1000) for process in range(count())]
+    client().key_value_delete(f"zoo/{folder}/")  # the service would keep them as long as the job runs
+    return values
+
+
 def all_arrive(point: str, timeout: float) -> bool:
     """Whether every process comes to this point within so many seconds, after an error that may be one's own.
 

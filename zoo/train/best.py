@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
+from etils import epath
 
 from zoo.errors import IntegrityError
-from zoo.multihost.processes import is_primary, wait_for_all
+from zoo.multihost.processes import failures, is_primary, wait_for_all
+from zoo.train.checkpoint import contents, read_state
 from zoo.train.run_spec import RunSpec, best_by
 from zoo.train.state import TrainState
 from zoo.train.workdir import BEST, BEST_RECORD, write_json
@@ -65,7 +67,7 @@ class Best:
         if before is not None and self._sign * (value - before["value"]) <= 0:
             return
         if step not in self._manager.all_steps():
-            self._manager.save(step, args=ocp.args.StandardSave({"params": state.params, "frozen": state.frozen}))
+            self._manager.save(step, args=contents({"params": state.params, "frozen": state.frozen}))
         self._best = {"step": step, "metric": f"{self._name}/{self._metric}", "value": value}
         if is_primary():
             write_json(self._record, self._best)
@@ -95,13 +97,16 @@ class Best:
         best = self._best
         if self._manager is None or best is None:
             return state
-        like = {"params": state.params, "frozen": state.frozen}
+        folder, error = epath.Path(self._record.parent.resolve() / BEST / str(best["step"])), None
+        kept: Any = {}
         try:
-            kept: Any = self._manager.restore(best["step"], args=ocp.args.StandardRestore(like))
-        except Exception as error:  # Orbax raises whatever its storage layers raise
+            kept = read_state(folder, {"params": state.params, "frozen": state.frozen})
+        except Exception as caught:  # Orbax raises whatever its storage layers raise
+            error = caught
+        if others := failures("reading the best step", error is not None):
             raise IntegrityError(
-                f"{self._record.parent / BEST / str(best['step'])}, the best step by {best['metric']}, cannot be "
-                f"read ({error}); delete {self._record}, and the same command exports the last step instead."
+                f"{folder}, the best step by {best['metric']}, cannot be read ({error or f'by process {others[0]}'}); "
+                f"delete {self._record}, and the same command exports the last step instead."
             ) from error
         _log.info("the best step by %s is %d (%.4g)", best["metric"], best["step"], best["value"])
         return state._replace(**kept)

@@ -4,26 +4,30 @@
 
 Orbax writes a step into a temporary folder and renames it when all of it is there, in a background thread. A
 job killed at any instant leaves whole steps and at most one temporary folder, which the next job removes before its
-first save.
+first save. Each step has the SHA-256 of all that is in it (`zoo.train.digests`), which is checked when it is restored.
 """
 
+import functools
 import logging
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
 from zoo.errors import ConfigError, IntegrityError
+from zoo.files import sha256_of_json
 from zoo.multihost.processes import failures, is_primary, wait_for_all
+from zoo.train import digests
 from zoo.train.state import TrainState
 from zoo.train.workdir import CHECKPOINTS
 
 _log = logging.getLogger(__name__)
 
 
-OnDamage = Literal["refuse", "set_aside"]
+OnDamage = Literal["refuse", "set_aside", "ignore"]
 
 
 class _OtherModel(IntegrityError):
@@ -43,7 +47,11 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, create=writes, read_only=not writes, cleanup_tmp_directories=writes
         )
-        handlers = {"state": ocp.StandardCheckpointHandler(), "data": ocp.JsonCheckpointHandler()}
+        handlers = {
+            "state": ocp.StandardCheckpointHandler(),
+            "data": ocp.JsonCheckpointHandler(),
+            "digests": ocp.JsonCheckpointHandler(),
+        }
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
     def __enter__(self) -> "Checkpoints":
@@ -61,8 +69,7 @@ class Checkpoints:
         """Copies the arrays off the devices, and writes them while training goes on."""
         if step == self.latest:
             return
-        items = {"state": ocp.args.StandardSave(state), "data": ocp.args.JsonSave(iterator.get_state())}
-        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+        self._manager.save(step, args=contents(state, iterator.get_state()), force=True)
 
     def restore(self, like: TrainState, iterator=None, *, damaged: OnDamage = "refuse") -> TrainState:
         """The latest state, in the shapes, dtypes and shardings of `like`; sets the iterator's position in the data.
@@ -70,16 +77,17 @@ class Checkpoints:
         Every process reads its own shards, whatever mesh and number of processes wrote them.
 
         Args:
-          damaged: "set_aside" renames a step that any process cannot read, and goes on with the one before.
+          damaged: "set_aside" renames a step that any process cannot read, and goes on with the one before. "ignore"
+            takes what can be read, whatever its digests say, and one without digests.
 
         Raises:
-          IntegrityError: the files are damaged or hold another model.
+          IntegrityError: the files are damaged, with the arrays in which they are, or hold another model.
           ConfigError: what the objective carries is of a batch of another size.
         """
         while (step := self.latest) is not None:
             error = state = position = None
             try:
-                state, position = self._read(step, like, iterator is not None)
+                state, position = self._read(step, like, iterator is not None, checks=damaged != "ignore")
             except ConfigError:
                 raise
             except _OtherModel as caught:
@@ -93,24 +101,26 @@ class Checkpoints:
                 _log.info("restored step %d from %s", step, self.folder)
                 return state
             what = _first_line(error) if error else f"process {others[0]} could not read its part"
-            if damaged == "refuse" or len(self._manager.all_steps()) == 1:
+            if damaged != "set_aside" or len(self._manager.all_steps()) == 1:
                 raise IntegrityError(self._advice(step, what)) from error
             self._set_aside(step, what)
         raise IntegrityError(f"{self.folder} holds no checkpoint; train first.")
 
-    def _read(self, step: int, like: TrainState, with_place: bool) -> tuple[TrainState, Any]:
+    def _read(self, step: int, like: TrainState, with_place: bool, *, checks: bool) -> tuple[TrainState, Any]:
         """By the handlers: above them Orbax waits for all processes, and one that meets damage would never come."""
         folder = epath.Path(self.folder / str(step))
         _check_shapes(self._manager.item_metadata(step)["state"], like)
-        state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(like))
-        if not with_place:
-            return state, None
-        return state, ocp.JsonCheckpointHandler().restore(folder / "data", args=ocp.args.JsonRestore())
+        state = read_state(folder, like, checks=checks)
+        position = _read_json(folder / "data") if with_place else None
+        if checks and with_place:
+            digests.check_json("the position in the data", position, _read_json(folder / "digests")["data"])
+        return state, position
 
     def _advice(self, step: int, what: str) -> str:
         return (
             f"{self.folder / str(step)} cannot be restored: {what}. Delete that folder to go on from an earlier step "
-            f"(there are: {self._manager.all_steps()}), or let launch.train --damaged_checkpoint=set_aside rename it."
+            f"(there are: {self._manager.all_steps()}), or let launch.train --damaged_checkpoint=set_aside rename it; "
+            "--damaged_checkpoint=ignore takes what can be read."
         )
 
     def _set_aside(self, step: int, what: str) -> None:
@@ -124,11 +134,45 @@ class Checkpoints:
         self._manager.reload()
 
 
+def contents(state: Any, position: Any = None) -> ocp.args.Composite:
+    """What a step's folder gets, the SHA-256 digests of it all included; `read_state` checks them."""
+    found = {"state": digests.digests_of(state), "data": sha256_of_json(position)}
+    items = {"state": ocp.args.StandardSave(state), "digests": ocp.args.JsonSave(found)}
+    return ocp.args.Composite(**items, **({} if position is None else {"data": ocp.args.JsonSave(position)}))
+
+
+def read_state(folder: epath.Path, like: Any, *, checks: bool = True) -> Any:
+    """The state in a step's folder, in the shapes, dtypes and shardings of `like`.
+
+    Raises:
+      IntegrityError: an array is not what was saved. Damage that Orbax meets is an exception of any kind.
+    """
+    state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(like))
+    if checks:
+        if not (folder / "digests").exists():
+            raise IntegrityError("it has no SHA-256 digests")
+        found = _read_json(folder / "digests")["state"]
+        digests.check(state, found, functools.partial(_read_array, folder / "state", like))
+    return state
+
+
+def _read_json(folder: epath.Path) -> Any:
+    return ocp.JsonCheckpointHandler().restore(folder, args=ocp.args.JsonRestore())
+
+
+def _read_array(folder: epath.Path, like: Any, name: str) -> np.ndarray:
+    """A whole array, in the dtype in which it was saved."""
+    only = jax.tree.map_with_path(lambda path, _: 0 if digests.name_of(path) == name else ocp.PLACEHOLDER, like)
+    as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+    restored = ocp.PyTreeCheckpointHandler().restore(
+        folder, args=ocp.args.PyTreeRestore(item=only, restore_args=as_numpy)
+    )
+    return digests.named(restored)[name]
+
+
 def _check_shapes(saved: Any, like: TrainState) -> None:
     """All that differs, by name, before Orbax stops at the first."""
-    there, here = (
-        {_name(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)} for tree in (saved, like)
-    )
+    there, here = ({name: leaf.shape for name, leaf in digests.named(tree).items()} for tree in (saved, like))
     if not there:
         raise IntegrityError("its list of arrays is gone")
     differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
@@ -142,10 +186,6 @@ def _check_shapes(saved: Any, like: TrainState) -> None:
     if differing:
         lines = (f"{name} is {there.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in differing)
         raise _OtherModel(f"it holds another model: {'; '.join(lines)}")
-
-
-def _name(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
 def _first_line(error: Exception) -> str:

@@ -7,8 +7,6 @@ exists, has the right type and fits its neighbours. Each group is a frozen datac
 """
 
 import dataclasses
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from zoo import checks
 from zoo.data import DATASETS, DatasetConfig
 from zoo.errors import ConfigError
 from zoo.evals import EVALUATORS, Evaluator
+from zoo.files import sha256_of_json
 from zoo.models.config import ModelConfig
 from zoo.models.registry import ENTRIES
 from zoo.objectives import OBJECTIVES, Objective
@@ -214,7 +213,7 @@ class RunConfig:
 
     def digest(self) -> str:
         """SHA-256 of the identity, in hex."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        return sha256_of_json(self.identity())
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = ""):

@@ -6,14 +6,13 @@ It replaces the files of an earlier report of the same folder and touches no oth
 is, the report is whole.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zoo.data.schema import SplitSummary
 from zoo.evals.evaluator import Evaluator, Findings
+from zoo.files import sha256_of_json
 from zoo.train.config import RunConfig
 from zoo.train.workdir import read_json, write_json
 
@@ -90,4 +89,4 @@ def _data(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
 
 def _digest(config: RunConfig) -> str:
     """SHA-256 of all fields: even one that may change on a restart can make a run go on."""
-    return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(config.to_dict())
