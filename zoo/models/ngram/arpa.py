@@ -9,12 +9,12 @@ Written as lmplz writes them: `<s>` has probability 1, every n-gram below the hi
 
 import contextlib
 import gzip
+import io
 import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float64
@@ -52,7 +52,7 @@ def write_arpa(model: NgramModel, path: str | os.PathLike) -> None:
         raise ConfigError(f"An ARPA file needs {EOS}; fit the model with a vocabulary that has an eos_id.")
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with _open(partial, "wb", path.suffix == ".gz") as file:
+        with _create(partial, path.suffix == ".gz") as file:
             counts = (f"ngram {order}={number}\n" for order, number in enumerate(model.num_ngrams, start=1))
             file.write(f"\\data\\\n{''.join(counts)}".encode())
             for order in range(1, model.order + 1):
@@ -67,8 +67,8 @@ def write_arpa(model: NgramModel, path: str | os.PathLike) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _open(path: Path, mode: str, compressed: bool) -> BinaryIO:
-    return gzip.open(path, mode, compresslevel=6) if compressed else open(path, mode)  # type: ignore[return-value]
+def _create(path: Path, compressed: bool) -> io.BufferedIOBase:
+    return gzip.open(path, "wb", compresslevel=6) if compressed else path.open("wb")
 
 
 def _lines(model: NgramModel, order: int) -> Iterator[bytes]:
@@ -102,7 +102,7 @@ def read_arpa(path: str | os.PathLike) -> NgramModel:
     with open_regular(path) as raw:
         compressed = raw.peek(2)[:2] == b"\x1f\x8b"
         with gzip.open(raw) if compressed else raw as file:
-            reader = _Reader(path, file)  # type: ignore[arg-type]
+            reader = _Reader(path, file)
             try:
                 return reader.model()
             except (EOFError, OSError) as error:
@@ -114,7 +114,7 @@ def read_arpa(path: str | os.PathLike) -> NgramModel:
 class _Reader:
     """Reads one file; `line` is the number of the last line read."""
 
-    def __init__(self, path: Path, file: BinaryIO):
+    def __init__(self, path: Path, file: io.BufferedIOBase):
         self._path, self._file, self.line = path, file, 0
 
     def model(self) -> NgramModel:

@@ -196,7 +196,7 @@ def merge(parts: Sequence[Counts]) -> Counts:
         suffixes = [one.suffixes if at is None else at[one.suffixes] for one, at in zip(level, places, strict=True)]
         order = np.argsort(keys, kind="stable")  # merges sorted runs
         keys = keys[order]
-        new = np.concatenate([[True], keys[1:] != keys[:-1]])
+        new = np.diff(keys, prepend=-1) > 0
         first = np.flatnonzero(new)
         counts = np.concatenate([one.counts for one in level])[order]
         counts = np.add.reduceat(counts, first) if len(first) else counts

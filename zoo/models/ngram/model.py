@@ -188,7 +188,7 @@ class NgramModel:
         result = self.estimates[0].log_probs[:size].copy()
         for length in range(1, min(len(ids), self.order - 1) + 1):
             lower, upper = self.estimates[length - 1 : length + 1]
-            place = places(self.estimates[:length], np.array(ids[-length:])[:, None])
+            place = places(self.estimates[:length], list(np.array(ids[-length:])[:, None]))
             result += self._log_backoffs(lower, place)
             if place[0] >= 0:
                 first, last = np.searchsorted(upper.keys, [place[0] * (size + 1), (place[0] + 1) * (size + 1)])
