@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.golden.make_ngram_golden import LINES, TEXT, TINY
 from tests.models.test_ngram import EOS, SMOOTHINGS, UNK, VOCAB_SIZE, contexts, corpus, fitted, flat
 from zoo.errors import ConfigError, FormatError, InputError
 from zoo.models.ngram import (
@@ -221,6 +222,19 @@ def test_lines_of_files(tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a\nb\n")[:-4])
     with pytest.raises(FormatError, match=r"a.txt.gz cannot be read"):
         list(read_lines(tmp_path / "a.txt.gz"))
+
+
+@pytest.mark.parametrize("name, fallback", [("shakespeare", None), ("fallback", (0.5, 1.0, 1.5))])
+def test_lmplz_estimates_the_same(name, fallback):
+    expected = read_arpa(GOLDEN / f"{name}.arpa.gz")
+    with TEXT.open(encoding="utf-8") as file:
+        text = list(itertools.islice(file, LINES)) if name == "shakespeare" else TINY.splitlines()
+    model = NgramModel.fit_lines(text, order=3, smoothing=ModifiedKneserNey(discount_fallback=fallback))
+    assert model.vocabulary == expected.vocabulary
+    for one, other in zip(model.estimates, expected.estimates, strict=True):
+        np.testing.assert_array_equal(one.keys, other.keys)
+        for found, wanted in zip(one[1:], other[1:], strict=True):  # lmplz calculates in float32
+            np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
 
 
 def kenlm_score(path: Path, text: list[str]) -> tuple[float, int]:
