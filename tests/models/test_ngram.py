@@ -92,8 +92,7 @@ def test_the_tokens_of_a_text_have_these_probabilities(kind, order):
     assert (score.tokens, score.unknown) == (len(wanted), 2)
     known = [p for p, token in zip(wanted, flat(text)[0], strict=True) if token != UNK]
     with np.errstate(divide="ignore"):
-        bits = -np.mean(np.log(known))
-    assert math.log(score.known_perplexity) == pytest.approx(bits, rel=1e-12) or kind == "stupid_backoff"
+        assert math.log(score.known_perplexity) == pytest.approx(-np.mean(np.log(known)), rel=1e-12)
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
@@ -109,10 +108,10 @@ def test_every_distribution_sums_to_one(kind, order, seed):
 @pytest.mark.parametrize("order", [1, 3, 6])
 @pytest.mark.parametrize("shard_tokens", [1, 2, 7, 64])
 def test_shards_and_threads_do_not_matter(order, shard_tokens):
-    tokens, ends = flat([*corpus(), [], *corpus(1, 2), []])
+    tokens, ends = flat([*corpus(0, 40), [], *corpus(1, 2), []])
     whole = count(tokens, ends, order=order, vocab_size=VOCAB_SIZE, threads=1)
     parts = count(tokens, ends, order=order, vocab_size=VOCAB_SIZE, shard_tokens=shard_tokens, threads=3)
-    np.testing.assert_array_equal(whole.unigrams[:-1], parts.unigrams[:-1])
+    np.testing.assert_array_equal(whole.unigrams, parts.unigrams)
     for one, other in zip(whole.levels, parts.levels, strict=True):
         for name in ("keys", "counts", "suffixes"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
@@ -186,12 +185,12 @@ def test_a_corpus_too_small_for_discounts_is_refused():
 def test_samples_follow_the_distribution():
     model = fitted(corpus(), 3, ModifiedKneserNey())
     start = [model.vocabulary.bos_id]
-    drawn = [int(tokens[0]) for tokens in model.sample(4000, max_new_tokens=1, seed=3)]
-    found = np.bincount(drawn, minlength=VOCAB_SIZE) / 4000
-    np.testing.assert_allclose(found, np.exp(model.next_log_probs(start)), rtol=0, atol=0.03)
-    after = [int(tokens[0]) for tokens in model.sample(4000, max_new_tokens=1, prompt=[1, 2], seed=3)]
-    found = np.bincount(after, minlength=VOCAB_SIZE) / 4000
-    np.testing.assert_allclose(found, np.exp(model.next_log_probs([1, 2])), rtol=0, atol=0.03)
+    drawn = [int(tokens[0]) for tokens in model.sample(1500, max_new_tokens=1, seed=3)]
+    found = np.bincount(drawn, minlength=VOCAB_SIZE) / 1500
+    np.testing.assert_allclose(found, np.exp(model.next_log_probs(start)), rtol=0, atol=0.05)
+    after = [int(tokens[0]) for tokens in model.sample(1500, max_new_tokens=1, prompt=[1, 2], seed=3)]
+    found = np.bincount(after, minlength=VOCAB_SIZE) / 1500
+    np.testing.assert_allclose(found, np.exp(model.next_log_probs([1, 2])), rtol=0, atol=0.05)
 
 
 def test_samples_depend_on_seed_and_number_alone():
@@ -330,6 +329,8 @@ def test_bad_requests_are_refused():
         model.perplexity(np.zeros(0, np.int64), np.zeros(0, np.int64))
     with pytest.raises(ConfigError, match="temperature a number from 0 on"):
         model.sample(max_new_tokens=1, temperature=-1.0)
+    with pytest.raises(ConfigError, match=r"suppress_tokens must be ids from 0 to 60; found \[61\]"):
+        model.sample(max_new_tokens=1, suppress_tokens=[61])
     with pytest.raises(ConfigError, match="leaves no token"):
         model.sample(max_new_tokens=1, suppress_tokens=range(VOCAB_SIZE))
     with pytest.raises(ConfigError, match="has probability 0"):

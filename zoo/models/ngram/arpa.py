@@ -29,6 +29,7 @@ from zoo.models.ngram.vocabulary import BOS, EOS, UNK, NgramVocabulary
 _ROWS = 2**16  # n-grams written or read at a time
 _ZERO = -99.0  # what ARPA files have for log10(0)
 _LN10 = math.log(10)
+_MIN_BYTES = 4  # of the line of an n-gram
 _MAX_LINE = 2**20  # bytes, between sections
 
 
@@ -102,7 +103,8 @@ def read_arpa(path: str | os.PathLike) -> NgramModel:
     with open_regular(path) as raw:
         compressed = raw.peek(2)[:2] == b"\x1f\x8b"
         with gzip.open(raw) if compressed else raw as file:
-            reader = _Reader(path, file)
+            # Deflate makes a file a thousand times smaller at most.
+            reader = _Reader(path, file, os.fstat(raw.fileno()).st_size * (1032 if compressed else 1))
             try:
                 return reader.model()
             except (EOFError, OSError) as error:
@@ -114,8 +116,8 @@ def read_arpa(path: str | os.PathLike) -> NgramModel:
 class _Reader:
     """Reads one file; `line` is the number of the last line read."""
 
-    def __init__(self, path: Path, file: io.BufferedIOBase):
-        self._path, self._file, self.line = path, file, 0
+    def __init__(self, path: Path, file: io.BufferedIOBase, max_bytes: int):
+        self._path, self._file, self._max_bytes, self.line = path, file, max_bytes, 0
 
     def model(self) -> NgramModel:
         sizes = self._header()
@@ -139,6 +141,8 @@ class _Reader:
             if name.split() != ["ngram", str(len(sizes) + 1)] or not equals or not number.strip().isdecimal():
                 raise self._error(f'expected "ngram {len(sizes) + 1}=" and a number; found {_shown(found)}')
             sizes.append(int(number))
+        if sum(sizes) * _MIN_BYTES > self._max_bytes:
+            raise self._error(f"expected a file that has room for {sum(sizes)} n-grams; found a shorter one")
         if not 1 <= len(sizes) <= MAX_ORDER or sizes[0] > MAX_VOCAB_SIZE:
             raise self._error(f"expected orders 1 to {MAX_ORDER} and up to {MAX_VOCAB_SIZE} words; found {sizes}")
         return sizes

@@ -112,9 +112,10 @@ def check(tokens: Integer[np.ndarray, "N"], ends: Integer[np.ndarray, "B"], voca
     """InputError for an id outside of the vocabulary, or ends that do not belong to the tokens; ConfigError for V."""
     if not 1 <= vocab_size <= MAX_VOCAB_SIZE:
         raise ConfigError(f"vocab_size must be from 1 to {MAX_VOCAB_SIZE}; found {vocab_size!r}.")
+    ends = np.asarray(ends, np.int64)
     if (int(ends[-1]) if len(ends) else 0) != len(tokens) or (np.diff(ends, prepend=0) < 0).any():
         raise InputError(
-            f"ends must increase up to the number of tokens, {len(tokens)}; found {np.asarray(ends)[-3:]} as the last."
+            f"ends must increase up to the number of tokens, {len(tokens)}; found {ends[-3:]} as the last."
         )
     if len(tokens) and not (0 <= tokens.min() and tokens.max() < vocab_size):
         where = int(np.flatnonzero((tokens < 0) | (tokens >= vocab_size))[0])
@@ -132,7 +133,7 @@ def blocks(
     Yields:
       the block, and how many of its first ids are there as context only.
     """
-    starts = np.unique(np.concatenate([[0], ends[:-1]])).astype(np.int64)  # once where documents are empty
+    starts = np.unique(np.append(0, np.asarray(ends[:-1], np.int64)))  # once where documents are empty
     for first in range(0, len(tokens), size):
         last = min(first + size, len(tokens))
         document = int(starts[np.searchsorted(starts, first, side="right") - 1])

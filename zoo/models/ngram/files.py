@@ -5,14 +5,14 @@
 The words of the vocabulary are one more tensor, UTF-8 with a line end after each.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from zoo.errors import ConfigError, FormatError
 from zoo.files import open_regular, read_json, write_json
@@ -57,6 +57,10 @@ def save(folder: Path, vocabulary: NgramVocabulary, estimates: tuple[Estimate, .
             os.replace(folder / f"{name}.partial", folder / name)
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"{folder} cannot be written: {error}. Choose another folder.") from error
+    finally:
+        for name in (WEIGHTS, CONFIG):
+            with contextlib.suppress(OSError):
+                (folder / f"{name}.partial").unlink(missing_ok=True)
 
 
 def load(folder: Path) -> tuple[NgramVocabulary, tuple[Estimate, ...], float]:
@@ -71,9 +75,9 @@ def load(folder: Path) -> tuple[NgramVocabulary, tuple[Estimate, ...], float]:
     order, size = (_number(folder, config, name) for name in ("order", "vocab_size"))
     path = folder / WEIGHTS
     try:
-        with open_regular(path) as file:
-            tensors = parse_tensors(file.read())
-    except (SafetensorError, ValueError) as error:
+        open_regular(path).close()
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
         raise FormatError(f"{path} is not a safetensors file: {error}. Save the model again.") from error
     tensors["1.keys"] = np.arange(size + 1)
     estimates = tuple(

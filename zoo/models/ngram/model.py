@@ -28,14 +28,19 @@ class Score(NamedTuple):
     Attributes:
       log_prob: of all tokens, nats.
       tokens: predicted ones, `</s>` and unknown words among them.
-      unknown_log_prob: of the unknown words alone.
-      unknown: how many of the tokens are unknown words.
+      known_log_prob: of those that are not unknown words.
+      known: how many of the tokens these are.
     """
 
     log_prob: float
     tokens: int
-    unknown_log_prob: float
-    unknown: int
+    known_log_prob: float
+    known: int
+
+    @property
+    def unknown(self) -> int:
+        """How many of the tokens are unknown words."""
+        return self.tokens - self.known
 
     @property
     def perplexity(self) -> float:
@@ -45,7 +50,7 @@ class Score(NamedTuple):
     @property
     def known_perplexity(self) -> float:
         """Over the tokens that are not unknown words, as kenlm's "Perplexity excluding OOVs"."""
-        return _perplexity(self.log_prob - self.unknown_log_prob, self.tokens - self.unknown)
+        return _perplexity(self.known_log_prob, self.known)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,8 +166,8 @@ class NgramModel:
     def score(self, tokens: Integer[np.ndarray, "N"], ends: Integer[np.ndarray, "B"]) -> Score:
         """The probability of documents; see `log_probs`."""
         found, unk = self.log_probs(tokens, ends), self.vocabulary.unk_id
-        unknown = np.zeros(len(tokens), bool) if unk is None else np.asarray(tokens) == unk
-        return Score(math.fsum(found), len(found), math.fsum(found[unknown]), int(np.count_nonzero(unknown)))
+        known = found if unk is None else found[np.asarray(tokens) != unk]
+        return Score(math.fsum(found), len(found), math.fsum(known), len(known))
 
     def score_lines(self, lines: Iterable[str]) -> Score:
         """The probability of lines of words, each a document that ends with `</s>`."""
@@ -222,6 +227,8 @@ class NgramModel:
                 f"{num_samples!r}, {max_new_tokens!r} and {temperature!r}."
             )
         allowed = np.ones(self.vocabulary.size, bool)
+        if any(not 0 <= token < len(allowed) for token in suppress_tokens):
+            raise ConfigError(f"suppress_tokens must be ids from 0 to {len(allowed) - 1}; found {[*suppress_tokens]}.")
         allowed[list(suppress_tokens)] = False
         if not allowed.any():
             raise ConfigError("suppress_tokens leaves no token to draw; name fewer ids.")
