@@ -126,9 +126,11 @@ def test_what_other_programs_write_is_read(tmp_path):
         (
             "-0.2\ta b",
             "-0.2\ta b c d",
-            r"line 15: expected a probability, 2 words and a backoff weight; found '-0.2 a b c d'",
+            r"line 15: expected a probability, 2 words and a backoff weight; found '-0.2\\ta b c d'",
         ),
         ("-0.2\ta b", "-0.2\ta", r"line 15: expected a probability, 2 words"),
+        ("-0.2\ta b", "-0.2\ta  b", r"line 15: expected a probability, 2 words.*found '-0.2\\ta  b'"),
+        ("-0.9\tb", "-0.9\t", r"line 11: expected a probability, 1 words"),
         ("-0.2\ta b", "-0.2\ta c", r"line 15: '-0.2\\ta c' has a word that is not among the 1-grams"),
         ("-0.2\ta b", "-0.2\t<s> a", r"line 15: an n-gram that is there twice"),
         ("-0.9\tb", "-0.9\ta", r"line 11: 'a' is there twice"),

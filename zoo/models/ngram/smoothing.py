@@ -163,9 +163,8 @@ def _adjusted(counts: Counts) -> list[Int64[np.ndarray, "N"]]:
     for level, above in itertools.pairwise(counts.levels):
         adjusted = np.bincount(above.suffixes, minlength=len(level.keys))
         from_bos = int(np.searchsorted(level.keys, from_bos * size))
-        adjusted[from_bos:] = level.counts[
-            from_bos:
-        ]  # `<s>` has the highest id: the n-grams that begin with it are last
+        # `<s>` has the highest id, so that the n-grams that begin with it are last.
+        adjusted[from_bos:] = level.counts[from_bos:]
         found.append(adjusted)
     return [*found, counts.levels[-1].counts]
 
