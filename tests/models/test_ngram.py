@@ -12,6 +12,7 @@ import pytest
 from tests.models.ngram_reference import Reference
 from zoo.errors import ConfigError, FormatError, InputError
 from zoo.models.ngram import ModifiedKneserNey, NgramModel, NgramVocabulary, Smoothing, StupidBackoff, WittenBell
+from zoo.models.ngram import model as scoring
 from zoo.models.ngram.counts import count, merge
 
 VOCAB_SIZE, EOS, UNK = 61, 3, 5  # the token 5 never occurs
@@ -95,6 +96,15 @@ def test_the_tokens_of_a_text_have_these_probabilities(kind, order):
         assert math.log(score.known_perplexity) == pytest.approx(-np.mean(np.log(known)), rel=1e-12)
 
 
+@pytest.mark.parametrize("block", [1, 2, 7])
+@pytest.mark.parametrize("kind", SMOOTHINGS)
+def test_blocks_do_not_matter(monkeypatch, kind, block):
+    scorer, text = fitted(corpus(), 4, SMOOTHINGS[kind]), flat([*corpus(7, 20), [], [EOS, 0]])
+    whole = scorer.log_probs(*text)
+    monkeypatch.setattr(scoring, "_BLOCK", block)
+    assert scorer.log_probs(*text).tolist() == whole.tolist()
+
+
 @pytest.mark.parametrize("order", [1, 2, 4])
 @pytest.mark.parametrize("kind", ["kneser_ney", "witten_bell"])
 @pytest.mark.parametrize("seed", [0, 1, 3])
@@ -144,7 +154,7 @@ def test_large_vocabularies_and_other_integers(dtype):
     tokens, ends = flat(corpus())
     few = NgramModel.fit(tokens, ends, NgramVocabulary(VOCAB_SIZE), order=3)
     scattered = NgramVocabulary(250_002 if dtype == np.int64 else 2**16)
-    many = NgramModel.fit((tokens * 1000).astype(dtype), ends, scattered, order=3)
+    many = NgramModel.fit((tokens * 1000).astype(dtype), ends.astype(np.uint64), scattered, order=3)
     assert few.num_ngrams[1:] == many.num_ngrams[1:]
     some = tokens[:30] * 1000
     found = many.log_probs(some.astype(dtype), np.array([30]))
