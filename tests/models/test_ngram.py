@@ -255,6 +255,7 @@ def damaged(folder, name: str, change: Callable[[bytes], bytes]) -> None:
             r"1-grams have \[61, 62, 62\]",
         ),
         ("config.json", lambda data: data.replace(b": 0.0", b': "no"'), r"unseen_log_backoff.*found 'no'"),
+        ("config.json", lambda data: data.replace(b": 0.0", b": 0.5"), r"unseen_log_backoff.*found 0.5"),
         ("config.json", lambda data: data.replace(b'"eos_token_id": 3', b'"eos_token_id": 99'), r"eos_id.*found 99"),
         ("config.json", lambda data: data[:40], r"not valid JSON"),
     ],
@@ -345,4 +346,6 @@ def test_bad_requests_are_refused():
         model.sample(max_new_tokens=1, suppress_tokens=range(VOCAB_SIZE))
     with pytest.raises(ConfigError, match="has probability 0"):
         model.sample(max_new_tokens=1, suppress_tokens=[i for i in range(VOCAB_SIZE) if i != UNK])
+    with pytest.raises(InputError, match="the corpus is empty"):
+        NgramModel.fit_lines([])
     assert model.perplexity(np.array([UNK]), np.array([1])) == math.inf
