@@ -288,6 +288,13 @@ def test_another_models_folder_is_kept(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
+def test_a_folder_that_cannot_be_written_is_left_clean(tmp_path):
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        fitted(corpus(), 2, WittenBell()).save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     "change, error, message",
     [
@@ -348,4 +355,6 @@ def test_bad_requests_are_refused():
         model.sample(max_new_tokens=1, suppress_tokens=[i for i in range(VOCAB_SIZE) if i != UNK])
     with pytest.raises(InputError, match="the corpus is empty"):
         NgramModel.fit_lines([])
+    with pytest.raises(InputError, match="ends must increase"):
+        model.log_probs(np.array([0, 1, 2]), np.array([2, 1, 3], np.uint64))
     assert model.perplexity(np.array([UNK]), np.array([1])) == math.inf

@@ -208,6 +208,8 @@ def test_markers_in_a_text_are_an_error_or_skipped_or_a_word():
     assert read_corpus(["a <unk> b"], symbols="word")[1].tolist() == [2, 0, 3, 1]
     with pytest.raises(InputError, match="Line 1 holds the word <s>"):
         read_corpus(["<s> a"], symbols="word")
+    with pytest.raises(ConfigError, match="without eos_id cannot encode lines"):
+        NgramVocabulary(3).encode(["1"])
     with pytest.raises(InputError, match="Line 3 holds the word </s>"):
         plain[0].encode(["a", "", "b </s>"])
     with pytest.raises(InputError, match=r"Line 1 holds the word 'c'.*no <unk>"):

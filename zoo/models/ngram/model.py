@@ -145,10 +145,9 @@ class NgramModel:
         return np.concatenate(found) if found else np.zeros(0)
 
     def _log_probs(self, ids: Int64[np.ndarray, "T"]) -> Float64[np.ndarray, "T"]:
-        # How many tokens of its document each one comes after, `<s>` included; before the first `<s>` always enough.
+        # How many tokens of its document, or of the block that begins inside it, each one comes after, `<s>` included.
         since = np.arange(len(ids))
-        starts = np.where(ids == self.vocabulary.bos_id, since, -self.order)
-        since -= np.maximum.accumulate(starts)
+        since -= np.maximum.accumulate(np.where(ids == self.vocabulary.bos_id, since, 0))
         result, below = self.estimates[0].log_probs[ids], ids
         for order, (lower, upper) in enumerate(zip(self.estimates, self.estimates[1:], strict=False), start=2):
             context = np.append(-1, below[:-1])
