@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, InputError
 
 LEVEL = 0.95
 
@@ -27,20 +27,22 @@ class Bootstrap:
     """A fitted law, and the laws of R resamples.
 
     Intervals are between percentiles. These are further out than the level's own, for what resamples of few points
-    lack: they are those of the t distribution, times sqrt(n / (n - P)) (Hesterberg 2015, arXiv:1411.5279, the "expanded
-    percentile interval", for P constants in place of one).
+    lack: they are those of the t distribution (Hesterberg 2015, arXiv:1411.5279, the "expanded percentile interval"),
+    and the distance is stretched where the spread of the resamples is too small.
 
     Attributes:
       law: the estimate. laws: the same class, with constants [R, 1].
-      points: n, how many were drawn. free: P, how many numbers were fitted to them.
+      freedom: points less fitted numbers.
+      stretch: of the percentiles; sqrt(n / (n - P)) where P numbers are fitted again to n points that are drawn with
+        replacement, and 1 where residuals are drawn that have been scaled so.
       residuals: measured minus predicted log loss, [n], of a law that predicts the loss of a run; else None.
       converged: share of the resamples that gave a law.
     """
 
     law: Any
     laws: Any
-    points: int
-    free: int
+    freedom: int
+    stretch: float = 1.0
     residuals: np.ndarray | None = None
     converged: float = 1.0
 
@@ -80,17 +82,41 @@ class Bootstrap:
     def _between(self, value: Any, samples: np.ndarray, level: float) -> Interval:
         if not 0 < level < 1:
             raise ConfigError(f"level must be above 0 and below 1, such as {LEVEL}; found {level!r}.")
-        freedom = max(self.points - self.free, 1)
-        far = stats.norm.cdf(np.sqrt(self.points / freedom) * stats.t.ppf((1 + level) / 2, freedom))
+        far = stats.norm.cdf(self.stretch * stats.t.ppf((1 + level) / 2, self.freedom))
         low, high = np.quantile(samples, (1 - far, far), axis=0)
         if np.ndim(value) == 0:
             return Interval(float(value), float(np.squeeze(low)), float(np.squeeze(high)))
         return Interval(np.asarray(value), low, high)
 
 
+def stretch(points: int, fitted: int) -> float:
+    """By how much residuals of as many points are too small after so many numbers were fitted."""
+    return float(np.sqrt(points / (points - fitted)))
+
+
+def draw_residuals(residuals: np.ndarray, fitted: int, resamples: int, seed: int) -> np.ndarray:
+    """Residuals [R, n] drawn with replacement from those [n] of a fit of so many numbers, and scaled for these.
+
+    Raises:
+      ConfigError: fewer than two resamples. InputError: as many numbers as points, which leave no residuals.
+    """
+    _check(resamples)
+    if len(residuals) <= fitted:
+        raise InputError(
+            f"An interval needs more points than the {fitted} numbers that are fitted; found {len(residuals)}. Add "
+            "runs, such as a fourth size at a budget."
+        )
+    drawn = np.random.default_rng(seed).choice(residuals, size=(resamples, len(residuals)))
+    return drawn * stretch(len(residuals), fitted)
+
+
 def resample(points: int, resamples: int, seed: int) -> np.ndarray:
     """How often each point is in each resample with replacement, float64 [R, n]."""
-    if resamples < 2:
-        raise ConfigError(f"resamples must be 2 or more, such as 1000; found {resamples}.")
+    _check(resamples)
     generator = np.random.default_rng(seed)
     return generator.multinomial(points, np.full(points, 1 / points), size=resamples).astype(np.float64)
+
+
+def _check(resamples: int) -> None:
+    if resamples < 2:
+        raise ConfigError(f"resamples must be 2 or more, such as 1000; found {resamples}.")

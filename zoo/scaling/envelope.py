@@ -3,7 +3,8 @@
 """Chinchilla's first approach (arXiv:2203.15556, section 3.1): the envelope of training curves.
 
 At each of 1,500 budgets the run with the lowest loss gives the best size and tokens. Where that is the smallest or the
-largest size, one beyond might be better, and the budget does not count (the paper does not say what it does there).
+largest size that has a curve there, one beyond might be better, and the budget does not count (the paper does not say
+what it does there).
 Curves should be smooth, and of a learning rate that has decayed by the end, for which a point inside a run is too high.
 """
 
@@ -12,7 +13,7 @@ import dataclasses
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.scaling.bootstrap import Bootstrap, resample
+from zoo.scaling.bootstrap import Bootstrap, resample, stretch
 from zoo.scaling.frontier import Frontier, first, fit_frontiers
 from zoo.scaling.runs import Runs, need_distinct
 
@@ -57,7 +58,14 @@ class Envelope:
         joined = {name: np.concatenate([part.values()[name] for part in parts]) for name in self.law.values()}
         sound = np.isfinite(joined["params_exponent"][:, 0])
         laws = Frontier(**{name: values[sound] for name, values in joined.items()})
-        return Bootstrap(law=self.law, laws=laws, points=len(self.sizes), free=2, converged=float(sound.mean()))
+        runs, fitted = len(self.sizes), 2  # a line
+        return Bootstrap(
+            law=self.law,
+            laws=laws,
+            freedom=runs - fitted,
+            stretch=stretch(runs, fitted),
+            converged=float(sound.mean()),
+        )
 
 
 def fit_envelope(runs: Runs) -> Envelope:
@@ -96,12 +104,11 @@ def fit_envelope(runs: Runs) -> Envelope:
 def _winners(curves: np.ndarray, sizes: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best of the runs that are present, bool [R, runs], at each budget, int [R, m], and whether that counts."""
     order = np.argsort(curves, axis=0)  # [runs, m]; infinite ones last
-    first_present = np.argmax(present[:, order], axis=1)  # [R, m]
-    winners = np.take_along_axis(order[None], first_present[:, None], axis=1)[:, 0]
-    found = np.isfinite(np.take_along_axis(curves, winners, axis=0))
-    low = np.where(present, sizes, np.inf).min(1)[:, None]
-    high = np.where(present, sizes, 0.0).max(1)[:, None]
-    return winners, found & (sizes[winners] > low) & (sizes[winners] < high)
+    winners = np.take_along_axis(order[None], np.argmax(present[:, order], axis=1)[:, None], axis=1)[:, 0]
+    reaches = present[:, :, None] & np.isfinite(curves)
+    low = np.where(reaches, sizes[:, None], np.inf).min(1)
+    high = np.where(reaches, sizes[:, None], 0.0).max(1)
+    return winners, (sizes[winners] > low) & (sizes[winners] < high)
 
 
 def _frontiers(

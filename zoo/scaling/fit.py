@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from zoo.errors import ConfigError, InputError
-from zoo.scaling.bootstrap import Bootstrap, resample
+from zoo.scaling.bootstrap import Bootstrap, resample, stretch
 from zoo.scaling.minimise import Minima, minimise
 from zoo.scaling.runs import Runs, need_points
 
@@ -121,8 +121,8 @@ class Fit:
         return Bootstrap(
             law=self.law,
             laws=type(self.law).of(np.exp(logs)),
-            points=len(self.runs),
-            free=len(problem.free),
+            freedom=len(self.runs) - len(problem.free),
+            stretch=stretch(len(self.runs), len(problem.free)),
             residuals=self.residuals,
             converged=float(np.mean(np.concatenate([part.converged for part in parts]))),
         )

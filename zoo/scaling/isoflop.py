@@ -10,10 +10,9 @@ import dataclasses
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.scaling.bootstrap import Bootstrap
+from zoo.scaling.bootstrap import Bootstrap, draw_residuals
 from zoo.scaling.frontier import Frontier, first, fit_frontiers
 from zoo.scaling.parabola import Parabolas, Vertices, fit_parabolas
-from zoo.scaling.power import draw
 from zoo.scaling.runs import Runs
 
 _BUDGETS = 4  # the least: a loss with a floor has three constants
@@ -48,10 +47,10 @@ class IsoFlop:
 
     def bootstrap(self, resamples: int = 1000, seed: int = 0) -> Bootstrap:
         """The frontier found again with the residuals of all parabolas drawn with replacement."""
-        residuals = self.residuals
-        losses = self.runs.loss - residuals + draw(residuals, resamples, seed)
+        residuals, fitted = self.residuals, self.parabolas.fitted
+        losses = self.runs.loss - residuals + draw_residuals(residuals, fitted, resamples, seed)
         laws = _frontiers(self.budgets, self.parabolas, self.lines, losses)
-        return Bootstrap(law=self.law, laws=laws, points=len(residuals), free=self.parabolas.free)
+        return Bootstrap(law=self.law, laws=laws, freedom=len(residuals) - fitted)
 
 
 def fit_isoflop(runs: Runs) -> IsoFlop:
@@ -69,8 +68,8 @@ def fit_isoflop(runs: Runs) -> IsoFlop:
     if count < _BUDGETS:
         listed = ", ".join(f"{budget:.3g}" for budget in budgets)
         raise InputError(
-            f"IsoFLOP curves need {_BUDGETS} or more budgets; found {count} ({listed} FLOPs). Train three or more sizes "
-            "at each budget."
+            f"IsoFLOP curves need {_BUDGETS} or more budgets; found {count} ({listed} FLOPs). Train three or more "
+            "sizes at each budget."
         )
     names = [f"{budget:.3g} FLOPs" for budget in budgets]
     parabolas = fit_parabolas(groups, runs.params, runs.loss, names, "params")

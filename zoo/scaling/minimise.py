@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 _DECREASE, _CURVATURE = 1e-4, 0.9  # of the weak Wolfe conditions
+_TINY = 1e-200  # whose inverse still has squares
 _TRIALS = 40  # of one line search; bisection has then reached the rounding of a step
 
 Objective = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -103,7 +104,7 @@ def _search(
 def _update(inverse: np.ndarray, move: np.ndarray, change: np.ndarray) -> np.ndarray:
     """BFGS's update of inverse Hessians [r, P, P]; rows without positive curvature keep theirs."""
     product = np.einsum("rp,rp->r", move, change)
-    sound = product > 1e-12 * np.linalg.norm(move, axis=1) * np.linalg.norm(change, axis=1)
+    sound = product > np.maximum(1e-12 * np.linalg.norm(move, axis=1) * np.linalg.norm(change, axis=1), _TINY)
     rate = np.where(sound, 1 / np.where(sound, product, 1.0), 0.0)[:, None, None]
     across = np.einsum("rpq,rq->rp", inverse, change)
     outer = np.einsum("rp,rq->rpq", move, across)

@@ -35,8 +35,8 @@ class Parabolas:
     solvers: tuple[np.ndarray, ...]
 
     @property
-    def free(self) -> int:
-        """How many numbers were fitted."""
+    def fitted(self) -> int:
+        """How many numbers that is."""
         return 3 * len(self.solvers)
 
     def coefficients(self, loss: np.ndarray) -> np.ndarray:

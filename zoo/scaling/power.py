@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ConfigError, InputError
-from zoo.scaling.bootstrap import Bootstrap
+from zoo.scaling.bootstrap import Bootstrap, draw_residuals
 from zoo.scaling.parabola import Parabolas, fit_parabolas
 
 _EXPONENTS = np.geomspace(0.005, 2.0, 240)  # that are tried for a law with a floor
@@ -61,16 +61,16 @@ class PowerFit:
     def bootstrap(self, resamples: int = 1000, seed: int = 0) -> Bootstrap:
         """The law fitted again with residuals drawn with replacement: of losses from their parabolas, or of values."""
         if self.parabolas is None:
-            residuals, free = self.residuals, self.design.shape[1]
-            logs = self.logs - residuals + draw(residuals, resamples, seed)
+            residuals, fitted = self.residuals, self.design.shape[1]
+            logs = self.logs - residuals + draw_residuals(residuals, fitted, resamples, seed)
         else:
-            residuals, free = self.parabolas.residuals, self.parabolas.free
-            losses = self.parabolas.loss - residuals + draw(residuals, resamples, seed)
+            residuals, fitted = self.parabolas.residuals, self.parabolas.fitted
+            losses = self.parabolas.loss - residuals + draw_residuals(residuals, fitted, resamples, seed)
             logs = self.parabolas.vertices(losses).place
         found = _coefficients(self.design, logs)
         exponents = {name: found[:, [index]] for index, name in enumerate(self.law.exponents, 1)}
         laws = PowerLaw(scale=np.exp(found[:, [0]]), exponents=exponents)
-        return Bootstrap(law=self.law, laws=laws, points=len(residuals), free=free)
+        return Bootstrap(law=self.law, laws=laws, freedom=len(residuals) - fitted)
 
 
 def fit_power(values: Any, **inputs: Any) -> PowerFit:
@@ -124,13 +124,6 @@ def fit_floor(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -
     rows = np.arange(len(y))
     exponent = _EXPONENTS[best]
     return np.stack([floor[rows, best], scale[rows, best] * center**exponent, exponent], axis=-1)
-
-
-def draw(residuals: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Residuals drawn with replacement, [R, n]."""
-    if resamples < 2:
-        raise ConfigError(f"resamples must be 2 or more, such as 1000; found {resamples}.")
-    return np.random.default_rng(seed).choice(residuals, size=(resamples, len(residuals)))
 
 
 def _power_fit(design: np.ndarray, logs: np.ndarray, names: list[str], parabolas: Parabolas | None) -> PowerFit:

@@ -44,22 +44,21 @@ class Runs:
     run: Any = None
 
     def __post_init__(self):
-        for name in _REQUIRED:
-            self._set(name, _numbers(name, getattr(self, name)))
-        self._set(
-            "flops",
-            _numbers("flops", FLOPS_PER_TOKEN * self.params * self.tokens if self.flops is None else self.flops),
-        )
-        self._set(
-            "unique_tokens",
-            _numbers("unique_tokens", self.tokens if self.unique_tokens is None else self.unique_tokens),
-        )
-        self._set("run", np.arange(len(self.loss)) if self.run is None else np.asarray(self.run))
-        lengths = {field.name: len(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        given = [field.name for field in dataclasses.fields(self) if getattr(self, field.name) is not None]
+        for name in given:
+            self._set(name, np.asarray(self.run) if name == "run" else _numbers(name, getattr(self, name)))
+        lengths = {name: len(getattr(self, name)) for name in given}
         if len(set(lengths.values())) > 1:
             raise InputError(f"Runs must have as many values of each kind; found {lengths}.")
         if not len(self.loss):
             raise InputError("Runs must hold one point or more; found none.")
+        derived = {
+            "flops": FLOPS_PER_TOKEN * self.params * self.tokens,
+            "unique_tokens": self.tokens,
+            "run": np.arange(len(self.loss)),
+        }
+        for name in set(derived) - set(given):
+            self._set(name, derived[name])
         for index in np.flatnonzero(self.unique_tokens > self.tokens * (1 + 1e-9))[:1]:
             raise InputError(
                 f"Runs.unique_tokens must be at most tokens; found {self.unique_tokens[index]:g} of "
@@ -120,6 +119,24 @@ class Runs:
 
     def _set(self, name: str, value: np.ndarray) -> None:
         object.__setattr__(self, name, value)
+
+
+def training_flops(chip_hours: float, flops_per_second: float, utilization: float) -> float:
+    """What so many hours of one chip compute, for `optimal`.
+
+    Args:
+      flops_per_second: the chip's peak, such as `zoo.cost.chips.CHIPS["v5e"].flops_per_second`.
+      utilization: the share of the peak that training reaches (MFU), which a run prints and `launch.compile` predicts.
+
+    Raises:
+      ConfigError: a number that is not above 0, or a utilization above 1.
+    """
+    for name, value in (("chip_hours", chip_hours), ("flops_per_second", flops_per_second)):
+        if not 0 < value < np.inf:
+            raise ConfigError(f"{name} must be finite and above 0; found {value!r}.")
+    if not 0 < utilization <= 1:
+        raise ConfigError(f"utilization must be above 0 and at most 1, such as 0.4; found {utilization!r}.")
+    return chip_hours * 3600 * flops_per_second * utilization
 
 
 def need_points(runs: Runs, law: str, count: int) -> None:
