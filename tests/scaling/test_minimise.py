@@ -62,6 +62,20 @@ def test_steps_beyond_the_domain_are_shortened():
     np.testing.assert_allclose(found.point, [[1.0]], rtol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_steps_of_a_wrong_scale_are_mended(scale):
+    """They are lengthened or shortened until the function falls, and until its slope does."""
+
+    def bowl(points, rows):
+        return (points**2).sum(1) + (points**4).sum(1), 2 * points + 4 * points**3
+
+    start, values = np.array([[3.0, -2.0]]), []
+    for steps in range(30):
+        values.append(minimise(bowl, start, scale * identity(1, 2), steps=steps, floor=1e-12).value[0])
+    assert np.all(np.diff(values) <= 0)
+    assert values[-1] < 1e-6
+
+
 def test_a_row_that_is_still_moving_has_not_converged():
     def objective(points, rows):
         return np.exp(-points[:, 0]), -np.exp(-points)
