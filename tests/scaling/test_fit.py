@@ -55,25 +55,33 @@ def test_constants_are_found_exactly_without_noise(law):
     assert np.abs(found.residuals).max() < 1e-8
 
 
-def misses(law, draws: int) -> dict[str, int]:
-    """In how many draws each constant is not in its interval; noise is 1 %, and .2 % for the law with seven."""
-    outside = dict.fromkeys(law.constants(), 0)
+def misses(law, draws: int) -> dict[float, list[int]]:
+    """In how many draws each constant is not in its interval, by level.
+
+    Noise is 1 %, and .2 % for the law with seven constants.
+    """
+    names, outside = law.constants(), {0.95: [], 0.99: []}
     for seed in range(draws):
         bootstrap = fit(type(law), sweep(law, 0.002 if law is C4 else 0.01, seed)).bootstrap(500, seed)
-        for name, interval in bootstrap.constants().items():
-            outside[name] += not interval.low <= getattr(law, name) <= interval.high
-    return outside
+        for level, rows in outside.items():
+            found = bootstrap.constants(level)
+            rows.append([not found[name].low <= getattr(law, name) <= found[name].high for name in names])
+    return {level: np.sum(rows, axis=0).tolist() for level, rows in outside.items()}
 
 
 @pytest.mark.slow
 @by_law
 def test_constants_are_in_their_intervals_in_95_of_100_draws(law):
-    assert max(misses(law, 100).values()) <= 5
+    """Those of 99 %. An interval of 95 % misses five times on average; more than 11 has a chance of 1 in 250."""
+    found = misses(law, 100)
+    assert max(found[0.99]) <= 5, found
+    assert max(found[0.95]) <= 11, found
+    assert sum(found[0.95]) > 0
 
 
 @by_law
 def test_constants_are_in_their_intervals_in_most_draws(law):
-    assert max(misses(law, 6).values()) <= 1
+    assert max(misses(law, 6)[0.95]) <= 1
 
 
 @by_law
@@ -176,13 +184,23 @@ SIZES, TOKENS = np.geomspace(1e7, 1e9, 16), np.random.default_rng(0).permutation
         (
             Repetition,
             lines(16, params=SIZES / 1e5, tokens=TOKENS, unique_tokens=TOKENS / grid([1, 4], range(8))[0]),
-            "whose loss depends on R_N; found none among 16",
+            "found R_N, on which at the best fit no loss of the 16 depends. .*5.31 on C4",
         ),
     ],
 )
 def test_runs_that_leave_a_constant_undetermined_are_refused(law, runs, words):
     with pytest.raises(InputError, match=words):
         fit(law, runs)
+
+
+def test_losses_that_no_law_fits_are_refused():
+    """Losses that rise with size, whose best fit lacks the term of the params; and losses that are all the same."""
+    runs = lines(16)
+    rising = Runs(params=runs.params, tokens=runs.tokens, loss=2 + runs.params**0.05 + runs.tokens**-0.1)
+    with pytest.raises(InputError, match="found A, on which at the best fit no loss of the 16 depends"):
+        fit(Chinchilla, rising)
+    with pytest.raises(InputError, match="must settle on the 16 runs; found constants that still move: N_c "):
+        fit(Kaplan, Runs(params=runs.params, tokens=runs.tokens, loss=np.full(16, 3.0)))
 
 
 def test_bad_arguments_are_refused():

@@ -20,7 +20,7 @@ from zoo.scaling.runs import Runs, need_points
 
 HUBER_DELTA = 1e-3  # of log losses: Hoffmann et al., and Besiroglu et al.
 _SCREENED, _FIRST_STEPS, _BEST = 64, 30, 8  # the best starts take so many steps, and the best of these go on
-_FLAT = 1e-30  # a second derivative of a constant that changes nothing
+_FLAT = 1e-8  # the least second derivative, of the largest, where a constant changes nothing at a start
 _ROUNDING = 1e-10  # errors of log losses that are as good as none
 _CHUNK = 2**15  # resamples times points in one batch: arrays that stay in the cache
 
@@ -162,7 +162,8 @@ def fit(law: type[Law], runs: Runs, *, fixed: Mapping[str, float] | None = None,
     best = np.argsort(first.value)[:_BEST]
     last = problem.minimise(first.point[best], weights)
     index = int(np.argmin(last.value))
-    found = np.exp(problem.complete(last.point[[index]])[0])
+    with np.errstate(over="ignore"):
+        found = np.exp(problem.complete(last.point[[index]])[0])
     if not (np.isfinite(found).all() and last.converged[index]):
         listed = ", ".join(f"{name} {value:.3g}" for name, value in zip(law.constants(), found, strict=True))
         raise InputError(
@@ -171,8 +172,9 @@ def fit(law: type[Law], runs: Runs, *, fixed: Mapping[str, float] | None = None,
         )
     for name in problem.undetermined(last.point[[index]]):
         raise InputError(
-            f"{law.title} needs runs whose loss depends on {name}; found none among {len(runs)}. Add such runs, or "
-            f"give its value by `fixed`{law.advice(name)}."
+            f"{law.title} must have all its constants determined by the runs; found {name}, on which at the best fit "
+            f"no loss of the {len(runs)} depends. Add runs over a wider range, or give its value by `fixed`"
+            f"{law.advice(name)}."
         )
     return Fit(law=law.of(found), runs=runs, fixed=fixed, delta=delta, objective=float(last.value[index]))
 
@@ -224,7 +226,9 @@ class _Problem:
             weights = weights * np.minimum(1, self._delta / np.abs(predicted - self._targets))
         slope = np.stack([np.broadcast_to(slopes[index], weights.shape) for index in self.free], axis=-1)
         hessian = np.einsum("rnp,rnq->rpq", weights[..., None] * slope, slope)
-        scale = np.sqrt(np.maximum(np.einsum("rpp->rp", hessian), _FLAT))
+        diagonal = np.einsum("rpp->rp", hessian)  # a view
+        diagonal[:] = np.maximum(diagonal, _FLAT * diagonal.max(axis=1, keepdims=True) + _FLAT**2)
+        scale = np.sqrt(diagonal)
         outer = scale[:, :, None] * scale[:, None, :]
         ridge = 1e-9 * np.eye(len(self.free))  # terms of a sum are nearly proportional to each other at some starts
         return np.linalg.inv(hessian / outer + ridge) / outer
