@@ -76,8 +76,10 @@ def test_the_envelope_leaves_out_the_smallest_and_the_largest_size():
     np.testing.assert_array_equal(found.curves[best[count], count], found.curves[:, count].min(0))
 
 
-def test_minima_are_those_of_the_curves():
-    found = fit_isoflop(isoflops())
+@pytest.mark.parametrize("shift", [1.0, 1.3])
+def test_minima_are_those_of_the_curves(shift):
+    """Also where they are not in the middle of the sizes."""
+    found = fit_isoflop(isoflops(shift=shift))
     truth = CHINCHILLA.optimal(found.budgets)
     np.testing.assert_allclose(np.exp(found.minima.place), truth.params, rtol=0.05)
     np.testing.assert_allclose(found.minima.loss, truth.loss, rtol=0.001)
