@@ -33,6 +33,7 @@ PACKAGES: dict[str, set[str]] = {
     "evals": {"objectives", "data", "generation", "nn"},
     "predict": {"evals", "objectives", "data", "hub", "nn", "text", "api"},
     "cost": {"models", "nn"},
+    "scaling": set(),
     "optim": set(),
     "train": {
         "optim",
