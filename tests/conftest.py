@@ -28,8 +28,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
 )
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-# Most of a test's time is compilation: without LLVM's optimizations a fourth of it goes.
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
 # Shapes and dtypes in signatures are checked while tests run, and only then.
 jaxtyping.install_import_hook("zoo", "beartype.beartype")
