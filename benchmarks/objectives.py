@@ -37,7 +37,7 @@ class Pretraining(NamedTuple):
 
 
 _LAYERS = {"model.num_layers": LAYERS}
-_ENCODER = {**_LAYERS, "optimizer.learning_rate": 1e-3}  # of 2e-3, BERT with pairs learns no words
+_ENCODER = {**_LAYERS, "optimizer.learning_rate": 1e-3}  # at 2e-3 BERT with pairs learns nothing from context
 _RANDOM = "random parameters"
 OBJECTIVES = {
     _RANDOM: Pretraining("bert_pretrain.py:tiny", _ENCODER),

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import FormatError
 
 _MAX_BYTES = 64 * 2**20
@@ -34,6 +36,11 @@ def sha256(path: Path) -> str:
     """Of a regular file's contents, in hex; FormatError as `open_regular` raises it."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_array(values: np.ndarray) -> str:
+    """Of the elements in row-major order, in hex."""
+    return hashlib.sha256(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def sha256_of_json(value: Any) -> str:

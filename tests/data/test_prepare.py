@@ -319,20 +319,6 @@ def test_a_flipped_bit_is_found_when_it_is_read(tmp_path, monkeypatch, config, n
         examples.read(np.arange(len(examples)))
 
 
-def test_each_block_is_checked_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(checked, "BLOCK", 64)
-    values, seen = np.arange(1000, dtype=np.uint16), []
-    array = checked.CheckedArray(tmp_path, values, checked.block_digests(values))
-    digest = checked._sha256
-    monkeypatch.setattr(checked, "_sha256", lambda block: (seen.append(int(block[0])), digest(block))[1])
-    np.testing.assert_array_equal(array.take(np.array([[5, 40], [999, 1200]]), mode="clip"), [[5, 40], [999, 999]])
-    assert seen == [0, 32, 992]
-    np.testing.assert_array_equal(array[np.array([31, 64])], [31, 64])
-    assert seen == [0, 32, 992, 64]
-    np.testing.assert_array_equal(array, values)
-    assert sorted(seen) == [*range(0, 1000, 32)]
-
-
 def test_no_flipped_bit_of_prepared_data_goes_unseen(tmp_path, config):
     """Whatever file it is in, it is refused, or changes nothing."""
     folder, rng = config.prepare(tmp_path / "data"), random.Random(0)

@@ -25,6 +25,7 @@ class Reference:
             for end in range(2, len(ids) + 1):
                 for n in range(1, min(order, end) + 1):
                     self.counts[tuple(ids[end - n : end])] += 1
+        self.discounts = functools.cache(self._discounts)
         self.left = collections.defaultdict(set)
         self.after = collections.defaultdict(set)
         for gram in self.counts:
@@ -37,8 +38,7 @@ class Reference:
             return self.counts[gram]
         return len(self.left[gram])
 
-    @functools.cache  # noqa: B019
-    def discounts(self, order: int) -> list[float]:
+    def _discounts(self, order: int) -> list[float]:
         """Of adjusted counts 0 to 3: Chen and Goodman 1998, equation 26."""
         n = collections.Counter(self.adjusted(gram) for gram in self.counts if len(gram) == order)
         try:

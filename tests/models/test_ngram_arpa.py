@@ -138,7 +138,11 @@ def test_what_other_programs_write_is_read(tmp_path):
         ("<s> a b", "<s> a b\t-0.5", r"line 19: 3-grams are the longest, without backoff; found -0.5"),
         ("ngram 2=3", "ngram 2=4", r"line 17: expected 4 2-grams; found '' after 3"),
         ("ngram 2=3", "ngram 2=2", r"line 16: expected \\3-grams:; found '-0.6\\ta </s>'"),
-        ("ngram 2=3", "ngram 2=99999999999999", r"line 5: expected a file that has room for 100000000000005 n-grams"),
+        (
+            "ngram 2=3",
+            "ngram 2=99999999999999",
+            r"line 5: expected 100000000000005 n-grams; found a file that is too short",
+        ),
         ("ngram 3=1", "ngram 4=1", r'line 4: expected "ngram 3=" and a number; found \'ngram 4=1\''),
         ("ngram 3=1", "ngram 3=x", r'line 4: expected "ngram 3="'),
         ("ngram 3=1\n", "", r"line 13: 2-grams are the longest, without backoff; found -0.1"),

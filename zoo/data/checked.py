@@ -6,7 +6,6 @@ So a bit that flips anywhere in a large file is found before anything is learned
 until all of the file has been read.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Integer, UInt8
 
 from zoo.errors import IntegrityError
+from zoo.files import sha256_of_array
 
 BLOCK = 2**20  # bytes
 
@@ -34,9 +34,6 @@ class CheckedArray:
     def __len__(self) -> int:
         return len(self._values)
 
-    def __getitem__(self, places: Integer[np.ndarray, "..."]) -> np.ndarray:
-        return self.take(places)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self._check(np.arange(len(self._digests)))
         return np.array(self._values, dtype, copy=copy)
@@ -56,7 +53,8 @@ class CheckedArray:
         is_read = np.zeros_like(self._is_checked)
         is_read[blocks] = True
         for block in np.flatnonzero(is_read & ~self._is_checked).tolist():
-            if _sha256(self._values[block * self._size : (block + 1) * self._size]) != self._digests[block].tobytes():
+            values = self._values[block * self._size : (block + 1) * self._size]
+            if sha256_of_array(values) != self._digests[block].tobytes().hex():
                 raise IntegrityError(
                     f"{self._path} is not what was prepared: of its values, those from {block * self._size:,} on have "
                     "another SHA-256; prepare the data again."
@@ -67,9 +65,5 @@ class CheckedArray:
 def block_digests(values: np.ndarray) -> UInt8[np.ndarray, "blocks 32"]:
     """SHA-256 of each block of 1 MiB of an array of one dimension."""
     size = BLOCK // values.itemsize
-    found = [_sha256(values[begin : begin + size]) for begin in range(0, len(values), size)]
-    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)
-
-
-def _sha256(values: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8).data).digest()
+    found = [sha256_of_array(values[begin : begin + size]) for begin in range(0, len(values), size)]
+    return np.frombuffer(bytes.fromhex("".join(found)), np.uint8).reshape(-1, 32)

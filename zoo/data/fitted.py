@@ -80,7 +80,7 @@ class FittedText:
         prefix = len(self._frame.prefix)
         inside = (place >= prefix) & (place < prefix + sizes[of])
         source = (self._starts[piece][of] + place - prefix)[inside]
-        body = self._stream.tokens[source]
+        body = self._stream.tokens.take(source)
         check_ids(body, self._vocab_size)
         fields["tokens"][target[0][inside], target[1][inside]] = body
         for offset, token in enumerate(self._frame.prefix):
@@ -89,7 +89,7 @@ class FittedText:
             fields["tokens"][row, first + sizes + offset] = token
         if self._word_starts:
             fields["word_starts"] = (fields["segments"] > 0).astype(np.int32)
-            bits = self._stream.word_bits[source >> 3] >> (source & 7).astype(np.uint8) & 1
+            bits = self._stream.word_bits.take(source >> 3) >> (source & 7).astype(np.uint8) & 1
             fields["word_starts"][target[0][inside], target[1][inside]] = bits
         return fields
 

@@ -195,7 +195,7 @@ class PackedText:
         """1 at the beginnings of words and at all that no document holds."""
         columns = np.arange(self._capacity)
         places = np.minimum(starts[:, None] + columns, len(self._stream.tokens) - 1)
-        bits = self._stream.word_bits[places >> 3] >> (places & 7).astype(np.uint8) & 1
+        bits = self._stream.word_bits.take(places >> 3) >> (places & 7).astype(np.uint8) & 1
         begins = np.ones((len(starts), self._seq_len), np.int32)
         prefix = len(self._frame.prefix)
         begins[:, prefix : prefix + self._capacity] = np.where(columns < sizes[:, None], bits, 1)

@@ -162,7 +162,7 @@ class PairedText:
     def _starts(self, place: np.ndarray, special: np.ndarray) -> Int32[np.ndarray, "B T"]:
         """1 at the beginnings of words and at special tokens."""
         place = np.clip(place, 0, len(self._stream.tokens) - 1)
-        starts = (self._stream.word_bits[place >> 3] >> (place & 7).astype(np.uint8) & 1).astype(np.int32)
+        starts = (self._stream.word_bits.take(place >> 3) >> (place & 7).astype(np.uint8) & 1).astype(np.int32)
         np.put_along_axis(starts, special, np.int32(1), 1)
         return starts
 

@@ -200,7 +200,7 @@ def _load(path: Path, recorded: dict[str, Any]) -> np.ndarray:
 
 
 def _header(dtype: np.dtype, count: int) -> bytes:
-    """Of a `.npy` file; of the same size for any length, for which NumPy leaves room for 21 digits."""
+    """Of a `.npy` file; of the same size for any length, which NumPy pads to 21 digits."""
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, header)

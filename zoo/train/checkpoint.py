@@ -66,7 +66,7 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: TrainState, iterator) -> None:
-        """Copies the arrays off the devices, and writes them while training goes on."""
+        """Copies the arrays off the devices and hashes them, and writes them while training goes on."""
         if step == self.latest:
             return
         self._manager.save(step, args=contents(state, iterator.get_state()), force=True)
@@ -136,9 +136,11 @@ class Checkpoints:
 
 def contents(state: Any, position: Any = None) -> ocp.args.Composite:
     """What a step's folder gets, the SHA-256 digests of it all included; `read_state` checks them."""
-    found = {"state": digests.digests_of(state), "data": sha256_of_json(position)}
-    items = {"state": ocp.args.StandardSave(state), "digests": ocp.args.JsonSave(found)}
-    return ocp.args.Composite(**items, **({} if position is None else {"data": ocp.args.JsonSave(position)}))
+    items: dict[str, Any] = {"state": ocp.args.StandardSave(state)}
+    found: dict[str, Any] = {"state": digests.digests_of(state)}
+    if position is not None:
+        items["data"], found["data"] = ocp.args.JsonSave(position), sha256_of_json(position)
+    return ocp.args.Composite(**items, digests=ocp.args.JsonSave(found))
 
 
 def read_state(folder: epath.Path, like: Any, *, checks: bool = True) -> Any:

@@ -8,7 +8,6 @@ each process makes those of its own devices. Another mesh divides arrays elsewhe
 as a whole is then read once more.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import jax
 import numpy as np
 
 from zoo.errors import IntegrityError
-from zoo.files import sha256_of_json
+from zoo.files import sha256_of_array, sha256_of_json
 from zoo.multihost.processes import to_primary
 
 # Of each array, by name: its dtype, and the SHA-256 of each part by the indices where it begins and ends.
@@ -48,7 +47,7 @@ def digests_of(tree: Any) -> Digests:
         parts = {
             name: {
                 "dtype": str(leaf.dtype),
-                "parts": {_key(s.index, leaf.shape): pool.submit(sha256, np.asarray(s.data)) for s in shards},
+                "parts": {_key(s.index, leaf.shape): pool.submit(sha256_of_array, np.asarray(s.data)) for s in shards},
             }
             for name, (leaf, shards) in own.items()
         }
@@ -80,11 +79,6 @@ def check(tree: Any, digests: Mapping[str, Any], read: Callable[[str], np.ndarra
         raise IntegrityError(f"{_DIFFERS}: {_listed(differing)}")
 
 
-def sha256(values: np.ndarray) -> str:
-    """Of the elements in row-major order."""
-    return hashlib.sha256(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data).hexdigest()
-
-
 def check_json(name: str, value: Any, expected: str) -> None:
     """Refuses a value of which `sha256_of_json` is not as expected.
 
@@ -100,9 +94,9 @@ def _is_same(leaf: jax.Array, digest: Mapping[str, Any], read: Callable[[], np.n
     shards = {_key(shard.index, leaf.shape): shard for shard in leaf.addressable_shards}
     is_kept = str(leaf.dtype) == digest["dtype"]
     if is_kept and shards.keys() <= parts.keys():
-        return all(sha256(np.asarray(shard.data)) == parts[key] for key, shard in shards.items())
+        return all(sha256_of_array(np.asarray(shard.data)) == parts[key] for key, shard in shards.items())
     whole = np.asarray(leaf) if is_kept and leaf.is_fully_addressable else read()
-    if any(sha256(np.asarray(whole[_slices(key)])) != expected for key, expected in parts.items()):
+    if any(sha256_of_array(np.asarray(whole[_slices(key)])) != expected for key, expected in parts.items()):
         return False
     # What was read for this is not what the devices have got.
     return all(

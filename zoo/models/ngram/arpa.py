@@ -142,7 +142,7 @@ class _Reader:
                 raise self._error(f'expected "ngram {len(sizes) + 1}=" and a number; found {_shown(found)}')
             sizes.append(int(number))
         if sum(sizes) * _MIN_BYTES > self._max_bytes:
-            raise self._error(f"expected a file that has room for {sum(sizes)} n-grams; found a shorter one")
+            raise self._error(f"expected {sum(sizes)} n-grams; found a file that is too short for them")
         if not 1 <= len(sizes) <= MAX_ORDER or sizes[0] > MAX_VOCAB_SIZE:
             raise self._error(f"expected orders 1 to {MAX_ORDER} and up to {MAX_VOCAB_SIZE} words; found {sizes}")
         return sizes
